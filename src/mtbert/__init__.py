@@ -1,0 +1,29 @@
+"""One BERT for several sentence tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mtbert.model.encoder import Encoder
+    from mtbert.service.multitask_model import MultitaskModel
+    from mtbert.training.optimizer import AdamW
+
+__all__ = ["AdamW", "Encoder", "MultitaskModel", "__version__"]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AdamW": "mtbert.training.optimizer",
+    "Encoder": "mtbert.model.encoder",
+    "MultitaskModel": "mtbert.service.multitask_model",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first needed, so that `import mtbert` is instant."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'mtbert' has no attribute {name!r}")

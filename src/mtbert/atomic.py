@@ -1,0 +1,95 @@
+"""Writes that are there as a whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from mtbert.errors import UserError
+
+__all__ = ["new_file", "new_folder", "sync_folder", "write_json", "write_text"]
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[TextIO]:
+    """A text file that takes its name only when it is complete and on disk.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    partial = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file."""
+    with new_file(path) as stream:
+        stream.write(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a JSON file; NaN is refused, for other readers do not know it."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder, filled under another name, synced, then put in the place of `path`.
+
+    A folder that stands there is moved aside first and removed last, so one complete folder
+    exists at every moment.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    partial, old = _beside(path), _beside(path)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        sync_folder(partial)
+        if path.exists():
+            path.replace(old)
+        partial.replace(path)
+        _sync(path.parent)
+        if old.exists():
+            shutil.rmtree(old)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        if partial.exists():
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring every file below a folder, and the folder itself, to disk."""
+    for file in sorted(folder.rglob("*")):
+        _sync(file)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")

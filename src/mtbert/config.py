@@ -1,0 +1,209 @@
+"""Read a configuration: shipped name or YAML file, overrides, all problems at once; write it.
+
+A configuration is data from outside: YAML without aliases, of bounded size and depth, with
+unknown keys refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from mtbert.errors import UserError, problem_list
+from mtbert.settings import Settings
+
+__all__ = ["data_file", "dump_yaml", "load_config", "parse_settings", "shipped_configs"]
+
+_MAX_BYTES = 1 << 20
+_MAX_DEPTH = 32
+_PACKAGE = Path(__file__).parent
+_FILE_KEYS = ("train", "dev", "test")
+
+
+def shipped_configs() -> dict[str, Path]:
+    """The configurations that come with mtbert, by name."""
+    return {path.stem: path for path in sorted((_PACKAGE / "configs").glob("*.yaml"))}
+
+
+def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
+    """Settings of a shipped configuration or a YAML file, with `KEY=VALUE` overrides applied.
+
+    Raises:
+        UserError: the file cannot be read, or anything in it is wrong; all problems are listed.
+    """
+    path = Path(source)
+    shipped = shipped_configs()
+    if not path.is_file() and source in shipped:
+        path = shipped[source]
+    elif not path.is_file():
+        close = difflib.get_close_matches(source, shipped, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise UserError(
+            f"configuration {source!r} is neither a file nor a shipped name; {hint}shipped: "
+            + ", ".join(shipped)
+        )
+    tree = _read_yaml(path)
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: expected `key: value` lines, found {type(tree).__name__}")
+    data = tree.setdefault("data", {})
+    if isinstance(data, dict):
+        default_dir = os.environ.get("MTBERT_DATA")
+        if data.get("dir") is None and (default_dir or path.parent != _PACKAGE / "configs"):
+            data["dir"] = default_dir or str(path.parent.resolve())
+        elif isinstance(data.get("dir"), str) and data["dir"] != "packaged":
+            data["dir"] = str((path.parent / data["dir"]).resolve())
+    for override in overrides:
+        _apply(tree, override)
+    return parse_settings(tree, str(path))
+
+
+def parse_settings(tree: Mapping[str, Any], source: str) -> Settings:
+    """Validate a tree of plain values; `source` names it in the error.
+
+    Raises:
+        UserError: with every problem found, unknown keys with the nearest known one.
+    """
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        problems = [p for e in error.errors() for p in _explain(e)]
+        raise UserError(problem_list(source, problems)) from None
+
+
+def data_file(settings: Settings, name: str) -> Path:
+    """Where a task's file is: `name` itself if absolute, else below `data.dir`.
+
+    Raises:
+        UserError: a relative name without a folder to start from.
+    """
+    if Path(name).is_absolute():
+        return Path(name)
+    if settings.data.dir is None:
+        raise UserError(
+            f"{name}: no folder to look in; set the environment variable MTBERT_DATA or "
+            "data.dir=FOLDER to the folder with the data files"
+        )
+    base = _PACKAGE / "demo_data" if settings.data.dir == "packaged" else Path(settings.data.dir)
+    return base / name
+
+
+def dump_yaml(settings: BaseModel) -> str:
+    """The settings as YAML; reading it back gives equal settings."""
+    stream = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(settings.model_dump(mode="json", exclude_none=True), stream)
+    return stream.getvalue()
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(raw) > _MAX_BYTES:
+        raise UserError(f"{path}: {len(raw)} bytes; a configuration has at most {_MAX_BYTES}")
+    try:
+        text = raw.decode("utf-8")
+        _refuse_bombs(path, text)
+        return YAML(typ="safe", pure=True).load(text)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    except (YAMLError, ValueError) as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        if isinstance(event, AliasEvent):
+            raise UserError(f"{path}:{event.start_mark.line + 1}: aliases (*name) are not allowed")
+        if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
+            depth += 1
+        elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            raise UserError(f"{path}:{event.start_mark.line + 1}: nested too deeply")
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    parts = key.split(".")
+    if not separator or not all(parts):
+        raise UserError(f"override {override!r}: expected KEY=VALUE, as in training.epochs=3")
+    try:
+        value = YAML(typ="safe", pure=True).load(text) if text else None
+    except (YAMLError, ValueError):
+        value = text
+    if isinstance(value, str) and _names_file(parts) and Path(value).exists():
+        value = str(Path(value).resolve())
+    node = tree
+    for part in parts[:-1]:
+        child = node.setdefault(part, {})
+        if not isinstance(child, dict):
+            raise UserError(f"override {override!r}: {part!r} holds a value, not a section")
+        node = child
+    node[parts[-1]] = value
+
+
+def _names_file(parts: Sequence[str]) -> bool:
+    """A path on the command line starts from the working folder, when it is there."""
+    if list(parts) in (["data", "dir"], ["encoder", "path"]):
+        return True
+    return len(parts) >= 3 and parts[0] == "tasks" and parts[2] in _FILE_KEYS
+
+
+def _explain(error: Any) -> list[str]:
+    location = [str(part) for part in error["loc"]]
+    where = ".".join(location) or "configuration"
+    found = error.get("input")
+    match error["type"]:
+        case "extra_forbidden":
+            return [f"{where}: unknown key{_nearest(location)}"]
+        case "missing":
+            return [f"{where}: missing; it must be set"]
+        case "value_error":
+            prefix = f"{'.'.join(location)}: " if location else ""
+            return [prefix + line for line in str(error["ctx"]["error"]).split("\n")]
+        case _:
+            shown = repr(found)
+            shown = shown if len(shown) <= 60 else shown[:57] + "…"
+            return [f"{where}: {error['msg'].lower()}, found {shown}"]
+
+
+def _nearest(location: Sequence[str]) -> str:
+    known = _known_keys(location[:-1])
+    close = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known: {', '.join(sorted(known))}"
+
+
+def _known_keys(section: Sequence[str]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in section:
+        if part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
+            elif part == "tasks":
+                from mtbert.settings import TaskSettings
+
+                model = TaskSettings
+    return list(model.model_fields)

@@ -1,0 +1,189 @@
+"""Rows → examples of one task: columns found, labels parsed, bad rows told apart."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mtbert.data.files import Row, Table, open_table, read_table
+from mtbert.errors import UserError, problem_list
+from mtbert.settings import TaskSettings
+
+__all__ = ["Example", "ExampleSet", "parse_label", "parse_rows", "read_examples"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row that can be used.
+
+    `label` is a class number, a regression value, or None where the row has none.
+    """
+
+    id: str
+    texts: tuple[str, ...]
+    label: float | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleSet:
+    """The examples of one file, and what was left out of it."""
+
+    path: Path
+    examples: list[Example]
+    problems: list[str] = field(default_factory=list)
+    """Bad rows that were skipped, as `file:line: what, expected what`."""
+    unlabelled: int = 0
+    unused_columns: tuple[str, ...] = ()
+
+
+def read_examples(
+    path: Path, task: TaskSettings, *, labelled: bool = True, blank_is_unlabelled: bool = False
+) -> ExampleSet:
+    """All examples of a file.
+
+    Args:
+        path: the file.
+        task: says which columns hold what, which labels are valid, and what becomes of bad rows.
+        labelled: False for files to predict: labels are not looked at.
+        blank_is_unlabelled: the file serves several tasks, so a blank label is no mistake; the
+            row is left out and counted.
+
+    Raises:
+        UserError: unreadable file, a missing column, no usable row, or bad rows where the task
+            says `on_bad_rows: error`; the first ten are listed.
+    """
+    examples: list[Example] = []
+    problems: list[str] = []
+    seen: dict[str, int] = {}
+    unlabelled = 0
+    with open_table(path) as stream:
+        table = read_table(stream, str(path))
+        for result in parse_rows(table, task, labelled=labelled):
+            if isinstance(result, str):
+                problems.append(result)
+            elif labelled and result.label is None:
+                if blank_is_unlabelled:
+                    unlabelled += 1
+                else:
+                    problems.append(
+                        f"{path}:{result.line}: blank label, expected {_expected(task)}"
+                    )
+            elif result.id in seen:
+                problems.append(
+                    f"{path}:{result.line}: id {result.id!r} stands in line {seen[result.id]} too, "
+                    "expected unique ids"
+                )
+            else:
+                seen[result.id] = result.line
+                examples.append(result)
+        columns = table.columns
+    if problems and task.on_bad_rows == "error":
+        advice = "mend the rows, or leave them out with on_bad_rows: skip"
+        raise UserError(f"{problem_list(str(path), problems)}\n{advice}")
+    if not examples:
+        raise UserError(f"{path}: no usable row, expected at least one")
+    used = {*task.text_columns, task.columns.label, task.columns.id or "id"}
+    unused = tuple(c for c in columns or () if c and c not in used)
+    return ExampleSet(path, examples, problems, unlabelled, unused)
+
+
+def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[Example | str]:
+    """Each row as an example (label None where blank) or as the message of what is wrong.
+
+    Raises:
+        UserError: a column is missing from the header.
+    """
+    id_column = task.columns.id or "id"
+    needed = [*task.text_columns, *([task.columns.label] if labelled else [])]
+    if task.columns.id is not None:
+        needed.append(id_column)
+    if table.columns is not None:
+        _check_header(table, needed)
+    for number, row in enumerate(table.rows, start=1):
+        result = _parse_row(row, task, needed, labelled)
+        if isinstance(result, str):
+            yield f"{table.name}:{row.line}: {result}"
+        else:
+            texts, label = result
+            yield Example(row.values.get(id_column, str(number)), texts, label, row.line)
+
+
+def parse_label(task: TaskSettings, text: str) -> float:
+    """A class number or a regression value.
+
+    Raises:
+        ValueError: not a label of this task; the message says what was found and expected.
+    """
+    names = task.class_names
+    if text in names:
+        return names.index(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if task.kind.is_classification:
+        numeric_names = any(_is_number(name) for name in names)
+        numbered = list(names) == [str(i) for i in range(len(names))]
+        if value in range(len(names)) and (numbered or not numeric_names):
+            return int(value)
+    elif math.isfinite(value):
+        low, high = task.range or (-math.inf, math.inf)
+        if low <= value <= high:
+            return value
+    raise ValueError(f"label {text[:60]!r}, expected {_expected(task)}")
+
+
+def _check_header(table: Table, needed: list[str]) -> None:
+    columns = table.columns or ()
+    shown = ", ".join(repr(c) for c in columns if c)
+    for column in needed:
+        if column not in columns:
+            raise UserError(
+                f"{table.name}:1: no column {column!r}, found {shown}; map it in "
+                "tasks.NAME.columns (id, text, text2, label)"
+            )
+        if columns.count(column) > 1:
+            raise UserError(f"{table.name}:1: column {column!r} stands twice")
+
+
+def _parse_row(
+    row: Row, task: TaskSettings, needed: list[str], labelled: bool
+) -> tuple[tuple[str, ...], float | None] | str:
+    if row.problem is not None:
+        return row.problem
+    for column in needed:
+        if column not in row.values:
+            return f"no column {column!r}, expected one"
+    texts = tuple(row.values[column].strip() for column in task.text_columns)
+    for column, text in zip(task.text_columns, texts, strict=True):
+        if not text and labelled:
+            return f"empty text in column {column!r}, expected some"
+    label_text = row.values[task.columns.label].strip() if labelled else ""
+    if not label_text:
+        return texts, None
+    try:
+        return texts, parse_label(task, label_text)
+    except ValueError as error:
+        return f"column {task.columns.label!r}: {error}"
+
+
+def _expected(task: TaskSettings) -> str:
+    if task.kind.is_classification:
+        names = task.class_names
+        shown = ", ".join(itertools.islice(names, 6)) + (", …" if len(names) > 6 else "")
+        return f"one of {shown} or a number from 0 to {len(names) - 1}"
+    if task.range is not None:
+        return f"a number from {task.range[0]:g} to {task.range[1]:g}"
+    return "a number"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

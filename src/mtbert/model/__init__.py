@@ -1,0 +1,1 @@
+"""BERT and the heads on it: tensors → tensors."""

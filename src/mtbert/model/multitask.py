@@ -1,0 +1,70 @@
+"""One encoder and a head for each task: hard parameter sharing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Generator, Tensor, nn
+from torch.nn import Parameter
+
+from mtbert.batch import TokenBatch
+from mtbert.model.attention import Layout
+from mtbert.model.encoder import Encoder
+from mtbert.model.heads import Head, pool_sequences, side_vectors
+from mtbert.settings import TaskSettings
+
+__all__ = ["MultitaskNetwork"]
+
+
+class MultitaskNetwork(nn.Module):
+    """The encoder, shared by all tasks, and their heads.
+
+    A task that only evaluates (`uses`) has no head of its own.
+    """
+
+    def __init__(self, encoder: Encoder, tasks: Mapping[str, TaskSettings]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.tasks = dict(tasks)
+        self.heads = nn.ModuleDict(
+            {
+                name: Head(encoder.config.hidden_size, task)
+                for name, task in tasks.items()
+                if task.uses is None
+            }
+        )
+
+    def head(self, task: str) -> Head:
+        """The head that answers for a task."""
+        head = self.heads[self.tasks[task].uses or task]
+        assert isinstance(head, Head)
+        return head
+
+    def represent(self, task: str, batch: TokenBatch, generator: Generator | None = None) -> Tensor:
+        """Pooled sequences as the task's head reads them, `[examples, sides, W]`."""
+        head = self.head(task)
+        layout = Layout(batch.lengths, batch.token_ids.device)
+        hidden = self.encoder.encode(batch.token_ids, batch.segment_ids, layout, generator)
+        return side_vectors(pool_sequences(self.encoder, hidden, layout, head.pooling), head.sides)
+
+    def forward(
+        self, task: str, inputs: TokenBatch | Tensor, generator: Generator | None = None
+    ) -> Tensor:
+        """Outputs of one task, `[examples, outputs]`, float32.
+
+        Args:
+            task: name of the task.
+            inputs: a packed batch, or its pooled sequences `[examples, sides, W]` computed before.
+            generator: source of the dropout; None: no dropout.
+        """
+        if isinstance(inputs, TokenBatch):
+            inputs = self.represent(task, inputs, generator)
+        return self.head(task)(inputs, generator)  # type: ignore[no-any-return]
+
+    def shared_parameters(self) -> dict[str, Parameter]:
+        """What all tasks share, by name."""
+        return {f"encoder.{n}": p for n, p in self.encoder.named_parameters()}
+
+    def head_parameters(self) -> dict[str, Parameter]:
+        """What each task has for itself, by name."""
+        return {f"heads.{n}": p for n, p in self.heads.named_parameters()}

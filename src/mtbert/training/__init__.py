@@ -1,0 +1,1 @@
+"""Losses → per-task gradients → surgery → optimizer → checkpoint."""

@@ -1,0 +1,69 @@
+"""Where and in which numbers a run computes."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+import torch
+
+from mtbert.errors import UserError
+from mtbert.settings import Settings
+
+__all__ = ["compute_dtype", "keep_freed_memory", "resolve_device"]
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def resolve_device(settings: Settings) -> torch.device:
+    """The device asked for; `auto` is a GPU if there is one. Also sets the thread number.
+
+    Raises:
+        UserError: no such device here.
+    """
+    if settings.threads != "auto":
+        torch.set_num_threads(settings.threads)
+    if settings.device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(settings.device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"device: {settings.device!r} cannot be used here: {reason}") from None
+    return device
+
+
+def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """Numbers of the forward and backward pass.
+
+    `auto` takes bf16 where it is the faster one: on GPUs that have it, on CPUs with AMX, and on
+    AMD's with AVX512-BF16. Intel's AVX512-BF16 without AMX multiplies bf16 at half the speed of
+    fp32 (docs/performance.md), so there `auto` is fp32.
+    """
+    if precision != "auto":
+        return torch.bfloat16 if precision == "bf16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        processor = torch.cpu.get_capabilities()
+        fast = bool(processor.get("amx_bf16")) or (
+            bool(processor.get("avx512_bf16")) and "intel" not in str(processor["cpu_name"]).lower()
+        )
+    else:
+        fast = False
+    return torch.bfloat16 if fast else torch.float32
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what a step frees, for the next step needs the same amounts again.
+
+    By default large blocks go back to the kernel at once and every step pays their page faults
+    anew. Elsewhere than on glibc nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)

@@ -1,0 +1,183 @@
+"""Per-task gradients, their Gram matrix, and their weighted sum.
+
+Tasks are taken one after the other: forward, backward, and the graph is gone before the next one
+begins. Without surgery the gradients add up where they are; with it each task's shared gradient
+is set aside (one copy a task), and the Gram matrix decides the weights of the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+from torch.nn import Parameter
+
+from mtbert.batch import TokenBatch
+from mtbert.data.schedules import Step
+from mtbert.model.multitask import MultitaskNetwork
+from mtbert.surgery import pcgrad_weights
+from mtbert.training.losses import example_losses, example_weights
+
+__all__ = ["SURGERY", "ExampleSource", "StepGradients", "compute_gradients", "gram_matrix"]
+
+Gradient = list[Tensor | None]
+
+
+class ExampleSource(Protocol):
+    """What a task is trained on: token sequences, or features of a frozen encoder."""
+
+    lengths: NDArray[np.int64]
+
+    def __len__(self) -> int: ...
+
+    def inputs(self, indices: NDArray[np.int64]) -> TokenBatch | Tensor: ...
+
+    def label_tensor(self, indices: NDArray[np.int64]) -> Tensor: ...
+
+
+SURGERY: dict[str, Callable[[Tensor, Generator], Tensor]] = {"pcgrad": pcgrad_weights}
+"""Methods by name: (Gram matrix `[tasks, tasks]`, generator) → weights `[tasks]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepGradients:
+    """What is known after the backward passes of one step.
+
+    Attributes:
+        losses: mean loss of each task's batch, before any weight; scalars on the device.
+        gram: `[tasks, tasks]`, float64, in the order of `losses`, of the tasks' weighted shared
+            gradients; None where it was not asked for.
+        weights: `[tasks]`, what surgery made of them, or None.
+    """
+
+    losses: dict[str, Tensor]
+    gram: Tensor | None = None
+    weights: Tensor | None = None
+
+
+def compute_gradients(
+    network: MultitaskNetwork,
+    step: Step,
+    sources: Mapping[str, ExampleSource],
+    *,
+    class_weights: Mapping[str, Tensor | None],
+    shared: Sequence[Parameter],
+    surgery: str = "none",
+    measure: bool = False,
+    accumulate: int = 1,
+    dropout: Generator | None = None,
+    orders: Generator | None = None,
+) -> StepGradients:
+    """Fill `.grad` of every parameter for one step.
+
+    A task's loss is the (class-weighted) mean over its batch, times its `loss_weight` and the
+    schedule's factor. Heads receive their own task's gradient, shared parameters the sum, or what
+    surgery makes of it.
+
+    Args:
+        network: in any mode; dropout is decided by the generator.
+        step: the tasks' batches.
+        sources: the examples by task.
+        class_weights: `[classes]` by task, or None.
+        shared: parameters that all tasks share and that learn.
+        surgery: a name of `SURGERY`, or `none`.
+        measure: also compute the Gram matrix where surgery does not need it.
+        accumulate: parts into which each batch is split to save memory.
+        dropout: source of the dropout, on the network's device.
+        orders: source of surgery's random orders.
+    """
+    apart = bool(shared) and len(step) > 1 and (surgery != "none" or measure)
+    losses: dict[str, Tensor] = {}
+    gradients: list[Gradient] = []
+    for task, batch in step.items():
+        factor = batch.loss_factor * network.tasks[task].loss_weight
+        losses[task] = _backward(
+            network,
+            task,
+            batch.indices,
+            sources[task],
+            class_weights[task],
+            factor,
+            accumulate,
+            dropout,
+        )
+        if apart:
+            gradients.append([parameter.grad for parameter in shared])
+            for parameter in shared:
+                parameter.grad = None
+    if not apart:
+        return StepGradients(losses)
+    gram = gram_matrix(gradients)
+    if surgery == "none":
+        weights = None
+        _add_up(shared, gradients, [1.0] * len(gradients))
+    else:
+        assert orders is not None
+        weights = SURGERY[surgery](gram, orders)
+        _add_up(shared, gradients, weights.tolist())
+    return StepGradients(losses, gram, weights)
+
+
+def gram_matrix(gradients: Sequence[Gradient]) -> Tensor:
+    """Inner products of the tasks' gradients, `[tasks, tasks]`, float64; None counts as zero."""
+    tasks = len(gradients)
+    gram = torch.zeros(tasks, tasks, dtype=torch.float64)
+    for i in range(tasks):
+        for j in range(i, tasks):
+            products = [
+                torch.dot(a.flatten(), b.flatten())
+                for a, b in zip(gradients[i], gradients[j], strict=True)
+                if a is not None and b is not None
+            ]
+            if products:
+                gram[i, j] = gram[j, i] = torch.stack(products).to("cpu", torch.float64).sum()
+    return gram
+
+
+def _backward(
+    network: MultitaskNetwork,
+    task: str,
+    indices: NDArray[np.int64],
+    source: ExampleSource,
+    class_weights: Tensor | None,
+    factor: float,
+    accumulate: int,
+    dropout: Generator | None,
+) -> Tensor:
+    """Add one task's gradients to `.grad`; returns its unweighted mean loss."""
+    device = next(network.heads.parameters()).device
+    labels = source.label_tensor(indices).to(device, non_blocking=True)
+    weights = example_weights(labels, class_weights)
+    weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+    parts = np.array_split(np.arange(len(indices)), min(accumulate, len(indices)))
+    mean_loss = torch.zeros((), device=device)
+    for part in parts:
+        outputs = network(task, source.inputs(indices[part]).to(device), dropout)
+        chosen = slice(int(part[0]), int(part[-1]) + 1)
+        losses = example_losses(network.tasks[task], outputs, labels[chosen])
+        loss = (losses * weights[chosen]).sum()
+        (loss * factor).backward()  # type: ignore[no-untyped-call]
+        mean_loss += loss.detach()
+    return mean_loss
+
+
+def _add_up(
+    shared: Sequence[Parameter], gradients: Sequence[Gradient], weights: Sequence[float]
+) -> None:
+    """`.grad` of each shared parameter = the weighted sum, built in the first task's memory."""
+    for k, parameter in enumerate(shared):
+        total: Tensor | None = None
+        for gradient, weight in zip(gradients, weights, strict=True):
+            part = gradient[k]
+            if part is None:
+                continue
+            if total is None:
+                total = part if weight == 1 else part.mul_(weight)
+            else:
+                total.add_(part, alpha=weight)
+        parameter.grad = total
