@@ -67,6 +67,11 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
             data["dir"] = default_dir or str(path.parent.resolve())
         elif isinstance(data.get("dir"), str) and data["dir"] != "packaged":
             data["dir"] = str((path.parent / data["dir"]).resolve())
+    encoder = tree.get("encoder")
+    if isinstance(encoder, dict) and isinstance(encoder.get("path"), str):
+        folder = path.parent / encoder["path"]
+        if encoder["path"] != "packaged" and folder.is_dir():
+            encoder["path"] = str(folder.resolve())
     for override in overrides:
         _apply(tree, override)
     return parse_settings(tree, str(path))

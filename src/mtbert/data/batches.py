@@ -47,7 +47,8 @@ class TokenizedSet:
     @property
     def lengths(self) -> NDArray[np.int64]:
         """`[examples]`: tokens of each example, all its sequences together."""
-        return np.sum([side.lengths for side in self.sequences], axis=0)
+        total: NDArray[np.int64] = np.sum([side.lengths for side in self.sequences], axis=0)
+        return total
 
     def inputs(self, indices: Sequence[int] | NDArray[np.int64]) -> TokenBatch:
         """The sequences of some examples, packed in that order, one side after the other."""

@@ -64,7 +64,10 @@ _RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Module names: ours, and theirs; several of theirs are one of ours, joined along rows."""
 
-_HUB_FILES = ["config.json", "model.safetensors", "tokenizer.json", "vocab.txt"]
+_HUB_FILES = [
+    "config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "mtbert.json",
+    "heads.safetensors",
+]  # fmt: skip
 _DROPPED = re.compile(r"(embeddings\.position_ids|cls\..*|heads\..*)")
 
 
@@ -290,7 +293,8 @@ def _impossible(config: EncoderConfig) -> list[str]:
         problems.append(f"hidden_act {config.hidden_act!r}, expected one of {list(ACTIVATIONS)}")
     if not problems and config.hidden_size % config.num_attention_heads:
         problems.append(
-            f"hidden_size {config.hidden_size} does not divide by {config.num_attention_heads} heads"
+            f"hidden_size {config.hidden_size} does not divide by "
+            f"{config.num_attention_heads} heads"
         )
     return problems
 
@@ -309,7 +313,7 @@ def _fill(encoder: Encoder, tensors: dict[str, Tensor], source: str) -> None:
             theirs[name] = tensor
     if dropped:
         _log.info("%s: not used: %s", source, ", ".join(sorted(dropped)))
-    expected = {n: p for n, p in encoder.named_parameters()}
+    expected: dict[str, Tensor] = dict(encoder.named_parameters())
     fresh_pooler = not any(name.startswith("pooler.") for name in theirs)
     ours, missing = _to_ours(theirs, expected)
     if fresh_pooler:

@@ -31,7 +31,8 @@ Gradient = list[Tensor | None]
 class ExampleSource(Protocol):
     """What a task is trained on: token sequences, or features of a frozen encoder."""
 
-    lengths: NDArray[np.int64]
+    @property
+    def lengths(self) -> NDArray[np.int64]: ...
 
     def __len__(self) -> int: ...
 
@@ -91,7 +92,7 @@ def compute_gradients(
         dropout: source of the dropout, on the network's device.
         orders: source of surgery's random orders.
     """
-    apart = bool(shared) and len(step) > 1 and (surgery != "none" or measure)
+    apart = bool(shared) and (surgery != "none" or measure)
     losses: dict[str, Tensor] = {}
     gradients: list[Gradient] = []
     for task, batch in step.items():
@@ -161,7 +162,7 @@ def _backward(
         chosen = slice(int(part[0]), int(part[-1]) + 1)
         losses = example_losses(network.tasks[task], outputs, labels[chosen])
         loss = (losses * weights[chosen]).sum()
-        (loss * factor).backward()  # type: ignore[no-untyped-call]
+        (loss * factor).backward()
         mean_loss += loss.detach()
     return mean_loss
 

@@ -1,0 +1,178 @@
+"""The command line: arguments → one function call.
+
+Results go to standard output, progress and warnings to standard error. Exit codes: 0 done, 2 the
+user's input is wrong, 130 interrupted, 1 anything else. Modules are imported by the command that
+needs them, so that help is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtbert import __version__
+from mtbert.errors import UserError
+
+__all__ = ["main"]
+
+_OVERRIDES = "dotted settings, as in training.epochs=3 or seed=7"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.WARNING if options.quiet else logging.INFO,
+        format="%(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    for noisy in ("httpx", "httpx2", "huggingface_hub", "filelock"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        options.run(options)
+    except UserError as error:
+        print(f"mtbert: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader has gone; leave without a second complaint at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt as error:
+        print(f"mtbert: {error or 'interrupted'}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _train(options: argparse.Namespace) -> None:
+    from mtbert.config import load_config
+    from mtbert.experiments import run
+
+    settings = load_config(options.config, options.override)
+    if options.dry_run:
+        print(run.plan(settings))
+        return
+    output = options.output or Path("runs") / Path(options.config).stem
+    summary = run.train(settings, output, resume=options.resume)
+    from mtbert.experiments.tables import scores_table
+
+    print(scores_table(summary))
+    print(f"\nrun folder: {output}")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from mtbert.experiments.tables import scores_table
+    from mtbert.service.runs import evaluate_run
+
+    scores = evaluate_run(options.run_folder, options.split)
+    if options.json:
+        print(json.dumps(scores, indent=2))
+    else:
+        print(scores_table(scores))
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from mtbert.service.runs import predict_file
+
+    predict_file(options.run_folder, options.task, options.input, options.output)
+
+
+def _leaderboard(options: argparse.Namespace) -> None:
+    from mtbert.service.runs import write_leaderboard
+
+    for line in write_leaderboard(options.run_folders, options.data, options.output):
+        print(line)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from mtbert.experiments.report import write_report
+
+    for path in write_report(options.folder):
+        print(path)
+
+
+def _data_check(options: argparse.Namespace) -> None:
+    from mtbert.service.check import check_config, check_file
+
+    first = options.source[0]
+    if len(options.source) == 1 and (first.endswith((".yaml", ".yml")) or "." not in first):
+        text, clean = check_config(first, options.override)
+        clean_all = clean
+        print(text)
+    else:
+        clean_all = True
+        for source in options.source:
+            text, clean = check_file(Path(source))
+            clean_all &= clean
+            print(text)
+    if not clean_all:
+        raise UserError("there are bad rows; mend them, or leave them out with on_bad_rows: skip")
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from mtbert.model.pretrained import convert_legacy
+
+    output = options.output or options.file.with_name("model.safetensors")
+    count = convert_legacy(options.file, output)
+    print(f"{output}: {count} tensors")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mtbert", description="Fine-tune one BERT on several sentence tasks."
+    )
+    parser.add_argument("--version", action="version", version=f"mtbert {__version__}")
+    parser.add_argument("--quiet", action="store_true", help="warnings only on standard error")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="one run, from a configuration to a run folder")
+    train.add_argument("config", help="a YAML file, or the name of a shipped configuration")
+    train.add_argument("override", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
+    train.add_argument("--output", type=Path, help="run folder (default: runs/NAME)")
+    train.add_argument("--resume", action="store_true", help="go on where the run stopped")
+    train.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="scores of the best model of a run")
+    evaluate.add_argument("run_folder", type=Path, metavar="RUN")
+    evaluate.add_argument("--split", default="dev", choices=["train", "dev", "test"])
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+    evaluate.set_defaults(run=_evaluate)
+
+    predict = commands.add_parser("predict", help="answers for a CSV, TSV or JSONL file")
+    predict.add_argument("run_folder", type=Path, metavar="RUN")
+    predict.add_argument("--task", required=True)
+    predict.add_argument("input", help="a file, or - for standard input")
+    predict.add_argument("--output", type=Path, help="JSONL file (default: standard output)")
+    predict.set_defaults(run=_predict)
+
+    leaderboard = commands.add_parser("leaderboard", help="the course's six prediction files")
+    leaderboard.add_argument("run_folders", type=Path, nargs="+", metavar="RUN")
+    leaderboard.add_argument("--data", type=Path, required=True, help="the course's data folder")
+    leaderboard.add_argument("--output", type=Path, required=True)
+    leaderboard.set_defaults(run=_leaderboard)
+
+    report = commands.add_parser(
+        "report", help="tables, figures and HTML of the runs below a folder"
+    )
+    report.add_argument("folder", type=Path, metavar="DIR")
+    report.set_defaults(run=_report)
+
+    data = commands.add_parser("data", help="look at data").add_subparsers(
+        required=True, metavar="check"
+    )
+    check = data.add_parser("check", help="read, validate, count; problems by line")
+    check.add_argument("source", nargs="+", metavar="CONFIG-or-FILES")
+    check.add_argument("--set", dest="override", action="append", default=[], metavar="KEY=VALUE")
+    check.set_defaults(run=_data_check)
+
+    convert = commands.add_parser("convert", help="pytorch_model.bin → model.safetensors")
+    convert.add_argument("file", type=Path)
+    convert.add_argument("output", type=Path, nargs="?")
+    convert.set_defaults(run=_convert)
+    return parser

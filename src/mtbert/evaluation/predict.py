@@ -1,0 +1,121 @@
+"""Network + examples → outputs → predictions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtbert.data.batches import FeatureSet, TokenizedSet, token_budget_batches, tokenize
+from mtbert.data.examples import Example
+from mtbert.data.tokenizer import Tokenizer
+from mtbert.model.multitask import MultitaskNetwork
+from mtbert.settings import TaskSettings
+
+__all__ = ["Prediction", "compute_features", "compute_outputs", "decode", "predict_stream"]
+
+_STREAM_CHUNK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one example.
+
+    Attributes:
+        value: class number, or the value of a regression.
+        label: name of the class; None for a regression.
+        score: probability of that class (for `mse` on two classes the raw output), or the value.
+        probabilities: by class name; None for a regression or `mse`.
+    """
+
+    value: float
+    label: str | None
+    score: float
+    probabilities: dict[str, float] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Fields as they stand in prediction files."""
+        fields: dict[str, Any] = {"prediction": self.value}
+        if self.label is not None:
+            fields["label"] = self.label
+        fields["score"] = self.score
+        if self.probabilities is not None:
+            fields["probabilities"] = self.probabilities
+        return fields
+
+
+@torch.no_grad()
+def compute_outputs(
+    network: MultitaskNetwork, task: str, examples: TokenizedSet | FeatureSet
+) -> NDArray[np.float64]:
+    """Outputs of the task's head without dropout, `[examples, outputs]`, in the input's order."""
+    device = next(network.heads.parameters()).device
+    outputs = np.empty((len(examples), network.tasks[task].outputs))
+    for indices in token_budget_batches(examples.lengths):
+        batch = network(task, examples.inputs(indices).to(device))
+        outputs[indices] = batch.to(torch.float64).cpu().numpy()
+    return outputs
+
+
+@torch.no_grad()
+def compute_features(network: MultitaskNetwork, task: str, examples: TokenizedSet) -> FeatureSet:
+    """Encode once what a frozen encoder would encode every epoch, without dropout."""
+    device = next(network.heads.parameters()).device
+    features: Tensor | None = None
+    for indices in token_budget_batches(examples.lengths):
+        vectors = network.represent(task, examples.inputs(indices).to(device)).float()
+        if features is None:
+            features = torch.empty(len(examples), *vectors.shape[1:])
+        features[torch.from_numpy(indices)] = vectors.cpu()
+    assert features is not None
+    return FeatureSet(features, examples)
+
+
+def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
+    """Outputs `[examples, outputs]` → predictions.
+
+    Classes: the most probable one; with one output class 1 when its probability, for `mse` the
+    raw output itself, is above 0.5.
+    """
+    if task.loss_name == "cross_entropy":
+        shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return [_class(task, row) for row in shifted / shifted.sum(axis=1, keepdims=True)]
+    values = outputs[:, 0]
+    if task.loss_name == "binary_cross_entropy":
+        values = np.exp(-np.logaddexp(0, -values))
+        if task.kind.is_classification:
+            return [_class(task, np.array([1 - p, p])) for p in values]
+        low, high = task.range or (0.0, 1.0)
+        values = low + (high - low) * values
+    if task.kind.is_classification:
+        names = task.class_names
+        return [Prediction(int(v > 0.5), names[int(v > 0.5)], float(v), None) for v in values]
+    return [Prediction(float(v), None, float(v), None) for v in values]
+
+
+def predict_stream(
+    network: MultitaskNetwork,
+    name: str,
+    examples: Iterable[Example],
+    tokenizer: Tokenizer,
+    max_length: int,
+) -> Iterator[tuple[Example, Prediction]]:
+    """Answer examples in order, a bounded number in memory at a time."""
+    task = network.tasks[name]
+    iterator = iter(examples)
+    while chunk := list(itertools.islice(iterator, _STREAM_CHUNK)):
+        tokenized = tokenize(chunk, task, tokenizer, max_length)
+        yield from zip(chunk, decode(task, compute_outputs(network, name, tokenized)), strict=True)
+
+
+def _class(task: TaskSettings, probabilities: NDArray[np.float64]) -> Prediction:
+    names = task.class_names
+    best = int(np.argmax(probabilities))
+    by_name = {n: float(p) for n, p in zip(names, probabilities, strict=True)}
+    return Prediction(best, names[best], float(probabilities[best]), by_name)

@@ -1,0 +1,334 @@
+"""One configuration → one run folder."""
+
+from __future__ import annotations
+
+import logging
+import math
+import platform
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator
+
+import mtbert
+from mtbert import atomic
+from mtbert.data.batches import FeatureSet, TokenizedSet, tokenize
+from mtbert.data.schedules import Sizes, seed_from
+from mtbert.data.tasks import TaskData, load_tasks
+from mtbert.data.tokenizer import Tokenizer
+from mtbert.errors import UserError
+from mtbert.evaluation.evaluate import Evaluation, EvaluationSet, evaluate
+from mtbert.evaluation.metrics import mean_score, overall_score
+from mtbert.evaluation.predict import compute_features
+from mtbert.experiments.model_card import model_card
+from mtbert.model.encoder import Encoder
+from mtbert.model.multitask import MultitaskNetwork
+from mtbert.model.pretrained import load_encoder, locate, save_network
+from mtbert.settings import Settings
+from mtbert.training.device import compute_dtype, keep_freed_memory, resolve_device
+from mtbert.training.loop import Phase, State, Trainer
+from mtbert.training.losses import class_weights
+from mtbert.training.plan import describe
+from mtbert.training.run_folder import RunFolder
+
+__all__ = ["Interrupted", "plan", "train"]
+
+_FROZEN_RATE, _FINETUNE_RATE = 1e-3, 1e-5  # the paper, section 3.4
+
+_log = logging.getLogger(__name__)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to stop and can be resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Everything that is known before the first step."""
+
+    settings: Settings
+    device: torch.device
+    precision: str
+    tokenizer: Tokenizer
+    network: MultitaskNetwork
+    data: dict[str, TaskData]
+    train: dict[str, TokenizedSet]
+    sizes: Sizes
+    dev: list[EvaluationSet]
+
+    @property
+    def description(self) -> str:
+        learns = self.settings.encoder.mode != "frozen"
+        encoder = sum(p.numel() for p in self.network.shared_parameters().values())
+        return describe(
+            self.settings,
+            self.sizes,
+            truncated={name: part.truncated for name, part in self.train.items()},
+            trainable=(
+                encoder if learns else 0,
+                sum(p.numel() for p in self.network.head_parameters().values()),
+            ),
+            precision=self.precision,
+            threads=torch.get_num_threads(),
+            device=str(self.device),
+        )
+
+
+def plan(settings: Settings) -> str:
+    """The plan of a run, without running or writing anything.
+
+    Raises:
+        UserError: configuration, data or encoder cannot be used.
+    """
+    return _prepare(settings).description
+
+
+def train(settings: Settings, output: Path, *, resume: bool = False) -> dict[str, Any]:
+    """Run a configuration to its end and return its summary.
+
+    Raises:
+        UserError: configuration, data, encoder or folder cannot be used; nothing was written.
+        Interrupted: a signal asked to stop; the run can be resumed.
+    """
+    RunFolder.check(output, resume=resume)
+    started = time.perf_counter()
+    prepared = _prepare(settings)
+    run = RunFolder(output, settings, resume=resume)
+    try:
+        if run.finished:
+            _log.info("%s: this run is finished", output)
+            return run.read_summary()
+        _log.info("the plan:\n\n%s\n", prepared.description)
+        with _tensorboard(settings, output) as log:
+            trainer = Trainer(
+                prepared.network, _phases(prepared), settings.training, settings.seed, run, log
+            )
+            trainer.state.run_seconds += time.perf_counter() - started
+            if not trainer.train():
+                raise Interrupted(f"{output}: stopped; go on with --resume")
+        trainer.load_best()
+        return _finish(prepared, run, trainer.state)
+    finally:
+        run.close()
+
+
+def _prepare(settings: Settings) -> _Prepared:
+    device = resolve_device(settings)
+    torch.use_deterministic_algorithms(settings.training.deterministic)
+    keep_freed_memory()
+    data = load_tasks(settings)
+    folder = locate(settings.encoder.path, settings.encoder.revision)
+    tokenizer = Tokenizer.from_folder(folder)
+    encoder = load_encoder(str(folder))
+    _check_fit(settings, encoder, tokenizer)
+    dtype = compute_dtype(settings.training.precision, device)
+    encoder.compute_dtype = dtype
+    network = MultitaskNetwork(encoder, settings.tasks)
+    for name, head in network.heads.items():
+        generator = Generator().manual_seed(seed_from("head", settings.seed, name))
+        head.initialise(generator)  # type: ignore[operator]
+    network.to(device)
+    length = settings.encoder.max_length
+    train_sets = {
+        name: tokenize(part.train.examples, settings.tasks[name], tokenizer, length)
+        for name, part in data.items()
+        if part.train is not None
+    }
+    dev = [
+        EvaluationSet(
+            name, set_name, found.examples,
+            tokenize(found.examples, settings.tasks[name], tokenizer, length),
+            selects=position == 0,
+        )
+        for name, part in data.items()
+        for position, (set_name, found) in enumerate(part.dev.items())
+    ]  # fmt: skip
+    return _Prepared(
+        settings, device, "bf16" if dtype == torch.bfloat16 else "fp32", tokenizer, network, data,
+        train_sets, _sizes(settings, train_sets), dev,
+    )  # fmt: skip
+
+
+def _check_fit(settings: Settings, encoder: Encoder, tokenizer: Tokenizer) -> None:
+    positions = encoder.config.max_position_embeddings
+    if settings.encoder.max_length > positions:
+        raise UserError(
+            f"encoder.max_length: found {settings.encoder.max_length}, but "
+            f"{settings.encoder.path} has {positions} positions"
+        )
+    if tokenizer.vocabulary_size > encoder.config.vocab_size:
+        raise UserError(
+            f"{settings.encoder.path}: the tokenizer has {tokenizer.vocabulary_size} tokens, but "
+            f"the encoder {encoder.config.vocab_size}"
+        )
+    joint = [
+        n for n, t in settings.tasks.items() if t.kind.is_pair and t.sequences_per_example == 1
+    ]
+    if joint and encoder.config.type_vocab_size < 2:
+        raise UserError(
+            f"tasks.{joint[0]}.pair_encoding: {settings.encoder.path} has one segment only; "
+            "use separately"
+        )
+
+
+def _sizes(settings: Settings, train_sets: Mapping[str, TokenizedSet]) -> Sizes:
+    training = settings.training
+    return Sizes(
+        {name: len(part) for name, part in train_sets.items()},
+        {name: settings.tasks[name].batch_size or training.batch_size for name in train_sets},
+        {n: p.lengths for n, p in train_sets.items()} if training.group_by_length else None,
+        training.steps_per_epoch,
+    )
+
+
+def _phases(prepared: _Prepared) -> list[Phase]:
+    settings, training = prepared.settings, prepared.settings.training
+    mode = settings.encoder.mode
+    phases = []
+    if mode != "finetune":
+        rate = training.head_learning_rate
+        if rate is None:
+            rate = (training.learning_rate if mode == "frozen" else None) or _FROZEN_RATE
+        epochs = training.epochs if mode == "frozen" else settings.encoder.heads_first_epochs
+        phases.append(_frozen_phase(prepared, epochs, rate))
+    if mode != "frozen":
+        rate = training.learning_rate or _FINETUNE_RATE
+        phases.append(
+            Phase(
+                name="all",
+                epochs=training.epochs,
+                sources=prepared.train,
+                sizes=prepared.sizes,
+                class_weights=_class_weights(prepared),
+                trains_encoder=True,
+                learning_rate=rate,
+                head_learning_rate=training.head_learning_rate or rate,
+                evaluate=lambda network: evaluate(network, prepared.dev),
+            )
+        )
+    return phases
+
+
+def _frozen_phase(prepared: _Prepared, epochs: int, rate: float) -> Phase:
+    """Encode everything once; the heads learn from the features."""
+    network = prepared.network
+    started = time.perf_counter()
+    _log.info("encoding once what the frozen encoder would encode every epoch")
+    features: dict[str, FeatureSet] = {
+        name: compute_features(network, name, part) for name, part in prepared.train.items()
+    }
+    seconds = time.perf_counter() - started
+    dev = [
+        EvaluationSet(
+            part.task, part.name, part.examples, compute_features(network, part.task, part.inputs),
+            part.selects,
+        )
+        for part in prepared.dev
+        if isinstance(part.inputs, TokenizedSet)
+    ]  # fmt: skip
+
+    def evaluate_features(network: MultitaskNetwork) -> Evaluation:
+        return evaluate(network, dev)
+
+    return Phase(
+        name="heads",
+        epochs=epochs,
+        sources=features,
+        sizes=prepared.sizes,
+        class_weights=_class_weights(prepared),
+        trains_encoder=False,
+        learning_rate=rate,
+        head_learning_rate=rate,
+        evaluate=evaluate_features,
+        encoded_tokens=sum(int(part.lengths.sum()) for part in prepared.train.values()),
+        encoding_seconds=seconds,
+    )
+
+
+def _class_weights(prepared: _Prepared) -> dict[str, torch.Tensor | None]:
+    return {
+        name: class_weights(prepared.settings.tasks[name], torch.from_numpy(part.labels))
+        for name, part in prepared.train.items()
+    }
+
+
+def _finish(prepared: _Prepared, run: RunFolder, state: State) -> dict[str, Any]:
+    """Write the best model and the summary."""
+    settings = prepared.settings
+    summary = _summary(prepared, state)
+    with atomic.new_folder(run.path / "model") as folder:
+        save_network(prepared.network, settings.encoder.max_length, folder)
+        atomic.write_text(folder / "tokenizer.json", prepared.tokenizer.to_json())
+        atomic.write_json(
+            folder / "tokenizer_config.json",
+            {
+                "tokenizer_class": "BertTokenizerFast",
+                "model_max_length": settings.encoder.max_length,
+                "cls_token": "[CLS]",
+                "sep_token": "[SEP]",
+                "pad_token": "[PAD]",
+                "unk_token": "[UNK]",
+                "mask_token": "[MASK]",
+            },
+        )
+        atomic.write_text(folder / "README.md", model_card(settings, summary))
+    run.write_summary(summary)
+    return summary
+
+
+def _summary(prepared: _Prepared, state: State) -> dict[str, Any]:
+    settings = prepared.settings
+    main = {task: next(iter(metrics.values())) for task, metrics in state.best_dev.items()}
+    computing = state.step_seconds + state.encoding_seconds
+    sets = {
+        f"{name}/{set_name}": found
+        for name, part in prepared.data.items()
+        for set_name, found in (("train", part.train), *part.dev.items())
+        if found is not None
+    }
+    return {
+        "dev": state.best_dev,
+        "others": state.best_others,
+        "overall": overall_score(main),
+        "mean": mean_score(main),
+        "best_epoch": state.best_epoch,
+        "best_step": state.best_step,
+        "epochs": settings.training.epochs,
+        "steps": state.step,
+        "seconds": state.run_seconds,
+        "step_seconds": state.step_seconds,
+        "encoding_seconds": state.encoding_seconds,
+        "evaluation_seconds": state.evaluation_seconds,
+        "tokens": state.tokens,
+        "tokens_per_second": state.tokens / computing if computing else math.nan,
+        "seed": settings.seed,
+        "examples": {name: len(found.examples) for name, found in sets.items()},
+        "skipped_rows": {name: len(found.problems) for name, found in sets.items()},
+        "unlabelled_rows": {name: found.unlabelled for name, found in sets.items()},
+        "truncated": {name: part.truncated for name, part in prepared.train.items()},
+        "leaks": {name: part.leaks for name, part in prepared.data.items()},
+        "device": str(prepared.device),
+        "precision": prepared.precision,
+        "threads": torch.get_num_threads(),
+        "processor": str(torch.cpu.get_capabilities().get("cpu_name", platform.processor())),
+        "versions": {
+            "mtbert": mtbert.__version__,
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _tensorboard(
+    settings: Settings, output: Path
+) -> AbstractContextManager[Callable[[Mapping[str, Any]], None] | None]:
+    if not settings.training.tensorboard:
+        return nullcontext()
+    from mtbert.experiments.tensorboard import tensorboard_log
+
+    return tensorboard_log(output / "tensorboard")

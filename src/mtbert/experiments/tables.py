@@ -1,0 +1,34 @@
+"""Scores as a table on a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tabulate import tabulate
+
+__all__ = ["scores_table", "shown"]
+
+
+def scores_table(summary: Mapping[str, Any]) -> str:
+    """One line per task and metric, the overall scores below."""
+    rows = [
+        [task, metric, shown(value)]
+        for part in ("dev", "others")
+        for task, metrics in summary.get(part, {}).items()
+        for metric, value in metrics.items()
+    ]
+    table = tabulate(rows, ["task", "metric", "value"], disable_numparse=True)
+    tail = f"overall {shown(summary['overall'])}, mean {shown(summary['mean'])}"
+    if "best_epoch" in summary:
+        tail += (
+            f"; best epoch {summary['best_epoch']}, {summary['seconds']:.0f} s, "
+            f"{summary['tokens_per_second']:,.0f} tokens/s"
+        )
+    return f"{table}\n\n{tail}"
+
+
+def shown(value: float | None) -> str:
+    """Four digits, or a word where there is no number."""
+    return "undefined" if value is None or math.isnan(value) else f"{value:.4f}"

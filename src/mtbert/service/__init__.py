@@ -1,0 +1,1 @@
+"""Predictions for programs and people."""

@@ -1,0 +1,135 @@
+"""`mtbert data check`: counts, label balance, lengths and problems of data files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from mtbert.config import data_file, load_config
+from mtbert.data.batches import tokenize
+from mtbert.data.examples import ExampleSet, read_examples
+from mtbert.data.files import open_table, read_table
+from mtbert.data.leaks import leaked
+from mtbert.data.tokenizer import Tokenizer
+from mtbert.errors import SHOWN_PROBLEMS
+from mtbert.model.pretrained import locate
+from mtbert.settings import Settings, TaskSettings
+
+__all__ = ["check_config", "check_file"]
+
+_LENGTH_EDGES = (16, 32, 64, 128, 256, 512)
+
+
+def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]:
+    """Check every file of a configuration.
+
+    Returns:
+        The report, and whether every row can be used or the task says to skip.
+
+    Raises:
+        UserError: the configuration is wrong, or a file cannot be read at all.
+    """
+    settings = load_config(source, overrides)
+    tokenizer = Tokenizer.from_folder(locate(settings.encoder.path, settings.encoder.revision))
+    parts, clean = [], True
+    for name, task in settings.tasks.items():
+        lenient = task.model_copy(update={"on_bad_rows": "skip"})
+        train: ExampleSet | None = None
+        for set_name, file in _named_files(task).items():
+            path = data_file(settings, file)
+            found = read_examples(path, lenient, labelled=set_name != "test")
+            parts.append(_describe(f"{name} {set_name}", settings, task, tokenizer, found))
+            clean &= not found.problems or task.on_bad_rows == "skip"
+            if set_name == "train":
+                train = found
+            elif train is not None and (leaks := leaked(train.examples, found.examples)):
+                parts.append(f"  {len(leaks)} of these stand in train too")
+    return "\n".join(parts), clean
+
+
+def check_file(path: Path) -> tuple[str, bool]:
+    """Check the form of a file without knowing its task.
+
+    Returns:
+        The report, and whether every row can be read.
+
+    Raises:
+        UserError: the file cannot be read at all.
+    """
+    with open_table(path) as stream:
+        table = read_table(stream, str(path))
+        count, problems = 0, []
+        columns: Counter[str] = Counter()
+        for row in table.rows:
+            count += 1
+            if row.problem is not None:
+                problems.append(f"{path}:{row.line}: {row.problem}")
+            columns.update(key for key, value in row.values.items() if key and not value.strip())
+    names = ", ".join(c for c in table.columns if c) if table.columns else "JSONL"
+    lines = [f"{path}: {count} rows, columns: {names}"]
+    lines += [f"  {number} blank in column {name!r}" for name, number in columns.items()]
+    return "\n".join(lines + _problem_lines(problems)), not problems
+
+
+def _named_files(task: TaskSettings) -> dict[str, str]:
+    files = {"train": task.train, **task.dev_files, "test": task.test}
+    return {name: file for name, file in files.items() if file is not None}
+
+
+def _describe(
+    title: str, settings: Settings, task: TaskSettings, tokenizer: Tokenizer, found: ExampleSet
+) -> str:
+    inputs = tokenize(found.examples, task, tokenizer, settings.encoder.max_length)
+    lengths = inputs.lengths
+    lines = [
+        f"{title}: {found.path}",
+        f"  {len(found.examples)} examples, {len(found.problems)} bad rows",
+        f"  tokens: mean {lengths.mean():.1f}, longest {lengths.max()}, {inputs.truncated} "
+        f"truncated to {settings.encoder.max_length}",
+        _table(_length_histogram(lengths)),
+    ]
+    if not np.isnan(inputs.labels).all():
+        lines.append(_table(_label_histogram(task, inputs.labels)))
+    return "\n".join(lines + _problem_lines(found.problems))
+
+
+def _table(rows: list[tuple[str, int]]) -> str:
+    total = max(1, sum(count for _, count in rows))
+    body = [(name, count, f"{count / total:.1%}") for name, count in rows]
+    text = tabulate(
+        body, tablefmt="plain", disable_numparse=True, colalign=("left", "right", "right")
+    )
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _length_histogram(lengths: NDArray[np.int64]) -> list[tuple[str, int]]:
+    rows, low = [], 1
+    for edge in (*_LENGTH_EDGES, None):
+        high = edge or np.inf
+        count = int(((lengths >= low) & (lengths <= high)).sum())
+        if count:
+            rows.append((f"{low} to {edge} tokens" if edge else f"{low} tokens or more", count))
+        low = (edge or 0) + 1
+    return rows
+
+
+def _label_histogram(task: TaskSettings, labels: NDArray[np.float64]) -> list[tuple[str, int]]:
+    if task.kind.is_classification:
+        return [(name, int((labels == i).sum())) for i, name in enumerate(task.class_names)]
+    counts, edges = np.histogram(labels, bins=5, range=task.range)
+    return [
+        (f"label {low:g} to {high:g}", int(count))
+        for low, high, count in zip(edges, edges[1:], counts, strict=False)
+    ]
+
+
+def _problem_lines(problems: Sequence[str]) -> list[str]:
+    lines = [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
+    if len(problems) > SHOWN_PROBLEMS:
+        lines.append(f"  … {len(problems)} in all")
+    return lines

@@ -1,0 +1,158 @@
+"""What is done with a finished run: evaluate it, predict with it, write leaderboard files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from mtbert import atomic
+from mtbert.config import data_file
+from mtbert.data.batches import tokenize
+from mtbert.data.examples import Example, ExampleSet, parse_rows, read_examples
+from mtbert.data.files import open_table, read_table
+from mtbert.errors import UserError, problem_list
+from mtbert.evaluation.evaluate import Evaluation, EvaluationSet, evaluate
+from mtbert.evaluation.leaderboard import LEADERBOARD, write_predictions
+from mtbert.evaluation.predict import predict_stream
+from mtbert.service.multitask_model import MultitaskModel
+from mtbert.settings import Settings, TaskSettings
+from mtbert.training.device import resolve_device
+from mtbert.training.run_folder import read_run
+
+__all__ = ["evaluate_run", "predict_file", "write_leaderboard"]
+
+
+def evaluate_run(path: Path, split: str) -> dict[str, Any]:
+    """Metrics of a run's best model on a split of its own data.
+
+    Raises:
+        UserError: no finished run, or the data cannot be used (a test file may have no labels).
+    """
+    settings, model = _load(path)
+    sets = []
+    for name, task in settings.tasks.items():
+        for position, (set_name, file) in enumerate(_split_files(task, split).items()):
+            examples = read_examples(data_file(settings, file), task).examples
+            inputs = tokenize(examples, task, model.tokenizer, model.max_length)
+            sets.append(EvaluationSet(name, set_name, examples, inputs, position == 0))
+    if not sets:
+        raise UserError(f"{path}: no task has a {split} file")
+    found: Evaluation = evaluate(model.network, sets)
+    return {
+        "split": split,
+        "dev" if split == "dev" else "scores": found.dev,
+        "others": found.others,
+        "overall": found.overall,
+        "mean": found.mean,
+    }
+
+
+def predict_file(path: Path, task: str, source: str, output: Path | None) -> None:
+    """Stream predictions for a file (`-`: standard input) as JSONL, in constant memory.
+
+    Written to standard output, or to a file that appears when it is complete. Bad rows stop the
+    command at their line; nothing half-written is left.
+
+    Raises:
+        UserError: no such run or task, or a bad row.
+    """
+    settings, model = _load(path)
+    if task not in settings.tasks:
+        raise UserError(f"--task: found {task!r}, expected one of {', '.join(settings.tasks)}")
+    name = "standard input" if source == "-" else source
+    with (
+        nullcontext(sys.stdin.buffer) if source == "-" else open_table(Path(source)) as stream,
+        nullcontext(sys.stdout) if output is None else atomic.new_file(output) as target,
+    ):
+        examples = _examples(stream, name, settings.tasks[task])
+        for example, prediction in predict_stream(
+            model.network, task, examples, model.tokenizer, model.max_length
+        ):
+            row = {"id": example.id, **prediction.as_json()}
+            target.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def write_leaderboard(runs: Sequence[Path], data: Path, output: Path) -> list[str]:
+    """Write the six files, each task from the run that does it best on dev.
+
+    Returns:
+        A line for each file: where it came from, rows, rows left out.
+
+    Raises:
+        UserError: a run or data file is missing, or no run has one of the tasks.
+    """
+    owners = {}
+    for name in LEADERBOARD:
+        scored = [(score, path) for path in runs if (score := _dev_score(path, name)) is not None]
+        if not scored:
+            raise UserError(f"leaderboard: none of the runs has the task {name!r}")
+        owners[name] = max(scored, key=lambda pair: pair[0])
+    for task in LEADERBOARD.values():
+        for file in (task.dev, task.test):
+            if not (data / file).is_file():
+                raise UserError(f"{data / file}: no such file; --data names the course's folder")
+    lines = []
+    loaded: dict[Path, tuple[Settings, MultitaskModel]] = {}
+    for name, (score, path) in owners.items():
+        settings, model = loaded.setdefault(path, _load(path))
+        for split in ("dev", "test"):
+            file = data / getattr(LEADERBOARD[name], split)
+            found = _leaderboard_examples(file, settings.tasks[name], split)
+            answers = predict_stream(
+                model.network, name, found.examples, model.tokenizer, model.max_length
+            )
+            target = output / f"{name}-{split}-output.csv"
+            count = write_predictions(
+                target, LEADERBOARD[name], ((e.id, answer.value) for e, answer in answers)
+            )
+            left_out = f", {len(found.problems)} bad rows left out" if found.problems else ""
+            lines.append(f"{target}: {count} rows from {path} (dev {score:.4f}){left_out}")
+    return lines
+
+
+def _load(path: Path) -> tuple[Settings, MultitaskModel]:
+    settings, folder = read_run(path)
+    model = MultitaskModel.from_pretrained(folder, device=str(resolve_device(settings)))
+    for name, task in settings.tasks.items():
+        model.network.tasks.setdefault(
+            name, task
+        )  # evaluation-only tasks have no head of their own
+    return settings, model
+
+
+def _split_files(task: TaskSettings, split: str) -> dict[str, str]:
+    if split == "dev":
+        return task.dev_files
+    file = task.train if split == "train" else task.test
+    return {} if file is None else {split: file}
+
+
+def _examples(stream: BinaryIO, name: str, task: TaskSettings) -> Iterator[Example]:
+    for example in parse_rows(read_table(stream, name), task, labelled=False):
+        if isinstance(example, str):
+            raise UserError(f"{example}; mend the row and start again")
+        yield example
+
+
+def _leaderboard_examples(file: Path, task: TaskSettings, split: str) -> ExampleSet:
+    """Dev rows that are bad are left out; of a test file every row must be answered."""
+    lenient = task.model_copy(update={"on_bad_rows": "skip"})
+    found = read_examples(file, lenient, labelled=split == "dev")
+    if split == "test" and found.problems:
+        raise UserError(problem_list(str(file), found.problems))
+    return found
+
+
+def _dev_score(path: Path, task: str) -> float | None:
+    try:
+        summary = json.loads((path / "summary.json").read_text("utf-8"))
+        metrics = summary["dev"].get(task)
+    except FileNotFoundError:
+        raise UserError(f"{path}: not a finished run, no summary.json in it") from None
+    except (ValueError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}/summary.json: damaged: {error}") from None
+    return None if not metrics else float(next(iter(metrics.values())) or 0.0)

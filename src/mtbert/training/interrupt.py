@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM as a question that is asked between two steps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["Interruption", "watch_interruption"]
+
+
+class Interruption:
+    """Whether the run was asked to stop."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+
+@contextmanager
+def watch_interruption() -> Iterator[Interruption]:
+    """The first signal asks for a stop; a second one stops at once.
+
+    Outside the main thread signals cannot be watched and nothing is changed.
+    """
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if interruption.requested:
+            raise KeyboardInterrupt
+        interruption.requested = True
+
+    watched = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handle) for number in watched]
+    try:
+        yield interruption
+    finally:
+        for number, old in zip(watched, before, strict=True):
+            signal.signal(number, old)

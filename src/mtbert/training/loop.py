@@ -1,0 +1,398 @@
+"""The training loop: the only place that changes weights.
+
+A run is one or two phases (heads on frozen features, then everything); a phase is epochs; an
+epoch is the steps of its plan. All that the loop remembers is in `State`, so a checkpoint is that
+and the tensors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import Parameter
+
+from mtbert.data.schedules import Sizes, Step, epoch_length, plan_epoch, seed_from
+from mtbert.model.multitask import MultitaskNetwork
+from mtbert.settings import TrainingSettings
+from mtbert.training import checkpoint as checkpoints
+from mtbert.training.checkpoint import Checkpoint
+from mtbert.training.gradients import ExampleSource, StepGradients, compute_gradients
+from mtbert.training.interrupt import watch_interruption
+from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
+from mtbert.training.progress import Progress
+from mtbert.training.run_folder import RunFolder
+
+__all__ = ["NonFiniteLoss", "Phase", "Scores", "State", "Trainer"]
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss is NaN or infinite; the weights are those of the step before."""
+
+
+class Scores(Protocol):
+    """What the loop needs to know of an evaluation."""
+
+    @property
+    def dev(self) -> dict[str, dict[str, float]]: ...
+
+    @property
+    def others(self) -> dict[str, dict[str, float]]: ...
+
+    @property
+    def predictions(self) -> dict[str, list[dict[str, Any]]]: ...
+
+    def selection_score(self, select: str) -> float: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A part of a run in which the same parameters learn from the same sources.
+
+    Attributes:
+        name: `heads` or `all`.
+        epochs: number of epochs.
+        sources: examples by task, with features where the encoder is frozen.
+        sizes: what the schedule depends on.
+        class_weights: `[classes]` by task, or None.
+        trains_encoder: whether the encoder learns.
+        learning_rate: peak rate of the encoder.
+        head_learning_rate: peak rate of the heads.
+        evaluate: scores the network on the dev sets.
+        encoded_tokens: tokens that were encoded once for this phase, and
+        encoding_seconds: the time that took; 0 where the steps themselves encode.
+    """
+
+    name: str
+    epochs: int
+    sources: Mapping[str, ExampleSource]
+    sizes: Sizes
+    class_weights: Mapping[str, Tensor | None]
+    trains_encoder: bool
+    learning_rate: float
+    head_learning_rate: float
+    evaluate: Callable[[MultitaskNetwork], Scores]
+    encoded_tokens: int = 0
+    encoding_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class State:
+    """Where a run stands. JSON values only."""
+
+    phase: int = 0
+    epoch: int = 0
+    """Epochs of this phase that are complete."""
+    step_in_epoch: int = 0
+    step: int = 0
+    """Steps over the whole run."""
+    phase_step: int = 0
+    best_score: float | None = None
+    best_step: int = 0
+    best_epoch: int = 0
+    best_dev: dict[str, dict[str, float]] = field(default_factory=dict)
+    best_others: dict[str, dict[str, float]] = field(default_factory=dict)
+    waited: int = 0
+    """Evaluations since the best one."""
+    stopped_early: bool = False
+    tokens: int = 0
+    step_seconds: float = 0.0
+    encoding_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    run_seconds: float = 0.0
+
+
+class Trainer:
+    """One run, from its state to its end."""
+
+    def __init__(
+        self,
+        network: MultitaskNetwork,
+        phases: list[Phase],
+        settings: TrainingSettings,
+        seed: int,
+        run: RunFolder,
+        log: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        """Start afresh, or from the run's newest checkpoint if it has one.
+
+        Args:
+            network: on its device; its weights are replaced by a checkpoint's.
+            phases: in order.
+            settings: the training section.
+            seed: of all orders, dropout and surgery.
+            run: where checkpoints and metrics go.
+            log: receives every logged record beside metrics.jsonl.
+        """
+        self.network, self.phases, self.settings = network, phases, settings
+        self.seed, self.run = seed, run
+        self.state = State()
+        self.best: dict[str, Tensor] | None = None
+        self._also_log = log
+        self._device = next(network.heads.parameters()).device
+        loaded = checkpoints.load_newest(run.checkpoints)
+        if loaded is not None:
+            state = {k: v for k, v in loaded.state.items() if k not in ("format", "moment_steps")}
+            self.state = State(**state)
+            self.best = loaded.best
+        self._moments = loaded
+        run.start_metrics(self.state.step)
+
+    def train(self) -> bool:
+        """Train to the end; False if interrupted, with everything saved."""
+        self._started = time.perf_counter() - self.state.run_seconds
+        with watch_interruption() as self._interruption:
+            while self.state.phase < len(self.phases):
+                if not self._train_phase(self.phases[self.state.phase]):
+                    self._save_checkpoint()
+                    return False
+                self._next_phase()
+        self.state.run_seconds = time.perf_counter() - self._started
+        return True
+
+    def load_best(self) -> None:
+        """Give the network the weights of its best evaluation."""
+        if self.best is not None:
+            self.network.load_state_dict(self.best, strict=False)
+
+    def _next_phase(self) -> None:
+        state = self.state
+        state.phase, state.epoch, state.step_in_epoch, state.phase_step = state.phase + 1, 0, 0, 0
+        state.waited, state.stopped_early = 0, False
+
+    def _train_phase(self, phase: Phase) -> bool:
+        state = self.state
+        self._start_phase(phase)
+        length = epoch_length(self.settings.batching, phase.sizes)
+        total = length * phase.epochs
+        title = phase.name
+        with Progress(title, total, state.phase_step) as self._progress:
+            while state.epoch < phase.epochs and not state.stopped_early:
+                plan = plan_epoch(self.settings.batching, phase.sizes, state.epoch, self.seed)
+                for position, step in enumerate(plan):
+                    if position < state.step_in_epoch:
+                        continue
+                    self._train_step(phase, step, total)
+                    state.step_in_epoch += 1
+                    last = state.step_in_epoch == length
+                    if last:
+                        state.epoch, state.step_in_epoch = state.epoch + 1, 0
+                    self._after_step(phase, last)
+                    if self._interruption.requested:
+                        return False
+                    if state.stopped_early:
+                        break
+        return True
+
+    def _start_phase(self, phase: Phase) -> None:
+        for parameter in self.network.encoder.parameters():
+            parameter.requires_grad_(phase.trains_encoder)
+        shared = self.network.shared_parameters() if phase.trains_encoder else {}
+        self._shared = list(shared.values())
+        self._learning: dict[str, Parameter] = {**shared, **self.network.head_parameters()}
+        self._optimizer = AdamW(
+            parameter_groups(
+                shared,
+                self.network.head_parameters(),
+                learning_rate=phase.learning_rate,
+                head_learning_rate=phase.head_learning_rate,
+                weight_decay=self.settings.weight_decay,
+            )
+        )
+        if self._moments is not None:
+            self.network.load_state_dict(self._moments.weights, strict=False)
+            steps = self._moments.state["moment_steps"]
+            checkpoints.restore_moments(self._optimizer, self._moments.moments, steps)
+            self._moments = None
+        if self.state.phase_step == 0:
+            self.state.tokens += phase.encoded_tokens
+            self.state.encoding_seconds += phase.encoding_seconds
+
+    def _train_step(self, phase: Phase, step: Step, total: int) -> None:
+        """Per-task gradients, surgery, clipping, update."""
+        state, settings = self.state, self.settings
+        started = time.perf_counter()
+        factor = rate_factor(settings.schedule, settings.warmup, state.phase_step, total)
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        number = state.step + 1
+        logged = number == 1 or number % settings.log_every == 0
+        gradients = compute_gradients(
+            self.network,
+            step,
+            phase.sources,
+            class_weights=phase.class_weights,
+            shared=self._shared,
+            surgery=settings.surgery,
+            measure=number == 1 or number % settings.gradients_every == 0,
+            accumulate=settings.accumulate,
+            dropout=self._generator("dropout", self._device),
+            orders=self._generator("surgery", torch.device("cpu")),
+        )
+        losses = {task: loss.item() for task, loss in gradients.losses.items()}
+        self._check_finite(losses, step)
+        norm = self._clip()
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        state.step, state.phase_step = number, state.phase_step + 1
+        tokens = sum(
+            int(phase.sources[task].lengths[batch.indices].sum()) for task, batch in step.items()
+        )
+        if not phase.encoded_tokens:
+            state.tokens += tokens
+        state.step_seconds += time.perf_counter() - started
+        self._progress.advance(tokens)
+        if logged or (gradients.gram is not None and settings.surgery == "none"):
+            self._log_step(phase, losses, gradients, norm, factor)
+
+    def _after_step(self, phase: Phase, epoch_ended: bool) -> None:
+        """Evaluate, save and report when it is time; in that order, so a save knows the scores."""
+        state, settings = self.state, self.settings
+        every = settings.evaluate_every
+        last = epoch_ended and state.epoch == phase.epochs
+        due = epoch_ended if every is None else state.step % every == 0
+        if due or last:
+            self._evaluate(phase)
+        every = settings.checkpoint_every
+        if epoch_ended if every is None else state.step % every == 0:
+            self._save_checkpoint()
+
+    def _evaluate(self, phase: Phase) -> None:
+        state = self.state
+        started = time.perf_counter()
+        scores = phase.evaluate(self.network)
+        state.evaluation_seconds += time.perf_counter() - started
+        score = scores.selection_score(self.settings.select)
+        epoch = sum(p.epochs for p in self.phases[: state.phase]) + state.epoch
+        epoch += state.step_in_epoch > 0
+        better = self.best is None or (
+            not math.isnan(score) and score > _or_lowest(state.best_score)
+        )
+        if better:
+            state.best_score = None if math.isnan(score) else score
+            state.best_step, state.best_epoch, state.waited = state.step, epoch, 0
+            state.best_dev, state.best_others = scores.dev, scores.others
+            trainable = {**self.network.shared_parameters(), **self.network.head_parameters()}
+            if all(not p.trains_encoder for p in self.phases):
+                trainable = self.network.head_parameters()
+            self.best = {n: p.detach().cpu().clone() for n, p in trainable.items()}
+            self.run.write_predictions(scores.predictions)
+        else:
+            state.waited += 1
+        patience = self.settings.patience
+        state.stopped_early = patience is not None and state.waited >= patience
+        self._record(
+            {
+                "kind": "dev",
+                "epoch": epoch,
+                "step": state.step,
+                "dev": scores.dev,
+                **({"others": scores.others} if scores.others else {}),
+                "score": score,
+                "best": better,
+            }
+        )
+        shown = "  ".join(
+            f"{task} {name} {value:.4f}"
+            for task, metrics in scores.dev.items()
+            for name, value in list(metrics.items())[:1]
+        )
+        undefined = [t for t, m in scores.dev.items() if any(math.isnan(v) for v in m.values())]
+        for task in undefined:
+            self._progress.say(
+                f"{task}: a correlation is undefined (constant labels or predictions)"
+            )
+        mark = "  (best so far)" if better else ""
+        self._progress.say(f"epoch {epoch}, step {state.step}: {shown}{mark}")
+
+    def _save_checkpoint(self) -> None:
+        self.state.run_seconds = time.perf_counter() - self._started
+        tensors, steps = checkpoints.optimizer_moments(self._optimizer)
+        state = dataclasses.asdict(self.state)
+        self.run.sync_metrics()
+        checkpoints.save(
+            self.run.checkpoints,
+            self.state.step,
+            Checkpoint({**state, "moment_steps": steps}, dict(self._learning), tensors, self.best),
+            self.settings.keep_checkpoints,
+        )
+
+    def _clip(self) -> float | None:
+        """Shorten the whole gradient to the largest norm allowed; returns the norm before."""
+        if self.settings.clip is None:
+            return None
+        norm = torch.nn.utils.clip_grad_norm_(self._learning.values(), self.settings.clip)
+        return norm.item()
+
+    def _check_finite(self, losses: Mapping[str, float], step: Step) -> None:
+        for task, loss in losses.items():
+            if not math.isfinite(loss):
+                rows = ", ".join(str(i) for i in step[task].indices[:8])
+                raise NonFiniteLoss(
+                    f"task {task}, step {self.state.step + 1}: the loss is {loss}; rows {rows}, …; "
+                    "weights are those of the step before. A lower learning rate or a `clip` helps"
+                )
+
+    def _log_step(
+        self,
+        phase: Phase,
+        losses: Mapping[str, float],
+        gradients: StepGradients,
+        norm: float | None,
+        factor: float,
+    ) -> None:
+        state = self.state
+        record: dict[str, Any] = {
+            "kind": "train",
+            "phase": phase.name,
+            "epoch": sum(p.epochs for p in self.phases[: state.phase]) + state.epoch + 1,
+            "step": state.step,
+            "loss": dict(losses),
+            "learning_rate": phase.learning_rate * factor if phase.trains_encoder else 0.0,
+            "head_learning_rate": phase.head_learning_rate * factor,
+            "tokens": state.tokens,
+        }
+        if norm is not None:
+            record["gradient_norm"] = norm
+        if gradients.gram is not None:
+            record |= _gradient_statistics(list(losses), gradients)
+        self._record(record)
+
+    def _record(self, record: Mapping[str, Any]) -> None:
+        self.run.log(record)
+        if self._also_log is not None:
+            self._also_log(record)
+
+    def _generator(self, purpose: str, device: torch.device) -> Generator:
+        generator = Generator(device)
+        generator.manual_seed(seed_from(purpose, self.seed, self.state.step))
+        return generator
+
+
+def _gradient_statistics(tasks: list[str], gradients: StepGradients) -> dict[str, Any]:
+    """Norms, pairwise cosines and what surgery did, from the Gram matrix."""
+    assert gradients.gram is not None
+    gram = gradients.gram
+    norms = gram.diagonal().clamp(min=0).sqrt()
+    statistics: dict[str, Any] = {
+        "task_gradient_norm": dict(zip(tasks, norms.tolist(), strict=True)),
+        "gradient_cosine": {
+            f"{a}/{b}": float(gram[i, j] / (norms[i] * norms[j]))
+            for i, a in enumerate(tasks)
+            for j, b in enumerate(tasks)
+            if i < j and norms[i] > 0 and norms[j] > 0
+        },
+    }
+    if gradients.weights is not None:
+        statistics["surgery_weights"] = dict(zip(tasks, gradients.weights.tolist(), strict=True))
+    return statistics
+
+
+def _or_lowest(score: float | None) -> float:
+    return -math.inf if score is None else score

@@ -1,0 +1,70 @@
+"""What a person sees while a run works: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import NoReturn, Self
+
+from tqdm import tqdm
+
+__all__ = ["Progress"]
+
+_LINE_EVERY_SECONDS = 30.0
+
+
+class Progress:
+    """Progress over a known number of steps, on standard error."""
+
+    def __init__(self, title: str, total: int, done: int = 0) -> None:
+        self._title, self._total, self._done = title, total, done
+        self._tokens = 0
+        self._started = self._last_line = time.perf_counter()
+        self._first = done
+        self._bar: tqdm[NoReturn] | None = None
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=total, initial=done, desc=title, unit="step", leave=False)
+
+    def advance(self, tokens: int) -> None:
+        """One step of so many real tokens is done."""
+        self._done += 1
+        self._tokens += tokens
+        now = time.perf_counter()
+        speed = self._tokens / max(now - self._started, 1e-9)
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{speed:,.0f} tokens/s", refresh=False)
+            self._bar.update()
+        elif now - self._last_line >= _LINE_EVERY_SECONDS:
+            self._last_line = now
+            per_step = (now - self._started) / (self._done - self._first)
+            left = per_step * (self._total - self._done)
+            self.say(
+                f"{self._title}: step {self._done} of {self._total}, {speed:,.0f} tokens/s, "
+                f"{_duration(left)} left"
+            )
+
+    def say(self, line: str) -> None:
+        """A line that does not tear the bar."""
+        if self._bar is not None:
+            self._bar.write(line, file=sys.stderr)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
