@@ -86,7 +86,7 @@ def _rows(runs: list[Run]) -> tuple[list[str], list[list[str]]]:
     headers = ["run", *(f"{t} {m}" for t, m in columns), "overall", "mean", "epoch", "seconds"]
     rows = []
     for run in runs:
-        scores = [run.summary["dev"].get(task, {}).get(metric, "–") for task, metric in columns]
+        scores = [run.summary["dev"].get(task, {}).get(metric, "") for task, metric in columns]
         rows.append(
             [
                 run.name,
@@ -147,7 +147,7 @@ def _learning_curves(runs: list[Run]) -> str:
         raise UserError("report: needs matplotlib; run: pip install 'mtbert[report]'") from None
     tasks = list(dict.fromkeys(task for run in runs for task in run.summary["dev"]))
     marker = "#010203"  # replaced by the page's colour below
-    style = {"svg.fonttype": "none", "font.size": 11, "svg.hashsalt": "mtbert"}
+    style: dict[Any, Any] = {"svg.fonttype": "none", "font.size": 11, "svg.hashsalt": "mtbert"}
     style |= dict.fromkeys(
         ["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], marker
     )
@@ -168,6 +168,8 @@ def _learning_curves(runs: list[Run]) -> str:
 
 
 def _draw_panel(panel: Axes, task: str, runs: list[Run]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     metric = ""
     for number, run in enumerate(runs):
         points = [
@@ -190,6 +192,6 @@ def _draw_panel(panel: Axes, task: str, runs: list[Run]) -> None:
     panel.set_title(task)
     panel.set_xlabel("epoch")
     panel.set_ylabel(metric)
-    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.spines[["top", "right"]].set_visible(False)
     panel.grid(alpha=0.25)

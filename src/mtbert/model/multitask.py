@@ -59,7 +59,7 @@ class MultitaskNetwork(nn.Module):
         """
         if isinstance(inputs, TokenBatch):
             inputs = self.represent(task, inputs, generator)
-        return self.head(task)(inputs, generator)  # type: ignore[no-any-return]
+        return self.head(task)(inputs, generator)
 
     def shared_parameters(self) -> dict[str, Parameter]:
         """What all tasks share, by name."""
