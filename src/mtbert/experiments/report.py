@@ -14,6 +14,7 @@ from tabulate import tabulate
 from mtbert import atomic
 from mtbert.errors import UserError
 from mtbert.experiments.tables import shown
+from mtbert.training.run_folder import read_summary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +66,7 @@ def read_runs(folder: Path) -> list[Run]:
     runs = []
     for path in sorted(folder.rglob("summary.json")):
         try:
-            summary = json.loads(path.read_text("utf-8"))
+            summary = read_summary(path.parent)
             lines = path.with_name("metrics.jsonl").read_text("utf-8").splitlines()
             dev = [r for r in map(json.loads, lines) if r["kind"] == "dev"]
             name = str(path.parent.relative_to(folder))

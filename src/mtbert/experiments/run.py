@@ -34,7 +34,7 @@ from mtbert.training.device import compute_dtype, keep_freed_memory, resolve_dev
 from mtbert.training.loop import Phase, State, Trainer
 from mtbert.training.losses import class_weights
 from mtbert.training.plan import describe
-from mtbert.training.run_folder import RunFolder
+from mtbert.training.run_folder import RunFolder, read_summary
 
 __all__ = ["Interrupted", "plan", "train"]
 
@@ -102,7 +102,7 @@ def train(settings: Settings, output: Path, *, resume: bool = False) -> dict[str
     try:
         if run.finished:
             _log.info("%s: this run is finished", output)
-            return run.read_summary()
+            return read_summary(output)
         _log.info("the plan:\n\n%s\n", prepared.description)
         with _tensorboard(settings, output) as log:
             trainer = Trainer(

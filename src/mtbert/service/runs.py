@@ -21,7 +21,7 @@ from mtbert.evaluation.predict import predict_stream
 from mtbert.service.multitask_model import MultitaskModel
 from mtbert.settings import Settings, TaskSettings
 from mtbert.training.device import resolve_device
-from mtbert.training.run_folder import read_run
+from mtbert.training.run_folder import read_run, read_summary
 
 __all__ = ["evaluate_run", "predict_file", "write_leaderboard"]
 
@@ -148,11 +148,5 @@ def _leaderboard_examples(file: Path, task: TaskSettings, split: str) -> Example
 
 
 def _dev_score(path: Path, task: str) -> float | None:
-    try:
-        summary = json.loads((path / "summary.json").read_text("utf-8"))
-        metrics = summary["dev"].get(task)
-    except FileNotFoundError:
-        raise UserError(f"{path}: not a finished run, no summary.json in it") from None
-    except (ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"{path}/summary.json: damaged: {error}") from None
+    metrics = read_summary(path)["dev"].get(task)
     return None if not metrics else float(next(iter(metrics.values())) or 0.0)

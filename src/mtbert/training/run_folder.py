@@ -14,7 +14,7 @@ from mtbert.config import dump_yaml, load_config
 from mtbert.errors import UserError
 from mtbert.settings import Settings
 
-__all__ = ["RunFolder", "read_run"]
+__all__ = ["RunFolder", "read_run", "read_summary"]
 
 
 class RunFolder:
@@ -72,11 +72,6 @@ class RunFolder:
         """Whether the run has come to its end."""
         return (self.path / "summary.json").exists()
 
-    def read_summary(self) -> dict[str, Any]:
-        """The summary of a finished run."""
-        summary: dict[str, Any] = json.loads((self.path / "summary.json").read_text("utf-8"))
-        return summary
-
     def start_metrics(self, last_step: int) -> None:
         """Open metrics.jsonl and drop what was logged after `last_step`."""
         file = self.path / "metrics.jsonl"
@@ -127,6 +122,23 @@ class RunFolder:
             f"{self.path}: the run was started with other settings ({'; '.join(changes)}); "
             "resume it with its own config.yaml, or start a new run in another folder"
         )
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """The summary of a finished run.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    try:
+        summary = json.loads((path / "summary.json").read_text("utf-8"))
+        if not isinstance(summary, dict) or not isinstance(summary.get("dev"), dict):
+            raise ValueError("no scores in it")
+    except FileNotFoundError:
+        raise UserError(f"{path}: not a finished run, no summary.json in it") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}/summary.json: damaged: {error}") from None
+    return summary
 
 
 def read_run(path: Path) -> tuple[Settings, Path]:
