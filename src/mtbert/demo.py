@@ -75,7 +75,8 @@ def run(output: Path) -> None:
     summaries: dict[str, Mapping[str, Any]] = {}
     for name, overrides in (("frozen", FROZEN), ("multitask", ())):
         print(f"\n== {_NAMES[name]}", file=sys.stderr)
-        shutil.rmtree(output / name, ignore_errors=True)
+        if (output / name / "config.yaml").is_file():
+            shutil.rmtree(output / name)
         summaries[name] = train(load_config("demo", overrides), output / name)
     print(f"\n{_table(summaries)}\n")
     _answer(MultitaskModel.from_pretrained(output / "multitask"))
