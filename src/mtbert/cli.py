@@ -25,7 +25,7 @@ _OVERRIDES = "dotted settings, as in training.epochs=3 or seed=7"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     logging.basicConfig(
         level=logging.WARNING if options.quiet else logging.INFO,
         format="%(message)s",
@@ -120,6 +120,17 @@ def _convert(options: argparse.Namespace) -> None:
     output = options.output or options.file.with_name("model.safetensors")
     count = convert_legacy(options.file, output)
     print(f"{output}: {count} tensors")
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Options and overrides in any order; argparse alone wants all overrides before --output."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.run is _train and not any(part.startswith("-") for part in rest):
+        options.override += rest
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

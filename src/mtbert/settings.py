@@ -108,7 +108,9 @@ class TaskSettings(_Section):
         description="Dev file, or named dev files; the first one selects the best epoch, the "
         "others are reported beside it.",
     )
-    test: str | None = Field(None, description="Test file; read only when predicted, and to count what leaks into it.")
+    test: str | None = Field(
+        None, description="Test file; read only when predicted, and to count what leaks into it."
+    )
     uses: str | None = Field(
         None, description="For a task that is only evaluated: the task whose head it uses."
     )

@@ -15,7 +15,7 @@ def scores_table(summary: Mapping[str, Any]) -> str:
     """One line per task and metric, the overall scores below."""
     rows = [
         [task, metric, shown(value)]
-        for part in ("dev", "others")
+        for part in ("train", "dev", "test", "others")
         for task, metrics in summary.get(part, {}).items()
         for metric, value in metrics.items()
     ]

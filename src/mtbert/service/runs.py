@@ -20,7 +20,7 @@ from mtbert.evaluation.leaderboard import LEADERBOARD, write_predictions
 from mtbert.evaluation.predict import predict_stream
 from mtbert.service.multitask_model import MultitaskModel
 from mtbert.settings import Settings, TaskSettings
-from mtbert.training.device import resolve_device
+from mtbert.training.device import compute_dtype, resolve_device
 from mtbert.training.run_folder import read_run, read_summary
 
 __all__ = ["evaluate_run", "predict_file", "write_leaderboard"]
@@ -44,7 +44,7 @@ def evaluate_run(path: Path, split: str) -> dict[str, Any]:
     found: Evaluation = evaluate(model.network, sets)
     return {
         "split": split,
-        "dev" if split == "dev" else "scores": found.dev,
+        split: found.dev,
         "others": found.others,
         "overall": found.overall,
         "mean": found.mean,
@@ -116,7 +116,10 @@ def write_leaderboard(runs: Sequence[Path], data: Path, output: Path) -> list[st
 
 def _load(path: Path) -> tuple[Settings, MultitaskModel]:
     settings, folder = read_run(path)
-    model = MultitaskModel.from_pretrained(folder, device=str(resolve_device(settings)))
+    device = resolve_device(settings)
+    model = MultitaskModel.from_pretrained(folder, device=str(device))
+    # The numbers that the run was trained and scored in, so that scores are the same again.
+    model.network.encoder.compute_dtype = compute_dtype(settings.training.precision, device)
     for name, task in settings.tasks.items():
         model.network.tasks.setdefault(
             name, task

@@ -1,0 +1,92 @@
+"""README and docs: what they show is run, what is generated is current."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtbert.cli import main
+from mtbert.config import load_config
+from mtbert.experiments.run import train
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def mtbert_commands(text: str) -> list[list[str]]:
+    lines = [line for block in blocks("sh", text) for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("mtbert ")]
+
+
+def section(title: str) -> str:
+    return README.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+@pytest.fixture(scope="module")
+def demo_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("readme")
+    overrides = ["training.epochs=1", "training.steps_per_epoch=1"]
+    train(load_config("demo", overrides), folder / "runs" / "demo" / "multitask")
+    return folder
+
+
+def test_the_python_example_runs(demo_run, monkeypatch, capsys):
+    monkeypatch.chdir(demo_run)
+    (example,) = blocks("python")
+    exec(compile(example, "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert float(lines[2]) == pytest.approx(float(lines[2]))
+
+
+def test_the_saved_encoder_opens_in_transformers(demo_run):
+    transformers = pytest.importorskip("transformers")
+    folder = demo_run / "runs" / "demo" / "multitask" / "model"
+    _, info = transformers.AutoModel.from_pretrained(folder, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"]
+
+
+def test_the_five_minutes_with_an_own_csv_work(tmp_path, monkeypatch, capsys):
+    text = section("Your own CSV in five minutes")
+    (csv,), (yaml,) = blocks("csv", text), blocks("yaml", text)
+    for name in ("train.csv", "dev.csv", "new.csv"):
+        (tmp_path / name).write_text(csv, encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(yaml, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MTBERT_DATA", raising=False)
+    commands = mtbert_commands(text)
+    assert [command[1] for command in commands] == ["data", "train", "train", "evaluate", "predict"]
+    for command in commands:
+        assert main(command[1:]) == 0, capsys.readouterr().err
+    answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert [a["id"] for a in answers] == ["r1", "r2"]
+    assert {a["label"] for a in answers} <= {"bad", "good"}
+
+
+def test_the_commands_on_the_course_s_data_name_real_configurations_and_options():
+    for command in mtbert_commands(section("The course's data")):
+        if command[1] == "train":
+            overrides = [part for part in command[3:] if "=" in part]
+            assert load_config(command[2], overrides).tasks
+        else:
+            assert command[1] == "leaderboard"
+
+
+@pytest.mark.parametrize("tool", ["configuration_docs.py", "results_docs.py"])
+def test_generated_pages_are_current(tool):
+    found = subprocess.run([sys.executable, ROOT / "tools" / tool, "--check"], check=False)
+    assert found.returncode == 0, f"run python tools/{tool}"
+
+
+def test_every_link_in_the_documentation_leads_somewhere():
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
