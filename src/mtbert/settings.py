@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
+    "TASK_NAME",
     "ColumnSettings",
     "DataSettings",
     "EncoderSettings",
@@ -19,6 +20,10 @@ __all__ = [
     "TaskSettings",
     "TrainingSettings",
 ]
+
+
+TASK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
+"""What a task may be called; names become names of files."""
 
 
 class TargetKind(StrEnum):
@@ -354,8 +359,8 @@ class Settings(_Section):
     )
     data: DataSettings = Field(DataSettings(), description="Where the files are.")
     encoder: EncoderSettings = Field(EncoderSettings(), description="The shared encoder.")
-    tasks: dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")], TaskSettings] = (
-        Field(description="The tasks by name, at least one.", min_length=1)
+    tasks: dict[Annotated[str, Field(pattern=f"^{TASK_NAME}$")], TaskSettings] = Field(
+        description="The tasks by name, at least one.", min_length=1
     )
     training: TrainingSettings = Field(TrainingSettings(), description="How weights are learned.")
 

@@ -131,7 +131,7 @@ def _prepare(settings: Settings) -> _Prepared:
     network = MultitaskNetwork(encoder, settings.tasks)
     for name, head in network.heads.items():
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))
-        head.initialise(generator)  # type: ignore[operator]
+        head.initialise(generator)
     network.to(device)
     length = settings.encoder.max_length
     train_sets = {

@@ -36,7 +36,7 @@ def keep_mask(shape: Sequence[int], rate: float, like: Tensor, generator: Genera
     draws.random_(-(2**63), None, generator=generator)
     level = _level(rate)
     kept = draws.view(torch.uint8)[:count].ge(level).to(like.dtype)
-    return kept.mul_(_LEVELS / (_LEVELS - level)).view(*shape)
+    return kept.mul_(_LEVELS / (_LEVELS - level)).view(shape)
 
 
 def _level(rate: float) -> int:

@@ -86,7 +86,7 @@ class Embeddings(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         width = config.hidden_size
-        self.token = nn.Embedding(config.vocab_size, width)
+        self.token = nn.Embedding(config.vocab_size, width, padding_idx=config.pad_token_id)
         self.position = nn.Embedding(config.max_position_embeddings, width)
         self.segment = nn.Embedding(config.type_vocab_size, width)
         self.norm = LayerNorm(width, eps=config.layer_norm_eps)
@@ -232,8 +232,9 @@ class Encoder(nn.Module):
     ) -> EncoderOutput:
         """The padded call of transformers, as a thin layer over the packed one.
 
-        Position ids are column indices. Dropout is on in training mode (from torch's default
-        generator's seed).
+        Position ids are column indices. The pooler reads each row's first real token
+        (transformers reads column 0 even where it is masked). Dropout is on in training mode,
+        seeded from torch's default generator.
 
         Args:
             input_ids: `[batch, length]`.

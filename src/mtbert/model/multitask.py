@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from torch import Generator, Tensor, nn
 from torch.nn import Parameter
@@ -16,6 +16,34 @@ from mtbert.settings import TaskSettings
 __all__ = ["MultitaskNetwork"]
 
 
+class Heads(nn.Module):
+    """Heads by task name.
+
+    `nn.ModuleDict` refuses names that it has as attributes, such as `type` or `train`; a task may
+    have any name.
+    """
+
+    def __init__(self, heads: Mapping[str, Head]) -> None:
+        super().__init__()
+        self._modules.update(heads)
+
+    def __getitem__(self, task: str) -> Head:
+        head = self._modules[task]
+        assert isinstance(head, Head)
+        return head
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def values(self) -> list[Head]:
+        """The heads, in the order of their tasks."""
+        return [self[task] for task in self]
+
+    def items(self) -> list[tuple[str, Head]]:
+        """Task names and heads."""
+        return [(task, self[task]) for task in self]
+
+
 class MultitaskNetwork(nn.Module):
     """The encoder, shared by all tasks, and their heads.
 
@@ -26,7 +54,7 @@ class MultitaskNetwork(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.tasks = dict(tasks)
-        self.heads = nn.ModuleDict(
+        self.heads = Heads(
             {
                 name: Head(encoder.config.hidden_size, task)
                 for name, task in tasks.items()
@@ -36,9 +64,7 @@ class MultitaskNetwork(nn.Module):
 
     def head(self, task: str) -> Head:
         """The head that answers for a task."""
-        head = self.heads[self.tasks[task].uses or task]
-        assert isinstance(head, Head)
-        return head
+        return self.heads[self.tasks[task].uses or task]
 
     def represent(self, task: str, batch: TokenBatch, generator: Generator | None = None) -> Tensor:
         """Pooled sequences as the task's head reads them, `[examples, sides, W]`."""

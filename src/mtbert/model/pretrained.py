@@ -25,7 +25,7 @@ from mtbert import atomic
 from mtbert.errors import UserError, problem_list
 from mtbert.model.encoder import ACTIVATIONS, Encoder, EncoderConfig
 from mtbert.model.multitask import MultitaskNetwork
-from mtbert.settings import TaskSettings
+from mtbert.settings import TASK_NAME, TaskSettings
 
 __all__ = [
     "PACKAGED",
@@ -68,6 +68,16 @@ _HUB_FILES = [
     "config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "mtbert.json",
     "heads.safetensors",
 ]  # fmt: skip
+_LARGEST = {
+    "vocab_size": 10_000_000,
+    "hidden_size": 65_536,
+    "num_hidden_layers": 512,
+    "num_attention_heads": 1_024,
+    "intermediate_size": 1_048_576,
+    "max_position_embeddings": 1_048_576,
+    "type_vocab_size": 1_024,
+}
+"""A damaged config.json must not keep the machine busy for hours."""
 _DROPPED = re.compile(r"(embeddings\.position_ids|cls\..*|heads\..*)")
 
 
@@ -161,10 +171,12 @@ def load_network(folder: Path) -> tuple[MultitaskNetwork, int]:
                 "wrote it"
             )
         tasks = {name: TaskSettings.model_validate(t) for name, t in meta["tasks"].items()}
+        if not tasks or not all(re.fullmatch(TASK_NAME, name) for name in tasks):
+            raise ValueError(f"task names {list(tasks)}")
         max_length = int(meta["max_length"])
     except FileNotFoundError:
         raise UserError(f"{folder}: no mtbert.json; is this a run's model folder?") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{folder}/mtbert.json: damaged: {error}") from None
     network = MultitaskNetwork(load_encoder(str(folder)), tasks)
     heads = read_tensors(folder / "heads.safetensors")
@@ -188,7 +200,7 @@ def convert_legacy(file: Path, output: Path) -> int:
     except FileNotFoundError:
         raise UserError(f"{file}: no such file") from None
     except Exception as error:  # the unpickler raises many kinds, all meaning "not safe or broken"
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{file}: refused, not a plain file of tensors: {reason}") from None
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
         raise UserError(f"{file}: expected tensors by name")
@@ -275,17 +287,13 @@ def _has_type_of(value: object, default: object) -> bool:
 
 def _impossible(config: EncoderConfig) -> list[str]:
     problems = []
-    for name in (
-        "vocab_size",
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-        "max_position_embeddings",
-        "type_vocab_size",
-    ):
-        if not 1 <= getattr(config, name) <= 10_000_000:
-            problems.append(f"{name} {getattr(config, name)}")
+    for name, limit in _LARGEST.items():
+        if not 1 <= getattr(config, name) <= limit:
+            problems.append(f"{name} {getattr(config, name)}, expected 1 to {limit}")
+    if not 0 < config.layer_norm_eps < 1:
+        problems.append(f"layer_norm_eps {config.layer_norm_eps}, expected above 0 and below 1")
+    if not 0 <= config.pad_token_id < config.vocab_size:
+        problems.append(f"pad_token_id {config.pad_token_id}, expected a token of the vocabulary")
     for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
         if not 0 <= getattr(config, name) < 1:
             problems.append(f"{name} {getattr(config, name)}, expected 0 or more and below 1")
@@ -315,12 +323,12 @@ def _fill(encoder: Encoder, tensors: dict[str, Tensor], source: str) -> None:
         _log.info("%s: not used: %s", source, ", ".join(sorted(dropped)))
     expected: dict[str, Tensor] = dict(encoder.named_parameters())
     fresh_pooler = not any(name.startswith("pooler.") for name in theirs)
-    ours, missing = _to_ours(theirs, expected)
+    ours, missing, wrong = _to_ours(theirs, expected)
     if fresh_pooler:
         missing = [name for name in missing if not name.startswith("pooler.")]
     problems += [f"{name}: missing" for name in missing]
     problems += [f"{name}: unexpected" for name in sorted(theirs)]
-    problems += _mismatches(expected, ours, shapes_only=True)
+    problems += wrong
     if problems:
         raise UserError(problem_list(f"{source}: weights do not fit config.json", problems))
     if fresh_pooler:
@@ -351,10 +359,16 @@ def _pairs(layers: int) -> list[tuple[str, tuple[str, ...]]]:
 
 def _to_ours(
     theirs: dict[str, Tensor], expected: Mapping[str, Tensor]
-) -> tuple[dict[str, Tensor], list[str]]:
-    """Rename and join; what is used is taken out of `theirs`. Also: their names that lack."""
+) -> tuple[dict[str, Tensor], list[str], list[str]]:
+    """Rename and join; what is used is taken out of `theirs`.
+
+    Returns:
+        Our tensors, their names that are missing, and what is wrong with those that are there.
+    """
     layers = 1 + max(int(n.split(".")[1]) for n in expected if n.startswith("layers."))
-    ours, missing = {}, []
+    ours: dict[str, Tensor] = {}
+    missing: list[str] = []
+    wrong: list[str] = []
     for our_module, their_modules in _pairs(layers):
         for leaf in ("weight", "bias"):
             if f"{our_module}.{leaf}" not in expected:
@@ -362,11 +376,14 @@ def _to_ours(
             names = [f"{module}.{leaf}" for module in their_modules]
             lacking = [name for name in names if name not in theirs]
             missing += lacking
-            parts = [theirs.pop(name) for name in names if name not in lacking]
-            if not lacking:
-                joinable = len({p.shape[1:] for p in parts}) == 1
-                ours[f"{our_module}.{leaf}"] = torch.cat(parts) if joinable else parts[0]
-    return ours, missing
+            parts = {name: theirs.pop(name) for name in names if name not in lacking}
+            whole = expected[f"{our_module}.{leaf}"]
+            shapes = dict.fromkeys(names, whole[: len(whole) // len(names)])
+            unfit = _misfits(shapes, parts)
+            wrong += unfit
+            if not lacking and not unfit:
+                ours[f"{our_module}.{leaf}"] = torch.cat(list(parts.values()))
+    return ours, missing, wrong
 
 
 def _to_theirs(encoder: Encoder) -> dict[str, Tensor]:
@@ -381,13 +398,16 @@ def _to_theirs(encoder: Encoder) -> dict[str, Tensor]:
     return theirs
 
 
-def _mismatches(
-    expected: Mapping[str, Tensor], found: Mapping[str, Tensor], *, shapes_only: bool = False
-) -> list[str]:
+def _mismatches(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """Names that lack or are too many, and tensors that do not fit."""
+    problems = [f"{name}: missing" for name in expected if name not in found]
+    problems += [f"{name}: unexpected" for name in found if name not in expected]
+    return problems + _misfits(expected, found)
+
+
+def _misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """Tensors of a wrong shape, or that hold no floating-point numbers."""
     problems = []
-    if not shapes_only:
-        problems += [f"{name}: missing" for name in expected if name not in found]
-        problems += [f"{name}: unexpected" for name in found if name not in expected]
     for name, tensor in found.items():
         if name in expected and tensor.shape != expected[name].shape:
             problems.append(

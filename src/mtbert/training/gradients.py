@@ -151,12 +151,12 @@ def _backward(
     dropout: Generator | None,
 ) -> Tensor:
     """Add one task's gradients to `.grad`; returns its unweighted mean loss."""
-    device = next(network.heads.parameters()).device
+    device, dtype = _home(network)
     labels = source.label_tensor(indices).to(device, non_blocking=True)
     weights = example_weights(labels, class_weights)
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
     parts = np.array_split(np.arange(len(indices)), min(accumulate, len(indices)))
-    mean_loss = torch.zeros((), device=device)
+    mean_loss = torch.zeros((), device=device, dtype=dtype)
     for part in parts:
         outputs = network(task, source.inputs(indices[part]).to(device), dropout)
         chosen = slice(int(part[0]), int(part[-1]) + 1)
@@ -165,6 +165,12 @@ def _backward(
         (loss * factor).backward()
         mean_loss += loss.detach()
     return mean_loss
+
+
+def _home(network: MultitaskNetwork) -> tuple[torch.device, torch.dtype]:
+    """Where the heads lie, and their numbers."""
+    parameter = next(network.heads.parameters())
+    return parameter.device, parameter.dtype
 
 
 def _add_up(

@@ -159,7 +159,14 @@ class Trainer:
     def load_best(self) -> None:
         """Give the network the weights of its best evaluation."""
         if self.best is not None:
-            self.network.load_state_dict(self.best, strict=False)
+            self._load(self.best)
+
+    @torch.no_grad()
+    def _load(self, weights: Mapping[str, Tensor]) -> None:
+        """Copy weights by name; every name must be known."""
+        parameters = dict(self.network.named_parameters())
+        for name, tensor in weights.items():
+            parameters[name].copy_(tensor)
 
     def _next_phase(self) -> None:
         state = self.state
@@ -206,7 +213,7 @@ class Trainer:
             )
         )
         if self._moments is not None:
-            self.network.load_state_dict(self._moments.weights, strict=False)
+            self._load(self._moments.weights)
             steps = self._moments.state["moment_steps"]
             checkpoints.restore_moments(self._optimizer, self._moments.moments, steps)
             self._moments = None

@@ -1,0 +1,1 @@
+"""How fast mtbert is, side by side with its peers: one file, one question."""

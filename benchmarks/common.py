@@ -1,0 +1,338 @@
+"""What every benchmark needs: the machine, turns taken fairly, real batches, the result file."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import re
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+import mtbert
+from mtbert.data.batches import TokenizedSet, tokenize
+from mtbert.data.examples import read_examples
+from mtbert.data.schedules import Sizes, Step, plan_epoch
+from mtbert.data.tokenizer import Tokenizer
+from mtbert.model.pretrained import PACKAGED, locate
+from mtbert.settings import TaskSettings
+
+__all__ = [
+    "BATCH",
+    "Result",
+    "Stopwatch",
+    "busy_note",
+    "computes_bf16",
+    "data_in_use",
+    "interleave",
+    "machine",
+    "medians",
+    "memory_mb",
+    "padded",
+    "ratios",
+    "say",
+    "steps",
+    "tokenized",
+    "write",
+]
+
+BATCH = 32
+_SAMPLE = 10_000
+"""Examples taken at random from a larger training file: enough for every step measured."""
+
+Turn = Callable[[int], dict[str, float]]
+"""Takes the number of the round, measures, and returns figures by name."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one benchmark found.
+
+    Attributes:
+        title: one line.
+        table: for the terminal.
+        setup: what was held fixed.
+        repeats: figures of every turn, by contestant.
+        summary: medians and what follows from them.
+        notes: lines under the table.
+    """
+
+    title: str
+    table: str
+    setup: dict[str, Any]
+    repeats: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+
+def write(name: str, result: Result, folder: Path) -> Path:
+    """One JSON file for a benchmark on a processor; an earlier one is replaced."""
+    about = machine()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{_slug(about)}.json"
+    content = {"benchmark": name, "machine": about} | asdict(result)
+    del content["table"]
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def say(text: str) -> None:
+    """Progress, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+# The machine
+
+
+def machine() -> dict[str, Any]:
+    """Processor, threads, versions and date."""
+    processor = _processor()
+    return {
+        "processor": processor.get("model name") or platform.processor() or platform.machine(),
+        "family": processor.get("cpu family"),
+        "model": processor.get("model"),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "computes_bf16": computes_bf16(),
+        "load_average": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "versions": {
+            package: metadata.version(package)
+            for package in ("torch", "transformers", "accelerate", "torchjd")
+        },
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def computes_bf16() -> bool:
+    """Whether the processor has bf16 instructions; without them bf16 is only emulated."""
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def memory_mb(what: str) -> float:
+    """This process's memory: `VmRSS` now, `VmHWM` at its peak; NaN elsewhere than on Linux."""
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return float("nan")
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith(what))
+    return int(line.split()[1]) / 1024
+
+
+def _processor() -> dict[str, str]:
+    """The first processor of /proc/cpuinfo, by field."""
+    file = Path("/proc/cpuinfo")
+    if not file.is_file():
+        return {}
+    first = file.read_text().split("\n\n")[0]
+    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def _slug(about: Mapping[str, Any]) -> str:
+    name = re.sub(r"\((r|tm)\)|\bprocessor\b|\d+-core\b", "", about["processor"].lower())
+    parts = [name, about["family"], about["model"]]
+    return re.sub(r"[^a-z0-9]+", "-", " ".join(p for p in parts if p)).strip("-")
+
+
+# Fair turns
+
+
+def interleave(
+    contestants: Mapping[str, Callable[[], Turn]], rounds: int
+) -> dict[str, list[dict[str, float]]]:
+    """Let the contestants take turns: a, b, c, a, b, c, …; a round is a fair comparison.
+
+    Each lives in a process of its own, so none gains or loses by another's allocator settings.
+
+    Args:
+        contestants: by name, a picklable function that prepares and returns the turn.
+        rounds: turns of each.
+
+    Returns:
+        The figures of every turn, in order.
+    """
+    context = multiprocessing.get_context("spawn")
+    figures: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
+    with ExitStack() as stack:
+        workers = {
+            name: stack.enter_context(
+                ProcessPoolExecutor(1, context, initializer=_prepare, initargs=(make,))
+            )
+            for name, make in contestants.items()
+        }
+        for number in range(rounds):
+            for name, worker in workers.items():
+                start = time.perf_counter()
+                figures[name].append(worker.submit(_take, number).result())
+                say(f"round {number + 1}/{rounds}  {name}: {time.perf_counter() - start:.0f} s")
+    return figures
+
+
+_turn: Turn | None = None
+
+
+def _prepare(make: Callable[[], Turn]) -> None:
+    global _turn
+    _turn = make()
+
+
+def _take(number: int) -> dict[str, float]:
+    assert _turn is not None
+    return _turn(number)
+
+
+def medians(turns: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Median of each figure over the rounds, by contestant."""
+    return {
+        name: {key: statistics.median(turn[key] for turn in figures) for key in figures[0]}
+        for name, figures in turns.items()
+    }
+
+
+def ratios(
+    turns: Mapping[str, Sequence[Mapping[str, float]]], key: str, first: str, second: str
+) -> dict[str, float]:
+    """Median, least and greatest over the rounds of first / second, each within one round."""
+    found = [a[key] / b[key] for a, b in zip(turns[first], turns[second], strict=True)]
+    return {"median": statistics.median(found), "least": min(found), "greatest": max(found)}
+
+
+class Stopwatch:
+    """Time since it was made, and what share of the processor others took meanwhile."""
+
+    def __init__(self) -> None:
+        self._busy, self._own = _busy_seconds(), time.process_time()
+        self._start = time.perf_counter()
+
+    def read(self) -> dict[str, float]:
+        """`seconds`, and `others`: 0 on an idle machine, 1 where nothing was left to us."""
+        seconds = time.perf_counter() - self._start
+        foreign = _busy_seconds() - self._busy - (time.process_time() - self._own)
+        return {"seconds": seconds, "others": max(0.0, foreign / seconds / (os.cpu_count() or 1))}
+
+
+def busy_note(turns: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Whether the machine was quiet enough for its figures to be used."""
+    worst = max(turn["others"] for figures in turns.values() for turn in figures)
+    verdict = "quiet" if worst <= _QUIET else "BUSY: do not use these figures"
+    return f"other processes took up to {worst:.0%} of the processor in a turn ({verdict})."
+
+
+_QUIET = 0.05
+
+
+def _busy_seconds() -> float:
+    """Processor seconds used by anyone since boot, time stolen by other guests included.
+
+    Elsewhere than on Linux, NaN.
+    """
+    file = Path("/proc/stat")
+    if not file.is_file():
+        return float("nan")
+    user, nice, system, _, _, irq, softirq, steal = map(int, file.read_text().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+# Real batches
+
+
+@dataclass(frozen=True)
+class _File:
+    """A task's training file, in the course's data and in the demo data."""
+
+    course: tuple[str, str]
+    demo: tuple[str, str]
+    settings: dict[str, Any]
+
+
+_TASKS = {
+    "sst": _File(
+        ("ids-sst-train.csv", "sentiment"),
+        ("sentiment-train.csv", "label"),
+        {"kind": "classification", "labels": tuple("01234")},
+    ),
+    "para": _File(
+        ("quora-train.csv", "is_duplicate"),
+        ("paraphrase-train.csv", "label"),
+        {"kind": "pair_classification", "on_bad_rows": "skip"},
+    ),
+    "sts": _File(
+        ("sts-train.csv", "similarity"),
+        ("similarity-train.csv", "score"),
+        {"kind": "pair_regression", "range": (0.0, 5.0)},
+    ),
+}
+
+
+def data_in_use() -> dict[str, str]:
+    """Which data the figures come from; no path of this machine."""
+    _, where = _data_folder()
+    return {
+        "data": "demo data of mtbert" if where == "packaged" else "training sets of the course",
+        "found": where,
+    }
+
+
+def _data_folder() -> tuple[Path, str]:
+    """MTBERT_DATA, else ../shared/data beside the repository, else the demo data."""
+    if given := os.environ.get("MTBERT_DATA"):
+        return Path(given), "MTBERT_DATA"
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    if (beside / _TASKS["sst"].course[0]).is_file():
+        return beside, "../shared/data"
+    return Path(mtbert.__file__).parent / "demo_data", "packaged"
+
+
+def tokenized(name: str) -> tuple[TaskSettings, TokenizedSet]:
+    """Settings and training examples of a task, at most 10,000 of them; pairs jointly."""
+    folder, where = _data_folder()
+    file, label = _TASKS[name].demo if where == "packaged" else _TASKS[name].course
+    task = TaskSettings(train=file, columns={"label": label}, **_TASKS[name].settings)
+    examples = read_examples(folder / file, task).examples
+    order = np.random.default_rng(0).permutation(len(examples))[:_SAMPLE]
+    tokenizer = Tokenizer.from_folder(locate(PACKAGED))
+    return task, tokenize([examples[i] for i in order], task, tokenizer, 512)
+
+
+def steps(sources: Mapping[str, TokenizedSet], number: int, length: int) -> list[Step]:
+    """The steps of one round, random batches of 32 of each task: the same for every contestant."""
+    sizes = Sizes({n: len(s) for n, s in sources.items()}, dict.fromkeys(sources, BATCH))
+    return list(islice(_full_steps(sizes), number * length, (number + 1) * length))
+
+
+def _full_steps(sizes: Sizes) -> Iterator[Step]:
+    for epoch in count():
+        for step in plan_epoch("method3", sizes, epoch, seed=0):
+            if all(len(batch.indices) == BATCH for batch in step.values()):
+                yield step
+
+
+def padded(source: TokenizedSet, indices: Sequence[int] | np.ndarray) -> dict[str, Tensor]:
+    """Examples as transformers takes them, padded to the longest: `[batch, length]` each."""
+    batch = source.inputs(indices)
+    rows = {
+        "input_ids": batch.token_ids,
+        "token_type_ids": batch.segment_ids,
+        "attention_mask": torch.ones_like(batch.token_ids),
+    }
+    return {
+        key: pad_sequence(values.split(batch.lengths), batch_first=True)
+        for key, values in rows.items()
+    }

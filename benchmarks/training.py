@@ -1,0 +1,302 @@
+"""How many real tokens a second does fine-tuning see, beside transformers' Trainer?
+
+Everyone trains the packaged encoder with a head of five classes on SST: random batches of 32,
+the same for all, dropout on, forward + backward + clipping at 1.0 + AdamW. Padding is not counted.
+
+One Trainer is given length-grouped batches instead. They come from transformers' own sampler, but
+evenly spread over an epoch: the sampler hands out each pool of 50 batches from the longest to the
+shortest, so the first dozen would all be long ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from tabulate import tabulate
+from torch import Generator, nn
+
+from benchmarks import ceiling
+from benchmarks.common import (
+    BATCH,
+    Result,
+    Stopwatch,
+    busy_note,
+    computes_bf16,
+    data_in_use,
+    interleave,
+    medians,
+    ratios,
+    steps,
+    tokenized,
+)
+from mtbert.data.batches import TokenizedSet
+from mtbert.data.schedules import Step
+from mtbert.model.encoder import Encoder
+from mtbert.model.multitask import MultitaskNetwork
+from mtbert.model.pretrained import PACKAGED, locate
+from mtbert.settings import TaskSettings
+from mtbert.training.device import compute_dtype, keep_freed_memory
+from mtbert.training.gradients import compute_gradients
+from mtbert.training.optimizer import AdamW, parameter_groups
+
+ROUNDS = 3
+WARM_UP = 3
+STEPS = 12
+RATE = 5e-5
+CLIP = 1.0
+
+TRAINERS = {
+    "Trainer fp32": (False, False),
+    "Trainer bf16": (True, False),
+    "Trainer bf16, by length": (True, True),
+}
+"""Whether in bf16, and whether with batches of similar length."""
+PRECISIONS = ("fp32", "bf16", "auto")
+AUTO = "mtbert auto"
+
+Turn = Callable[[int], dict[str, float]]
+
+
+def run(rounds: int) -> Result:
+    """Let all contestants, and the ceiling, take turns."""
+    turns = interleave(contestants(), rounds)
+    products = turns.pop("ceiling")
+    middle, top = medians(turns), medians({"ceiling": products})["ceiling"]
+    del top["others"]
+    shares = {name: middle[name]["gflops"] / top[dtype_of(name)] for name in turns}
+    against = {n: ratios(turns, "tokens_per_second", AUTO, n) for n in turns if n in TRAINERS}
+    rows = [
+        [
+            name,
+            middle[name]["tokens_per_second"],
+            middle[name]["gflops"],
+            f"{shares[name]:.0%} of {dtype_of(name)}",
+            against.get(name, {}).get("median"),
+        ]
+        for name in turns
+    ]
+    headers = ["", "real tokens/s", "GFLOP/s", "share of ceiling", f"{AUTO} is faster by"]
+    return Result(
+        f"Training speed, SST, random batches of {BATCH}, medians of {rounds} rounds",
+        tabulate(rows, headers, floatfmt=("", ".0f", ".0f", "", ".2f")),
+        data_in_use()
+        | {
+            "batch": BATCH,
+            "rounds": rounds,
+            "steps_a_round": STEPS,
+            "warm_up_steps": WARM_UP,
+            "clip": CLIP,
+            "auto_is": dtype_of(AUTO),
+            "flops": "6 x parameters of the layers x real tokens",
+        },
+        turns | {"ceiling": products},
+        {"medians": middle, "ceiling_gflops": top, "share": shares, "auto_over": against},
+        [
+            "ceiling: " + ", ".join(f"{kind} {value:.0f} GFLOP/s" for kind, value in top.items()),
+            f"{AUTO} computes in {dtype_of(AUTO)} on this processor.",
+            busy_note(turns | {"ceiling": products}),
+        ],
+    )
+
+
+def contestants() -> dict[str, Callable[[], Turn]]:
+    """Everyone this processor can run; emulated bf16 would say nothing."""
+    everyone = {name: partial(trainer, *options) for name, options in TRAINERS.items()}
+    everyone |= {f"mtbert {precision}": partial(ours, precision) for precision in PRECISIONS}
+    able = {n: make for n, make in everyone.items() if "bf16" not in n or computes_bf16()}
+    return able | {"ceiling": ceiling.turn}
+
+
+def dtype_of(name: str) -> str:
+    """`fp32` or `bf16`: what a contestant computes in."""
+    if name == AUTO:
+        return "bf16" if compute_dtype("auto", torch.device("cpu")) is torch.bfloat16 else "fp32"
+    return "bf16" if "bf16" in name else "fp32"
+
+
+def figures(tokens: int, spent: dict[str, float], parameters: int) -> dict[str, float]:
+    """Speed from what was seen; each token costs 2 operations a parameter, three times over."""
+    speed = tokens / spent["seconds"]
+    return spent | {
+        "tokens": tokens,
+        "tokens_per_second": speed,
+        "gflops": 6 * parameters * speed / 1e9,
+    }
+
+
+def size(layers: nn.Module) -> int:
+    """Parameters of the layers: without embeddings, pooler and head."""
+    return sum(parameter.numel() for parameter in layers.parameters())
+
+
+# mtbert
+
+
+def ours(precision: str) -> Turn:
+    """A contestant: fresh weights each turn, then warm-up, then the measured steps."""
+    keep_freed_memory()
+    task, source = tokenized("sst")
+    return partial(_our_turn, task, source, compute_dtype(precision, torch.device("cpu")))
+
+
+def _our_turn(
+    task: TaskSettings, source: TokenizedSet, dtype: torch.dtype, number: int
+) -> dict[str, float]:
+    network = MultitaskNetwork(Encoder.from_pretrained(PACKAGED), {"sst": task})
+    network.head("sst").initialise(Generator().manual_seed(number))
+    network.encoder.compute_dtype = dtype
+    train = _our_step(network, source, Generator().manual_seed(number))
+    plan = steps({"sst": source}, number, WARM_UP + STEPS)
+    for step in plan[:WARM_UP]:
+        train(step)
+    watch = Stopwatch()
+    for step in plan[WARM_UP:]:
+        train(step)
+    spent = watch.read()
+    tokens = sum(int(source.lengths[step["sst"].indices].sum()) for step in plan[WARM_UP:])
+    return figures(tokens, spent, size(network.encoder.layers))
+
+
+def _our_step(
+    network: MultitaskNetwork, source: TokenizedSet, dropout: Generator
+) -> Callable[[Step], None]:
+    shared = list(network.shared_parameters().values())
+    optimizer = AdamW(
+        parameter_groups(
+            network.shared_parameters(),
+            network.head_parameters(),
+            learning_rate=RATE,
+            head_learning_rate=RATE,
+            weight_decay=0.0,
+        )
+    )
+
+    def train(step: Step) -> None:
+        compute_gradients(
+            network,
+            step,
+            {"sst": source},
+            class_weights={"sst": None},
+            shared=shared,
+            dropout=dropout,
+        )
+        nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return train
+
+
+# transformers
+
+
+def trainer(bf16: bool, grouped: bool) -> Turn:
+    """A contestant: the real Trainer, with what it does by default."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    _, source = tokenized("sst")
+    return partial(_trainer_turn, source, bf16, grouped)
+
+
+def _trainer_turn(source: TokenizedSet, bf16: bool, grouped: bool, number: int) -> dict[str, float]:
+    import transformers
+
+    folder = locate(PACKAGED)
+    order = _grouped_order if grouped else _random_order
+    model = transformers.BertForSequenceClassification.from_pretrained(folder, num_labels=5)
+    seen: list[int] = []
+    model.register_forward_pre_hook(partial(_count_tokens, seen), with_kwargs=True)
+    clock = _clock(transformers.TrainerCallback)
+    with tempfile.TemporaryDirectory() as output:
+        training = transformers.Trainer(
+            model=model,
+            args=_arguments(output, bf16, number),
+            train_dataset=_rows(source, order(source, number)),
+            data_collator=transformers.DataCollatorWithPadding(
+                transformers.AutoTokenizer.from_pretrained(folder)
+            ),
+            callbacks=[clock],
+        )
+        training.remove_callback(transformers.PrinterCallback)
+        training.train()
+    assert len(seen) == WARM_UP + STEPS
+    return figures(sum(seen[WARM_UP:]), clock.spent, size(model.bert.encoder))
+
+
+def _arguments(output: str, bf16: bool, number: int) -> Any:
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output,
+        per_device_train_batch_size=BATCH,
+        max_steps=WARM_UP + STEPS,
+        learning_rate=RATE,
+        seed=number + 1,
+        train_sampling_strategy="sequential",
+        bf16=bf16,
+        use_cpu=True,
+        report_to="none",
+        disable_tqdm=True,
+        save_strategy="no",
+        eval_strategy="no",
+    )
+
+
+def _random_order(source: TokenizedSet, number: int) -> list[int]:
+    """The examples of the round's batches, one batch after another: those that mtbert trains on."""
+    plan = steps({"sst": source}, number, WARM_UP + STEPS)
+    return [int(i) for step in plan for i in step["sst"].indices]
+
+
+def _grouped_order(source: TokenizedSet, number: int) -> list[int]:
+    """Batches of one epoch as transformers groups them, evenly spread; a round starts anew."""
+    from transformers.trainer_pt_utils import LengthGroupedSampler
+
+    generator = Generator().manual_seed(number)
+    lengths = source.lengths.tolist()
+    epoch = list(LengthGroupedSampler(BATCH, lengths=lengths, generator=generator))
+    batches = [epoch[i : i + BATCH] for i in range(0, len(epoch) - BATCH + 1, BATCH)]
+    offset = int(torch.randint(len(batches), (), generator=generator))
+    measured = [(offset + i * len(batches) // STEPS) % len(batches) for i in range(STEPS)]
+    return [i for k in (*measured[:WARM_UP], *measured) for i in batches[k]]
+
+
+def _rows(source: TokenizedSet, order: list[int]) -> list[dict[str, Any]]:
+    """Examples as transformers' collator takes them."""
+    rows = []
+    for i in order:
+        ids = source.sequences[0][i].tolist()
+        rows.append(
+            {
+                "input_ids": ids,
+                "token_type_ids": [0] * len(ids),
+                "attention_mask": [1] * len(ids),
+                "labels": int(source.labels[i]),
+            }
+        )
+    return rows
+
+
+def _count_tokens(seen: list[int], module: nn.Module, args: Any, kwargs: dict[str, Any]) -> None:
+    seen.append(int(kwargs["attention_mask"].sum()))
+
+
+def _clock(base: type) -> Any:
+    """A callback that times the steps after the warm-up."""
+
+    class Clock(base):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if state.global_step == WARM_UP:
+                self.watch = Stopwatch()
+            elif state.global_step == WARM_UP + STEPS:
+                self.spent = self.watch.read()
+
+    return Clock()

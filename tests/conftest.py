@@ -1,0 +1,74 @@
+"""What several test files share: tiny random models, made on the spot and never downloaded."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
+
+import pytest
+import torch
+from hypothesis import settings
+
+from mtbert.model.encoder import Encoder, EncoderConfig
+
+settings.register_profile("mtbert", deadline=None, derandomize=True, database=None)
+settings.load_profile("mtbert")
+
+
+@pytest.fixture(scope="session")
+def make_bert(tmp_path_factory):
+    """A function that makes a random transformers BertModel, in eval mode, and its folder.
+
+    Every parameter is random: with zero biases and unit norms a forgotten one would not show.
+    """
+    from transformers import BertConfig, BertModel
+
+    def make(seed=0, **changes):
+        sizes = {
+            "vocab_size": 50,
+            "hidden_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "max_position_embeddings": 32,
+        }
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model = BertModel(BertConfig(**(sizes | changes))).eval()
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter.add_(0.1 * torch.randn_like(parameter))
+        folder = tmp_path_factory.mktemp("bert")
+        model.save_pretrained(folder)
+        return model, folder
+
+    return make
+
+
+@pytest.fixture
+def bert_folder(make_bert):
+    """The folder of a tiny random BERT, as transformers saves it."""
+    return make_bert()[1]
+
+
+@pytest.fixture
+def tiny_config():
+    return EncoderConfig(
+        vocab_size=50,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+    )
+
+
+@pytest.fixture
+def tiny_encoder(tiny_config):
+    """A small encoder of ours with random weights, in eval mode."""
+    encoder = Encoder(tiny_config)
+    generator = torch.Generator().manual_seed(0)
+    encoder.initialise(generator)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return encoder.eval()

@@ -1,0 +1,208 @@
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer as FastTokenizer
+
+from mtbert.data.batches import FeatureSet, longest_first, token_budget_batches, tokenize
+from mtbert.data.examples import Example
+
+PAIRS = [
+    ("A man sings.", "A man is singing."),
+    ("", "an empty first text"),
+    ("an empty second text", ""),
+    ("Ünïcode 😀", "שלום"),
+    ("one " * 30, "two"),
+    ("one", "two " * 30),
+    ("one " * 20, "two " * 25),
+]
+
+
+@pytest.fixture(scope="module")
+def reference(packaged_folder):
+    """The tokenizers library itself, with its own special tokens, types and truncation."""
+    return FastTokenizer.from_file(str(packaged_folder / "tokenizer.json"))
+
+
+@pytest.fixture(scope="module")
+def transformers_tokenizer(packaged_folder):
+    from transformers import AutoTokenizer
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return AutoTokenizer.from_pretrained(packaged_folder)
+
+
+def unpack(batch):
+    """(ids, segments) of each sequence of a packed batch."""
+    assert batch.token_ids.dtype == batch.segment_ids.dtype == torch.int64
+    assert batch.token_ids.shape == batch.segment_ids.shape == (sum(batch.lengths),)
+    ids, segments = batch.token_ids.split(batch.lengths), batch.segment_ids.split(batch.lengths)
+    return [(i.tolist(), s.tolist()) for i, s in zip(ids, segments, strict=True)]
+
+
+def everything(dataset):
+    return unpack(dataset.inputs(range(len(dataset))))
+
+
+def test_single_texts_equal_transformers(
+    tokenizer, transformers_tokenizer, make_task, make_examples
+):
+    texts = [text for pair in PAIRS for text in pair]
+    found = everything(tokenize(make_examples(texts), make_task(), tokenizer, 512))
+    expected = [transformers_tokenizer(text)["input_ids"] for text in texts]
+    assert found == [(ids, [0] * len(ids)) for ids in expected]
+
+
+def test_joint_pairs_equal_transformers(
+    tokenizer, transformers_tokenizer, make_task, make_examples
+):
+    pairs = [pair for pair in PAIRS if pair[1]]  # transformers takes "" for no second text
+    task = make_task(kind="pair_regression")
+    found = everything(tokenize(make_examples(pairs), task, tokenizer, 512))
+    encoded = [transformers_tokenizer(a, b, return_token_type_ids=True) for a, b in pairs]
+    assert found == [(e["input_ids"], e["token_type_ids"]) for e in encoded]
+
+
+def test_joint_pairs_equal_the_tokenizers_library(tokenizer, reference, make_task, make_examples):
+    task = make_task(kind="pair_regression")
+    found = everything(tokenize(make_examples(PAIRS), task, tokenizer, 512))
+    reference.no_truncation()
+    reference.no_padding()
+    assert found == [(e.ids, e.type_ids) for e in (reference.encode(a, b) for a, b in PAIRS)]
+
+
+def test_separate_pairs_are_all_first_then_all_second_texts(
+    tokenizer, transformers_tokenizer, make_task, make_examples
+):
+    task = make_task(kind="pair_regression", pair_encoding="separately")
+    dataset = tokenize(make_examples(PAIRS), task, tokenizer, 512)
+    found = unpack(dataset.inputs([4, 0]))
+    order = [PAIRS[4][0], PAIRS[0][0], PAIRS[4][1], PAIRS[0][1]]
+    expected = [transformers_tokenizer(text)["input_ids"] for text in order]
+    assert found == [(ids, [0] * len(ids)) for ids in expected]
+    both = [len(expected[0]) + len(expected[2]), len(expected[1]) + len(expected[3])]
+    assert dataset.lengths[[4, 0]].tolist() == both
+
+
+@pytest.mark.parametrize("max_length", [4, 5, 16, 31, 32, 33, 512])
+def test_single_texts_are_cut_at_the_end_as_by_transformers(
+    tokenizer, transformers_tokenizer, make_task, make_examples, max_length
+):
+    texts = ["a b", "word " * 29, "word " * 30, "word " * 31, ""]
+    dataset = tokenize(make_examples(texts), make_task(), tokenizer, max_length)
+    expected = [
+        transformers_tokenizer(t, truncation=True, max_length=max_length)["input_ids"]
+        for t in texts
+    ]
+    assert [ids for ids, _ in everything(dataset)] == expected
+    assert dataset.truncated == sum(words + 2 > max_length for words in (2, 29, 30, 31, 0))
+
+
+@settings(max_examples=60)
+@given(first=st.integers(0, 30), second=st.integers(0, 30), max_length=st.integers(4, 40))
+def test_joint_pairs_are_cut_as_by_the_tokenizers_library(
+    tokenizer, reference, make_task, first, second, max_length
+):
+    """Totals, balance and the odd token: only which text keeps that one may differ."""
+    a, b = " ".join(["one"] * first), " ".join(["two"] * second)
+    task = make_task(kind="pair_regression")
+    dataset = tokenize([Example("0", (a, b), None, 1)], task, tokenizer, max_length)
+    ((ids, segments),) = everything(dataset)
+    reference.enable_truncation(max_length, strategy="longest_first")
+    reference.no_padding()
+    expected = reference.encode(a, b)
+    assert len(ids) == len(expected.ids) <= max_length
+    assert abs(sum(segments) - sum(expected.type_ids)) <= 1
+    assert dataset.truncated == (first + second + 3 > max_length)
+    one, two = reference.token_to_id("one"), reference.token_to_id("two")
+    m, n = ids.count(one), ids.count(two)
+    assert ids == [tokenizer.cls_id] + [one] * m + [tokenizer.sep_id] + [two] * n + [
+        tokenizer.sep_id
+    ]
+    assert segments == [0] * (m + 2) + [1] * (n + 1)
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 80))
+def test_longest_first_takes_from_the_longer_text_one_token_at_a_time(first, second, room):
+    m, n = first, second
+    while m + n > room:  # the definition, step by step; a tie may go either way
+        if m > n:
+            m -= 1
+        else:
+            n -= 1
+    found = longest_first(first, second, room)
+    assert sum(found) == m + n
+    assert abs(found[0] - m) <= 1
+    assert 0 <= found[0] <= first
+    assert 0 <= found[1] <= second
+
+
+def test_separate_pairs_are_cut_each_alone_and_counted_once(tokenizer, make_task, make_examples):
+    task = make_task(kind="pair_regression", pair_encoding="separately")
+    texts = [("a " * 50, "b " * 50), ("a", "b " * 50), ("a", "b")]
+    dataset = tokenize(make_examples(texts), task, tokenizer, 16)
+    assert dataset.inputs(range(3)).lengths == (16, 3, 3, 16, 16, 3)
+    assert dataset.truncated == 2
+
+
+@pytest.mark.parametrize("encoding", ["jointly", "separately"])
+@given(chosen=st.lists(st.integers(0, len(PAIRS) - 1), min_size=1, max_size=8))
+def test_a_batch_is_its_single_examples_one_after_another(
+    tokenizer, make_task, make_examples, encoding, chosen
+):
+    task = make_task(kind="pair_regression", pair_encoding=encoding)
+    dataset = tokenize(make_examples(PAIRS), task, tokenizer, 24)
+    alone = [unpack(dataset.inputs([i])) for i in chosen]
+    expected = [sides[s] for s in range(task.sequences_per_example) for sides in alone]
+    assert unpack(dataset.inputs(chosen)) == expected
+    assert unpack(dataset.inputs(np.array(chosen))) == expected
+
+
+def test_labels_are_float_and_nan_where_there_is_none(tokenizer, make_task):
+    examples = [Example("a", ("x",), 1, 1), Example("b", ("y",), None, 2)]
+    dataset = tokenize(examples, make_task(), tokenizer, 512)
+    assert dataset.label_tensor([0, 0]).tolist() == [1.0, 1.0]
+    assert dataset.label_tensor([0]).dtype == torch.float32
+    assert math.isnan(dataset.label_tensor([1]).item())
+    assert len(dataset) == 2
+
+
+def test_the_same_text_gives_the_same_sequence_wherever_it_stands(
+    tokenizer, make_task, make_examples
+):
+    dataset = tokenize(make_examples(["b", "a b c", "b", "a b c"]), make_task(), tokenizer, 512)
+    rows = everything(dataset)
+    assert rows[0] == rows[2]
+    assert rows[1] == rows[3]
+
+
+def test_features_are_picked_by_index_with_their_labels(tokenizer, make_task):
+    examples = [Example(str(i), ("x " * i,), i % 2, i) for i in range(4)]
+    tokenized = tokenize(examples, make_task(), tokenizer, 512)
+    features = torch.arange(24.0).reshape(4, 1, 6)
+    dataset = FeatureSet(features, tokenized)
+    assert torch.equal(dataset.inputs([3, 1]), features[[3, 1]])
+    assert torch.equal(dataset.inputs(np.array([2])), features[[2]])
+    assert dataset.label_tensor([3, 2]).tolist() == [1.0, 0.0]
+    assert dataset.lengths.tolist() == [2, 3, 4, 5]
+    assert len(dataset) == 4
+
+
+@given(st.lists(st.integers(2, 600), max_size=40), st.integers(1, 1000))
+def test_budget_batches_hold_every_index_once_within_the_budget(lengths, budget):
+    batches = token_budget_batches(np.array(lengths, dtype=np.int64), budget)
+    assert sorted(int(i) for batch in batches for i in batch) == list(range(len(lengths)))
+    for batch in batches:
+        tokens = sum(lengths[i] for i in batch)
+        assert len(batch) == 1 or (len(batch) > 1 and tokens <= budget)
+
+
+def test_budget_batches_are_full_and_of_similar_length():
+    lengths = np.array([10, 100, 10, 100, 10, 100, 10, 100])
+    batches = token_budget_batches(lengths, 200)
+    assert [lengths[b].tolist() for b in batches] == [[10, 10, 10, 10, 100], [100, 100], [100]]

@@ -1,0 +1,255 @@
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtbert.data.examples import Example, parse_label, parse_rows, read_examples
+from mtbert.data.files import read_table
+from mtbert.errors import UserError
+
+HEAD = "id,sentence,label\n"
+
+
+@pytest.fixture
+def problems_of(write, make_task):
+    """Problems of a file's rows, without the file's folder, and its usable examples."""
+
+    def problems(content, name="rows.csv", **task):
+        path = write(content, name)
+        found = read_examples(path, make_task(on_bad_rows="skip", **task))
+        return [p.removeprefix(f"{path.parent}/") for p in found.problems], found.examples
+
+    return problems
+
+
+def test_a_row_becomes_an_example(write, make_task):
+    path = write(HEAD + "r1,  A fine film . ,good\nr2,Bad,bad\n")
+    found = read_examples(path, make_task())
+    assert found.path == path
+    assert found.examples == [
+        Example("r1", ("A fine film .",), 1, 2),
+        Example("r2", ("Bad",), 0, 3),
+    ]
+    assert (found.problems, found.unlabelled, found.unused_columns) == ([], 0, ())
+
+
+def test_a_pair_has_two_texts_and_columns_can_be_mapped(write, make_task):
+    path = write("key\tq1\tq2\tsame\textra\nx\ta\tb\t1.0\t9\n", "rows.tsv")
+    columns = {"id": "key", "text": "q1", "text2": "q2", "label": "same"}
+    found = read_examples(path, make_task(kind="pair_classification", columns=columns))
+    assert found.examples == [Example("x", ("a", "b"), 1, 2)]
+    assert found.unused_columns == ("extra",)
+
+
+def test_rows_without_id_column_are_numbered_from_one(write, make_task):
+    found = read_examples(write("sentence,label\na,bad\nb,good\n"), make_task())
+    assert [e.id for e in found.examples] == ["1", "2"]
+
+
+def test_an_unnamed_index_column_is_no_bother(write, make_task):
+    content = "\tid\tsentence\tlabel\n0\tx\ta\tbad\n"
+    found = read_examples(write(content), make_task())
+    assert found.examples == [Example("x", ("a",), 0, 2)]
+    assert found.unused_columns == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("r2,b", "found 2 columns, expected 3 as in line 1"),
+        ("r2,b,good,x", "found 4 columns, expected 3 as in line 1"),
+        ("r2,,good", "empty text in column 'sentence', expected some"),
+        ("r2,  ,good", "empty text in column 'sentence', expected some"),
+        ("r2,b,", "blank label, expected one of bad, good or a number from 0 to 1"),
+        ("r2,b,great", "column 'label': label 'great', expected one of bad, good"),
+        ("r2,b,2", "column 'label': label '2', expected one of bad, good"),
+        ("r2,b,-1", "column 'label': label '-1', expected one of"),
+        ("r2,b,0.5", "column 'label': label '0.5', expected one of"),
+        ("r2,b,nan", "column 'label': label 'nan', expected one of"),
+        ("r2,b,inf", "column 'label': label 'inf', expected one of"),
+        ("r1,b,good", "id 'r1' stands in line 2 too, expected unique ids"),
+        ('r2,"b"x,good', "broken quoting"),
+    ],
+)
+def test_a_bad_row_is_told_as_file_line_found_expected(problems_of, row, problem):
+    problems, examples = problems_of(f"{HEAD}r1,a,good\n{row}\nr3,c,bad\n")
+    assert len(problems) == 1
+    assert problems[0].startswith(f"rows.csv:3: {problem}")
+    assert [e.id for e in examples] == ["r1", "r3"]
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        ({"id": "b", "sentence": "x"}, "no column 'label', expected one"),
+        ({"id": "b", "label": "good"}, "no column 'sentence', expected one"),
+        ({"id": "b", "sentence": "x", "label": None}, "blank label"),
+        ({"id": "b", "sentence": ["x"], "label": 1}, "no column 'sentence'"),
+        ({"id": "b", "sentence": "x", "label": [1]}, "no column 'label'"),
+        ({"id": "b", "sentence": "x", "label": {"v": 1}}, "no column 'label'"),
+        ({"id": "b", "sentence": None, "label": 1}, "empty text"),
+    ],
+)
+def test_a_bad_json_record_is_told_by_its_line(problems_of, record, problem):
+    first = {"id": "a", "sentence": "x", "label": 1}
+    lines = f"{json.dumps(first)}\n\n{json.dumps(record)}\n"
+    problems, examples = problems_of(lines, "rows.jsonl")
+    assert len(problems) == 1
+    assert problems[0].startswith(f"rows.jsonl:3: {problem}")
+    assert examples == [Example("a", ("x",), 1, 1)]
+
+
+def test_line_numbers_stay_right_behind_a_quoted_newline(problems_of):
+    problems, examples = problems_of(HEAD + 'r1,"a\nb",good\nr2,c,what\n')
+    assert problems[0].startswith("rows.csv:4: ")
+    assert examples[0].texts == ("a\nb",)
+
+
+def test_bad_rows_stop_the_reading_by_default_with_advice(write, make_task):
+    path = write(HEAD + "r1,a,good\nr2,b,what\n")
+    with pytest.raises(UserError) as error:
+        read_examples(path, make_task())
+    assert f"{path}:3: " in str(error.value)
+    assert "on_bad_rows: skip" in str(error.value)
+
+
+def test_the_first_ten_bad_rows_and_their_number_are_told(write, make_task):
+    path = write(HEAD + "".join(f"r{i},a,what\n" for i in range(25)))
+    with pytest.raises(UserError) as error:
+        read_examples(path, make_task())
+    lines = str(error.value).splitlines()
+    assert lines[0] == f"{path}: 25 problems"
+    assert [line.split(":")[1] for line in lines[1:11]] == [str(n) for n in range(2, 12)]
+    assert "and 15 more" in lines[11]
+
+
+def test_a_file_of_bad_rows_alone_is_refused_though_they_are_skipped(write, make_task):
+    with pytest.raises(UserError, match="no usable row"):
+        read_examples(write(HEAD + "r1,a,what\n"), make_task(on_bad_rows="skip"))
+    with pytest.raises(UserError, match="no usable row"):
+        read_examples(write(HEAD), make_task())
+
+
+@pytest.mark.parametrize(
+    ("header", "columns", "message"),
+    [
+        ("id,text,label", {}, ":1: no column 'sentence', found 'id', 'text', 'label'"),
+        ("id,sentence", {}, ":1: no column 'label'"),
+        ("sentence,label", {"id": "key"}, ":1: no column 'key'"),
+        ("sentence,sentence,label", {}, ":1: column 'sentence' stands twice"),
+        ("id,id,sentence,label", {}, ":1: column 'id' stands twice"),
+    ],
+)
+def test_a_missing_or_doubled_column_is_told_once(write, make_task, header, columns, message):
+    path = write(f"{header}\n" + "a,b,c,d\n" * 3)
+    with pytest.raises(UserError) as error:
+        read_examples(path, make_task(columns=columns, on_bad_rows="skip"))
+    assert f"{path}{message}" in str(error.value)
+
+
+def test_a_blank_label_is_unlabelled_where_the_file_serves_several_tasks(write, make_task):
+    path = write(HEAD + "r1,a,good\nr2,b,\nr3,c,  \n")
+    found = read_examples(path, make_task(), blank_is_unlabelled=True)
+    assert [e.id for e in found.examples] == ["r1"]
+    assert (found.unlabelled, found.problems) == (2, [])
+
+
+def test_a_null_label_is_unlabelled_where_the_file_serves_several_tasks(write, make_task):
+    lines = '{"sentence": "a", "label": "bad"}\n{"sentence": "b", "label": null}\n'
+    found = read_examples(write(lines, "x.jsonl"), make_task(), blank_is_unlabelled=True)
+    assert (len(found.examples), found.unlabelled) == (1, 1)
+
+
+def test_to_predict_labels_are_not_looked_at_and_texts_may_be_empty(write, make_task):
+    path = write(HEAD + "r1,a,nonsense\nr2,,good\n")
+    found = read_examples(path, make_task(), labelled=False)
+    assert found.examples == [Example("r1", ("a",), None, 2), Example("r2", ("",), None, 3)]
+    without = read_examples(write("id,sentence\nr1,a\n"), make_task(), labelled=False)
+    assert without.examples == [Example("r1", ("a",), None, 2)]
+
+
+def test_to_predict_rows_come_one_by_one_from_a_stream(make_task):
+    stream = io.BytesIO(b'sentence\na\n"b\nc"\n')
+    rows = parse_rows(read_table(stream, "-"), make_task(), labelled=False)
+    assert next(rows) == Example("1", ("a",), None, 2)
+    assert next(rows) == Example("2", ("b\nc",), None, 3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "text", "expected"),
+    [
+        (["bad", "good"], "good", 1),
+        (["bad", "good"], "1", 1),
+        (["bad", "good"], "1.0", 1),
+        (["bad", "good"], "Good", None),
+        (["0", "1", "2"], "2.0", 2),
+        (["0", "1", "2"], "3", None),
+        (["1", "2", "3"], "1", 0),
+        (["1", "2", "3"], "0", None),
+        (["1", "2", "3"], "3", 2),
+        (["-1", "1"], "1", 1),
+        (["-1", "1"], "0", None),
+        (["1", "0"], "1", 0),
+        (["1", "0"], "1.0", None),
+        (["2", "other"], "2", 0),
+        (["2", "other"], "1", None),
+        (["a", "nan"], "nan", 1),
+    ],
+)
+def test_class_names_and_class_numbers_are_told_apart(make_task, labels, text, expected):
+    task = make_task(labels=labels)
+    if expected is None:
+        with pytest.raises(ValueError, match="expected one of"):
+            parse_label(task, text)
+    else:
+        assert parse_label(task, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("2.5", 2.5), ("0", 0.0), ("5", 5.0), ("5e-1", 0.5), (".25", 0.25), ("+1", 1.0)]
+    + [
+        (bad, None)
+        for bad in ("5.01", "-0.1", "nan", "inf", "good", "1,5", "", "1_0", "0x1", "2.5.")
+    ],
+)
+def test_a_regression_label_is_a_number_within_the_range(make_task, text, expected):
+    task = make_task(kind="regression", range=[0, 10] if text == "1_0" else [0, 5])
+    if expected is None:
+        with pytest.raises(ValueError, match="expected a number from 0 to"):
+            parse_label(task, text)
+    else:
+        assert parse_label(task, text) == expected
+
+
+def test_a_regression_without_range_takes_any_finite_number(make_task):
+    task = make_task(kind="regression")
+    assert parse_label(task, "-1e300") == -1e300
+    with pytest.raises(ValueError, match="expected a number"):
+        parse_label(task, "1e999")
+
+
+pieces = st.sampled_from(
+    ['"', ",", "\t", "\n", "\r", "\r\n", "{", "}", '{"a":', "0", "\0", "\xff", "é"]
+)
+rubbish = st.one_of(
+    st.binary(max_size=60),
+    st.lists(pieces | st.text(max_size=3), max_size=20).map(
+        lambda parts: "".join(parts).encode("latin-1", "ignore")
+    ),
+)
+
+
+@given(tail=rubbish, head=st.sampled_from([b"", b"id,sentence,label\n", b"id\tsentence\tlabel\n"]))
+def test_rubbish_raises_nothing_but_a_user_error(make_task, tail, head):
+    for name in ("rows.csv", "rows.jsonl"):
+        for labelled in (True, False):
+            try:
+                table = read_table(io.BytesIO(head + tail), name)
+                results = list(parse_rows(table, make_task(), labelled=labelled))
+            except UserError as error:
+                assert name in str(error)
+            else:
+                assert all(r.line > 0 if isinstance(r, Example) else name in r for r in results)

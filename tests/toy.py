@@ -1,0 +1,142 @@
+"""A toy world for whole runs: a tiny encoder, learnable data of three tasks, runs of a second."""
+
+import json
+import random
+from pathlib import Path
+
+import torch
+from torch import Generator
+
+from mtbert.config import parse_settings
+from mtbert.experiments import run
+from mtbert.model.encoder import Encoder, EncoderConfig
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+NOUNS = ["film", "actor", "plot", "music", "cat", "dog", "bird", "sun", "moon", "sea"]
+WORDS = ["good", "bad", "the", "a", *NOUNS]
+
+TASKS = {
+    "sst": {
+        "kind": "classification",
+        "labels": ["bad", "good"],
+        "train": "sst-train.csv",
+        "dev": "sst-dev.csv",
+        "test": "sst-test.csv",
+    },
+    "para": {
+        "kind": "pair_classification",
+        "train": "para-train.csv",
+        "dev": "para-dev.csv",
+        "head": "mean",
+        "pair_encoding": "separately",
+        "features": "uv_absdiff_product",
+    },
+    "sts": {
+        "kind": "pair_regression",
+        "range": [0, 5],
+        "train": "sts-train.csv",
+        "dev": "sts-dev.csv",
+        "head": "pooled",
+    },
+}
+ROWS = {"sst": 16, "para": 12, "sts": 20}  # training examples; half as many in dev
+
+
+class Toy:
+    """Files below one folder, and runs on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.encoder = write_encoder(folder / "encoder")
+        for task, rows in ROWS.items():
+            write_rows(folder / f"{task}-train.csv", task, rows, seed=1)
+            write_rows(folder / f"{task}-dev.csv", task, rows // 2, seed=2)
+        write_rows(folder / "sst-test.csv", "sst", 5, seed=3, labelled=False)
+
+    def tree(self, *tasks, training=None, encoder=None, **rest):
+        """A configuration as plain values; without names all three tasks."""
+        return {
+            "device": "cpu",
+            "data": {"dir": str(self.folder)},
+            "encoder": {"path": str(self.encoder), "max_length": 16, **(encoder or {})},
+            "tasks": {name: dict(TASKS[name]) for name in tasks or TASKS},
+            "training": {
+                "epochs": 2,
+                "batch_size": 4,
+                "learning_rate": 1e-3,
+                "precision": "fp32",
+                "log_every": 1,
+                **(training or {}),
+            },
+            **rest,
+        }
+
+    def settings(self, *tasks, **changes):
+        return parse_settings(self.tree(*tasks, **changes), "toy")
+
+    def config(self, file, *tasks, **changes):
+        """Write the configuration to a file (JSON is YAML)."""
+        file.write_text(json.dumps(self.tree(*tasks, **changes)), encoding="utf-8")
+        return file
+
+    def train(self, output, *tasks, resume=False, **changes):
+        """A whole run; returns its summary."""
+        return run.train(self.settings(*tasks, **changes), output, resume=resume)
+
+
+def write_encoder(folder: Path, words=WORDS, **sizes) -> Path:
+    """A random encoder with a vocabulary of a few words."""
+    tokens = [*SPECIAL, *words]
+    config = EncoderConfig(
+        **{
+            "vocab_size": len(tokens),
+            "hidden_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "max_position_embeddings": 32,
+            **sizes,
+        }
+    )
+    encoder = Encoder(config)
+    generator = Generator().manual_seed(5)
+    encoder.initialise(generator)
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    encoder.save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    return folder
+
+
+def write_rows(file: Path, task: str, rows: int, *, seed: int, labelled: bool = True) -> Path:
+    """Rows whose label follows from the words."""
+    source = random.Random(f"{task} {seed}")
+    lines = ["id,sentence,label" if task == "sst" else "id,sentence1,sentence2,label"]
+    if not labelled:
+        lines[0] = lines[0].removesuffix(",label")
+    for i in range(rows):
+        nouns = source.sample(NOUNS, 4)
+        if task == "sst":
+            cells, label = [f"the {['bad', 'good'][i % 2]} {nouns[0]}"], ["bad", "good"][i % 2]
+        elif task == "para":
+            other = nouns[0] if i % 2 else nouns[1]
+            cells, label = [f"the {nouns[0]}", f"a {other}"], str(i % 2)
+        else:
+            shared = i % 3
+            second = nouns[:shared] + source.sample([n for n in NOUNS if n not in nouns], 2)
+            cells, label = [" ".join(nouns[:2]), " ".join(second[:2])], str(shared * 2.5)
+        lines.append(",".join([f"{task}{i}", *cells, *([label] if labelled else [])]))
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+def records(output: Path, kind: str | None = None):
+    """The lines of a run's metrics.jsonl, all or of one kind."""
+    lines = (output / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [r for r in map(json.loads, lines) if kind in (None, r["kind"])]
+
+
+def model_bytes(output: Path):
+    """The weights of a run's model as they lie on disk."""
+    return {n: (output / "model" / n).read_bytes() for n in ("model.safetensors", "heads.safetensors")}

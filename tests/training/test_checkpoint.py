@@ -1,0 +1,227 @@
+import json
+import logging
+
+import pytest
+import torch
+from torch.nn import Parameter
+
+from mtbert.errors import UserError
+from mtbert.training import checkpoint
+from mtbert.training.checkpoint import Checkpoint, load_newest, optimizer_moments, restore_moments
+from mtbert.training.optimizer import AdamW, parameter_groups
+
+FILES = ["weights.safetensors", "moments.safetensors", "best.safetensors", "state.json"]
+
+
+def content(step, best=True):
+    """A small checkpoint that differs from step to step."""
+    tensors = {"a": torch.full((3,), float(step)), "b": torch.arange(6.0).view(2, 3).t()}
+    moments = {f"a.{m}": torch.rand(3) for m in ("exp_avg", "exp_avg_sq")}
+    state = {"step": step, "best_score": 0.1 + step, "moment_steps": {"a": step}}
+    return Checkpoint(state, tensors, moments, {"a": torch.zeros(3)} if best else None)
+
+
+def save(folder, *steps, keep=9):
+    for step in steps:
+        checkpoint.save(folder, step, content(step), keep)
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def flip(file):
+    raw = bytearray(file.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    file.write_bytes(raw)
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def remove(file):
+    file.unlink()
+
+
+def empty(file):
+    file.write_bytes(b"")
+
+
+def damaged_ways():
+    ways = [(name, way) for name in FILES for way in (flip, cut, remove, empty)]
+    return [*ways, ("manifest.json", cut), ("manifest.json", remove), ("manifest.json", empty)]
+
+
+@pytest.mark.parametrize("best", [True, False])
+def test_what_was_saved_is_loaded(tmp_path, best):
+    saved = content(7, best)
+    checkpoint.save(tmp_path, 7, saved, 1)
+    found = load_newest(tmp_path)
+    assert found.state == {"format": 1, **saved.state}
+    for ours, theirs in (
+        (found.weights, saved.weights),
+        (found.moments, saved.moments),
+        (found.best or {}, saved.best or {}),
+    ):
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert (found.best is None) == (not best)
+
+
+def test_without_a_checkpoint_there_is_nothing_to_load(tmp_path):
+    assert load_newest(tmp_path) is None
+    assert load_newest(tmp_path / "missing") is None
+
+
+def test_a_checkpoint_is_safetensors_and_json_only(tmp_path):
+    save(tmp_path, 7)
+    assert names(tmp_path) == ["step-00000007"]
+    folder = tmp_path / "step-00000007"
+    assert names(folder) == sorted([*FILES, "manifest.json"])
+    for file in folder.iterdir():
+        raw = file.read_bytes()
+        header = raw if file.suffix == ".json" else raw[8 : 8 + int.from_bytes(raw[:8], "little")]
+        assert isinstance(json.loads(header), dict)
+
+
+def test_the_newest_is_loaded_and_the_newest_are_kept_in_the_order_of_numbers(tmp_path):
+    save(tmp_path, 9_998, 9_999, 10_000, keep=2)
+    assert names(tmp_path) == ["step-00009999", "step-00010000"]
+    assert load_newest(tmp_path).state["step"] == 10_000
+    save(tmp_path, 99_999_999, 100_000_000, keep=2)
+    assert sorted(names(tmp_path), key=len) == ["step-99999999", "step-100000000"]
+    assert load_newest(tmp_path).state["step"] == 100_000_000
+
+
+def test_folders_of_other_names_are_neither_loaded_nor_removed(tmp_path):
+    for name in ("step-x", ".step-00000009.ab.partial", "step-", "other"):
+        (tmp_path / name).mkdir()
+    save(tmp_path, 1, 2, keep=1)
+    assert load_newest(tmp_path).state["step"] == 2
+    assert {"step-x", ".step-00000009.ab.partial", "step-", "other"} < set(names(tmp_path))
+
+
+@pytest.mark.parametrize(("name", "damage"), damaged_ways())
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_loaded(
+    tmp_path, caplog, name, damage
+):
+    save(tmp_path, 1, 2)
+    damage(tmp_path / "step-00000002" / name)
+    with caplog.at_level(logging.WARNING):
+        found = load_newest(tmp_path)
+    assert found.state["step"] == 1
+    assert "passed over" in caplog.text
+    assert str(tmp_path / "step-00000002") in caplog.text
+    assert name in caplog.text or name == "manifest.json"
+
+
+@pytest.mark.parametrize(
+    "manifest", ["[]", "{}", "3", '{"state.json": 3}', '{"state.json": [1]}', '"x"', "null"]
+)
+def test_a_manifest_of_another_form_counts_as_damage(tmp_path, caplog, manifest):
+    save(tmp_path, 1, 2)
+    (tmp_path / "step-00000002" / "manifest.json").write_text(manifest)
+    assert load_newest(tmp_path).state["step"] == 1
+    assert "passed over" in caplog.text
+
+
+def test_only_damaged_checkpoints_are_refused_by_name(tmp_path):
+    save(tmp_path, 1, 2)
+    for step in (1, 2):
+        flip(tmp_path / f"step-0000000{step}" / "weights.safetensors")
+    with pytest.raises(UserError, match="no whole checkpoint") as error:
+        load_newest(tmp_path)
+    assert str(error.value).count("weights.safetensors is missing or damaged") == 2
+    assert f"remove {tmp_path} to start this run again" in str(error.value)
+
+
+def test_the_checkpoint_of_another_format_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "FORMAT", 2)
+    save(tmp_path, 1)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="checkpoint format 2, this mtbert reads 1"):
+        load_newest(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_replaced_when_its_step_comes_again(tmp_path):
+    save(tmp_path, 1, 2)
+    flip(tmp_path / "step-00000002" / "weights.safetensors")
+    assert load_newest(tmp_path).state["step"] == 1
+    save(tmp_path, 2)
+    assert load_newest(tmp_path).state["step"] == 2
+
+
+def test_a_damaged_checkpoint_does_not_push_a_whole_one_out(tmp_path):
+    save(tmp_path, 1, 8)
+    flip(tmp_path / "step-00000008" / "weights.safetensors")
+    save(tmp_path, 2, keep=1)
+    assert load_newest(tmp_path).state["step"] == 2
+
+
+def test_a_save_that_fails_leaves_the_checkpoints_before_it(tmp_path, monkeypatch):
+    save(tmp_path, 1)
+    calls = []
+
+    def fail_second(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", fail_second)
+    with pytest.raises(UserError, match="No space left on device"):
+        save(tmp_path, 2, keep=1)
+    assert names(tmp_path) == ["step-00000001"]
+    assert load_newest(tmp_path).state["step"] == 1
+
+
+def optimizer_of(shared, heads):
+    groups = parameter_groups(
+        shared, heads, learning_rate=0.1, head_learning_rate=0.2, weight_decay=0.01
+    )
+    return AdamW(groups)
+
+
+def fresh(order):
+    """The same parameters by name, created in another order."""
+    shapes = {"w": (3, 3), "x": (3, 3), "b": (3,), "c": (3,)}
+    return {name: Parameter(torch.full(shapes[name], 0.5)) for name in order}
+
+
+def give_gradients(parameters, seed):
+    for name in sorted(parameters):
+        generator = torch.Generator().manual_seed(seed + ord(name))
+        parameters[name].grad = torch.randn(parameters[name].shape, generator=generator)
+
+
+def test_moments_go_back_by_name_whatever_the_order_of_the_groups():
+    before = fresh("wxbc")
+    optimizer = optimizer_of(before, {})
+    for seed in (1, 2):
+        give_gradients(before, seed)
+        optimizer.step()
+    tensors, steps = optimizer_moments(optimizer)
+    assert steps == dict.fromkeys("wxbc", 2)
+    assert set(tensors) == {f"{n}.{m}" for n in "wxbc" for m in ("exp_avg", "exp_avg_sq")}
+    after = fresh("cxbw")
+    with torch.no_grad():
+        for name in after:
+            after[name].copy_(before[name])
+    restored = optimizer_of({}, after)
+    for group in restored.param_groups:
+        group["lr"] = 0.1
+    restore_moments(restored, {n: t.clone() for n, t in tensors.items()}, steps)
+    for parameters, one in ((before, optimizer), (after, restored)):
+        give_gradients(parameters, 3)
+        one.step()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_parameter_that_never_learned_has_no_moments():
+    parameters = fresh("wb")
+    optimizer = optimizer_of(parameters, {})
+    parameters["w"].grad = torch.ones(3, 3)
+    optimizer.step()
+    tensors, steps = optimizer_moments(optimizer)
+    assert steps == {"w": 1}
+    assert set(tensors) == {"w.exp_avg", "w.exp_avg_sq"}

@@ -1,0 +1,103 @@
+import ctypes
+import sys
+
+import pytest
+import torch
+
+from mtbert.errors import UserError
+from mtbert.settings import Settings
+from mtbert.training import device
+from mtbert.training.device import compute_dtype, keep_freed_memory, resolve_device
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def settings(**changes):
+    task = {"kind": "regression", "train": "t.csv", "dev": "d.csv"}
+    return Settings(tasks={"sts": task}, **changes)
+
+
+@pytest.mark.parametrize(("available", "expected"), [(True, CUDA), (False, CPU)])
+def test_auto_is_a_gpu_if_there_is_one(monkeypatch, available, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    assert resolve_device(settings()) == expected
+
+
+def test_a_named_device_is_taken():
+    assert resolve_device(settings(device="cpu")) == CPU
+
+
+@pytest.mark.parametrize("name", ["nonsense", "", "cuda:99", "cpu:x", "mps", "xpu:99"])
+def test_a_device_that_is_not_here_is_refused_by_name(monkeypatch, name):
+    if name == "mps" and torch.backends.mps.is_available():
+        pytest.skip("this machine has it")
+    with pytest.raises(UserError, match=f"device: '{name}' cannot be used here: ."):
+        resolve_device(settings(device=name))
+
+
+def test_threads_are_set_when_a_number_is_given(monkeypatch):
+    found = []
+    monkeypatch.setattr(torch, "set_num_threads", found.append)
+    resolve_device(settings(device="cpu"))
+    assert found == []
+    resolve_device(settings(device="cpu", threads=3))
+    assert found == [3]
+
+
+@pytest.mark.parametrize("where", [CPU, CUDA])
+def test_a_precision_that_is_asked_for_is_taken(where):
+    assert compute_dtype("fp32", where) == torch.float32
+    assert compute_dtype("bf16", where) == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"cpu_name": "Intel(R) Xeon(R)", "amx_bf16": True, "avx512_bf16": True}, torch.bfloat16),
+        ({"cpu_name": "Intel(R) Xeon(R)", "avx512_bf16": True}, torch.float32),
+        ({"cpu_name": "AMD EPYC 9654", "avx512_bf16": True}, torch.bfloat16),
+        ({"cpu_name": "AMD EPYC 7763"}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_auto_is_bf16_on_processors_that_are_faster_in_it(monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert compute_dtype("auto", CPU) == expected
+
+
+@pytest.mark.parametrize(
+    ("supported", "expected"), [(True, torch.bfloat16), (False, torch.float32)]
+)
+def test_auto_is_bf16_on_gpus_that_have_it(monkeypatch, supported, expected):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported)
+    assert compute_dtype("auto", CUDA) == expected
+
+
+def test_auto_is_fp32_elsewhere():
+    assert compute_dtype("auto", torch.device("mps")) == torch.float32
+
+
+class Library:
+    """A C library that notes how its mallopt is called."""
+
+    def __init__(self):
+        self.calls = []
+
+    def mallopt(self, option, value):
+        self.calls.append((option, value))
+
+
+def test_freed_memory_is_kept_on_glibc(monkeypatch):
+    library = Library()
+    monkeypatch.setattr(device, "sys", type("Linux", (), {"platform": "linux"}))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
+    keep_freed_memory()
+    assert {option for option, _ in library.calls} == {-1, -3}  # M_TRIM_ and M_MMAP_THRESHOLD
+
+
+def test_nothing_is_called_on_other_systems_or_libraries(monkeypatch):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    keep_freed_memory()
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(ctypes, "CDLL", None)
+    keep_freed_memory()

@@ -1,0 +1,296 @@
+import numpy as np
+import pytest
+import torch
+from torch import Generator
+from torch.nn import functional
+
+from mtbert.batch import TokenBatch
+from mtbert.data.schedules import TaskBatch
+from mtbert.model.multitask import MultitaskNetwork
+from mtbert.settings import TaskSettings
+from mtbert.surgery import pcgrad
+from mtbert.training.gradients import compute_gradients, gram_matrix
+
+TASKS = {
+    "sst": TaskSettings(kind="classification", labels=("a", "b", "c"), train="s", loss_weight=0.5),
+    "para": TaskSettings(kind="pair_classification", train="p", loss="binary_cross_entropy"),
+    "sts": TaskSettings(
+        kind="pair_regression",
+        train="t",
+        head="mean",
+        pair_encoding="separately",
+        features="uv_absdiff_product",
+        loss_weight=3.0,
+    ),
+}
+STEP = {
+    "sst": TaskBatch(np.array([6, 0, 3, 2, 5, 1, 4])),
+    "para": TaskBatch(np.array([1, 7, 4]), loss_factor=2.0),
+    "sts": TaskBatch(np.array([0, 9, 8, 2, 5]), loss_factor=0.25),
+}
+WEIGHTS = {"sst": torch.tensor([0.2, 1.7, 1.1], dtype=torch.float64), "para": None, "sts": None}
+
+
+class Examples:
+    """Ten random examples, each of one or two sequences, with labels in float64."""
+
+    def __init__(self, sides, labels, seed):
+        generator = Generator().manual_seed(seed)
+        self.lengths = np.array([1 + (5 * i + seed) % 9 for i in range(10)])
+        self.sides = [
+            [torch.randint(1, 50, (n,), generator=generator) for n in self.lengths]
+            for _ in range(sides)
+        ]
+        self.labels = torch.tensor(labels, dtype=torch.float64)
+
+    def __len__(self):
+        return 10
+
+    def inputs(self, indices):
+        rows = [side[i] for side in self.sides for i in indices]
+        ids = torch.cat(rows)
+        return TokenBatch(ids, torch.zeros_like(ids), tuple(len(row) for row in rows))
+
+    def label_tensor(self, indices):
+        return self.labels[indices]
+
+
+class Features(Examples):
+    """The same, encoded before."""
+
+    def inputs(self, indices):
+        generator = Generator().manual_seed(0)
+        features = torch.randn(10, len(self.sides), 16, generator=generator, dtype=torch.float64)
+        return features[indices]
+
+
+def make_sources(kind=Examples):
+    return {
+        "sst": kind(1, [0, 1, 2, 2, 1, 0, 1, 1, 0, 2], seed=1),
+        "para": kind(1, [0, 1, 1, 0, 0, 0, 1, 1, 0, 1], seed=2),
+        "sts": kind(2, [0.0, 5, 2.5, 1, 4, 3.2, 0.4, 2, 2, 4.8], seed=3),
+    }
+
+
+@pytest.fixture
+def network(tiny_encoder):
+    network = MultitaskNetwork(tiny_encoder, TASKS)
+    for head in network.heads.values():
+        head.initialise(Generator().manual_seed(1), std=0.5)
+    return network.double()
+
+
+def run(network, step=STEP, sources=None, **options):
+    """One call on fresh gradients: its result, and the gradients by name."""
+    network.zero_grad()
+    options.setdefault("shared", list(network.shared_parameters().values()))
+    options.setdefault("orders", Generator().manual_seed(5))
+    sources = sources or make_sources()
+    result = compute_gradients(network, step, sources, class_weights=WEIGHTS, **options)
+    return result, {
+        n: None if p.grad is None else p.grad.clone() for n, p in network.named_parameters()
+    }
+
+
+def mean_losses(network):
+    """The tasks' mean losses, written out, on one joint graph."""
+    sources = make_sources()
+    outputs, labels = {}, {}
+    for name, batch in STEP.items():
+        outputs[name] = network(name, sources[name].inputs(batch.indices))
+        labels[name] = sources[name].label_tensor(batch.indices)
+    return {
+        "sst": functional.cross_entropy(
+            outputs["sst"], labels["sst"].long(), weight=WEIGHTS["sst"]
+        ),
+        "para": functional.binary_cross_entropy(
+            torch.sigmoid(outputs["para"][:, 0]), labels["para"]
+        ),
+        "sts": ((outputs["sts"][:, 0] - labels["sts"]) ** 2).mean(),
+    }
+
+
+FACTORS = {"sst": 0.5, "para": 2.0, "sts": 0.75}  # loss_weight times loss_factor
+
+
+def autograd(network, tasks=TASKS):
+    """Gradients by name of the tasks' weighted sum, by one call to autograd."""
+    losses = mean_losses(network)
+    total = sum(FACTORS[task] * losses[task] for task in tasks)
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+    return dict(zip(names, gradients, strict=True))
+
+
+def shared_matrix(network):
+    """`[tasks, parameters]`: each task's gradient of the encoder, and the encoder's names."""
+    by_task = [autograd(network, [task]) for task in TASKS]
+    names = [name for name in by_task[0] if name.startswith("encoder.")]
+    sizes = {n: p for n, p in network.named_parameters() if n in names}
+    rows = [
+        torch.cat([sizes[n].new_zeros(sizes[n].numel()) if g[n] is None else g[n].flatten()
+                   for n in names])
+        for g in by_task
+    ]  # fmt: skip
+    return torch.stack(rows), names
+
+
+def flat(network, gradients, names):
+    sizes = dict(network.named_parameters())
+    parts = [sizes[n].new_zeros(sizes[n].shape) if gradients[n] is None else gradients[n]
+             for n in names]  # fmt: skip
+    return torch.cat([part.flatten() for part in parts]).detach()
+
+
+def assert_equal_gradients(found, expected, tolerance=1e-12):
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        if gradient is None:
+            assert found[name] is None or not found[name].any(), name
+        else:
+            torch.testing.assert_close(
+                found[name], gradient, rtol=tolerance, atol=tolerance, msg=lambda m, n=name: n + m
+            )
+
+
+def heads_only(gradients):
+    return {name: g for name, g in gradients.items() if name.startswith("heads.")}
+
+
+def test_the_plain_sum_is_autograds_of_the_summed_loss(network):
+    result, found = run(network)
+    assert_equal_gradients(found, autograd(network))
+    assert result.gram is None
+    assert result.weights is None
+
+
+@pytest.mark.parametrize("options", [{}, {"surgery": "pcgrad"}, {"accumulate": 2}])
+def test_losses_are_the_unweighted_means(network, options):
+    result, _ = run(network, **options)
+    assert list(result.losses) == list(TASKS)
+    for task, expected in mean_losses(network).items():
+        assert result.losses[task].item() == pytest.approx(expected.item(), rel=1e-6)
+        assert not result.losses[task].requires_grad
+
+
+def oppose(network):
+    """Give the two last tasks conflicting gradients: both read the mean, with opposite signs."""
+    with torch.no_grad():
+        network.heads["sst"].linear.weight.mul_(3)
+        network.heads["para"].linear.weight.copy_(-network.heads["sts"].linear.weight[:, :16])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_surgery_gives_shared_parameters_pcgrad_and_heads_their_own(network, seed):
+    oppose(network)
+    matrix, names = shared_matrix(network)
+    gram = matrix @ matrix.T
+    assert (gram < 0).any()  # else nothing would be tested
+    expected = pcgrad(matrix, Generator().manual_seed(seed))
+    result, found = run(network, surgery="pcgrad", orders=Generator().manual_seed(seed))
+    torch.testing.assert_close(flat(network, found, names), expected, rtol=1e-10, atol=1e-12)
+    assert (expected - matrix.sum(0)).norm() > 1e-3 * expected.norm()
+    assert_equal_gradients(heads_only(found), heads_only(autograd(network)))
+    torch.testing.assert_close(result.weights @ matrix, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("surgery", ["none", "pcgrad"])
+@pytest.mark.parametrize("accumulate", [2, 3, 4, 7, 100])
+def test_parts_of_a_batch_add_up_to_the_whole(network, accumulate, surgery):
+    """Also with class weights, and batches of 7, 3 and 5 that do not divide."""
+    whole, expected = run(network, surgery=surgery)
+    parts, found = run(network, surgery=surgery, accumulate=accumulate)
+    assert_equal_gradients(found, expected)
+    for task in TASKS:
+        torch.testing.assert_close(parts.losses[task], whole.losses[task])
+
+
+def test_parts_are_really_smaller(network, monkeypatch):
+    sizes = []
+    forward = MultitaskNetwork.forward
+
+    def spy(self, task, inputs, generator=None):
+        sizes.append((task, len(inputs.lengths)))
+        return forward(self, task, inputs, generator)
+
+    monkeypatch.setattr(MultitaskNetwork, "forward", spy)
+    run(network, accumulate=4)
+    assert sizes == [*[("sst", n) for n in (2, 2, 2, 1)], *[("para", 1)] * 3,
+                     *[("sts", n) for n in (4, 2, 2, 2)]]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{"measure": True}, {"surgery": "pcgrad"}])
+def test_the_gram_matrix_holds_the_dot_products_of_weighted_shared_gradients(network, options):
+    matrix, _ = shared_matrix(network)
+    result, _ = run(network, **options)
+    assert result.gram.dtype == torch.float64
+    expected = torch.stack([torch.stack([(a * b).sum() for b in matrix]) for a in matrix])
+    torch.testing.assert_close(result.gram, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_measuring_changes_no_gradient(network):
+    _, expected = run(network, dropout=Generator().manual_seed(2))
+    result, found = run(network, measure=True, dropout=Generator().manual_seed(2))
+    assert result.weights is None
+    assert_equal_gradients(found, expected)
+
+
+def test_dropout_follows_its_generator(network):
+    runs = [run(network, dropout=Generator().manual_seed(seed))[1] for seed in (1, 1, 2)]
+    name = "encoder.layers.0.attention.qkv.weight"
+    assert torch.equal(runs[0][name], runs[1][name])
+    assert not torch.equal(runs[0][name], runs[2][name])
+
+
+@pytest.mark.parametrize("options", [{}, {"measure": True}, {"surgery": "pcgrad"}])
+def test_a_pooler_that_no_head_reads_stays_without_gradient(network, options):
+    result, found = run(network, **options)
+    assert found["encoder.pooler.weight"] is None
+    assert found["encoder.pooler.bias"] is None
+    assert result.gram is None or result.gram.isfinite().all()
+
+
+@pytest.mark.parametrize("reader", TASKS)
+def test_a_pooler_that_one_head_reads_gets_that_tasks_gradient_times_its_weight(network, reader):
+    oppose(network)
+    network.heads[reader].pooling = "pooled"
+    own = autograd(network, [reader])["encoder.pooler.weight"]
+    _, plain = run(network)
+    assert_equal_gradients(plain, autograd(network))
+    result, found = run(network, surgery="pcgrad")
+    weight = result.weights[list(TASKS).index(reader)]
+    torch.testing.assert_close(found["encoder.pooler.weight"], weight * own)
+
+
+@pytest.mark.parametrize("options", [{"measure": True}, {"surgery": "pcgrad"}])
+def test_a_task_alone_in_its_step_keeps_its_gradient(network, options):
+    result, found = run(network, step={"sts": STEP["sts"]}, **options)
+    expected = autograd(network, ["sts"])
+    assert_equal_gradients(found, expected)
+    squares = [g.square().sum() for n, g in expected.items() if "encoder" in n and g is not None]
+    torch.testing.assert_close(result.gram, torch.stack(squares).sum().view(1, 1))
+
+
+def test_tasks_absent_from_the_step_leave_their_heads_without_gradient(network):
+    _, found = run(network, step={"sst": STEP["sst"], "sts": STEP["sts"]}, surgery="pcgrad")
+    assert found["heads.para.linear.weight"] is None
+    assert found["heads.sst.linear.weight"] is not None
+
+
+def test_features_of_a_frozen_encoder_train_the_heads_alone(network):
+    _, found = run(network, sources=make_sources(Features), shared=[], measure=True)
+    for name, gradient in found.items():
+        assert (gradient is None) == name.startswith("encoder."), name
+
+
+def test_a_batch_of_classes_without_weight_has_loss_and_gradient_zero(network, monkeypatch):
+    monkeypatch.setitem(WEIGHTS, "sst", torch.zeros(3, dtype=torch.float64))
+    result, found = run(network, step={"sst": STEP["sst"]})
+    assert result.losses["sst"] == 0
+    assert not any(g.any() for g in found.values() if g is not None)
+
+
+def test_gram_matrix_counts_an_absent_gradient_as_zero():
+    a, b = torch.tensor([1.0, 2.0]), torch.tensor([[3.0], [-1.0]])
+    gram = gram_matrix([[a, b], [2 * a, None], [None, None]])
+    assert gram.tolist() == [[15, 10, 0], [10, 20, 0], [0, 0, 0]]
