@@ -292,10 +292,11 @@ def data_in_use() -> dict[str, str]:
 
 def _data_folder() -> tuple[Path, str]:
     """MTBERT_DATA, else ../shared/data beside the repository, else the demo data."""
-    if given := os.environ.get("MTBERT_DATA"):
+    given = os.environ.get("MTBERT_DATA")
+    if given and given != "packaged":
         return Path(given), "MTBERT_DATA"
     beside = Path(__file__).parents[2] / "shared" / "data"
-    if (beside / _TASKS["sst"].course[0]).is_file():
+    if not given and (beside / _TASKS["sst"].course[0]).is_file():
         return beside, "../shared/data"
     return Path(mtbert.__file__).parent / "demo_data", "packaged"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     MappingEndEvent,
@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
 )
 
 from mtbert.errors import UserError, problem_list
-from mtbert.settings import Settings
+from mtbert.settings import ColumnSettings, Settings, TaskSettings
 
 __all__ = ["data_file", "dump_yaml", "load_config", "parse_settings", "shipped_configs"]
 
@@ -60,6 +60,9 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
     tree = _read_yaml(path)
     if not isinstance(tree, dict):
         raise UserError(f"{path}: expected `key: value` lines, found {type(tree).__name__}")
+    for section in ("data", "encoder", "training"):
+        if tree.get(section, {}) is None:
+            del tree[section]  # a heading with nothing below
     data = tree.setdefault("data", {})
     if isinstance(data, dict):
         default_dir = os.environ.get("MTBERT_DATA")
@@ -112,6 +115,7 @@ def dump_yaml(settings: BaseModel) -> str:
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
+    yaml.allow_unicode, yaml.width = False, 1 << 20  # folding and some characters would not return
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.dump(settings.model_dump(mode="json", exclude_none=True), stream)
     return stream.getvalue()
@@ -126,25 +130,39 @@ def _read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: {len(raw)} bytes; a configuration has at most {_MAX_BYTES}")
     try:
         text = raw.decode("utf-8")
-        _refuse_bombs(path, text)
-        return YAML(typ="safe", pure=True).load(text)
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    except (YAMLError, ValueError) as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    return _parse_yaml(text, str(path))
 
 
-def _refuse_bombs(path: Path, text: str) -> None:
+def _parse_yaml(text: str, source: str) -> Any:
+    try:
+        _refuse_bombs(text, source)
+        tree = YAML(typ="safe", pure=True).load(text)
+        json.dumps(tree, ensure_ascii=False, default=str).encode("utf-8")
+    except UserError:
+        raise
+    except UnicodeEncodeError:
+        raise UserError(f"{source}: holds half a character (a lone surrogate)") from None
+    except Exception as error:  # ruamel raises many kinds for a tag that does not fit its value
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{source}: not valid YAML: {reason}") from None
+    return tree
+
+
+def _refuse_bombs(text: str, source: str) -> None:
     depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         if isinstance(event, AliasEvent):
-            raise UserError(f"{path}:{event.start_mark.line + 1}: aliases (*name) are not allowed")
+            raise UserError(
+                f"{source}:{event.start_mark.line + 1}: aliases (*name) are not allowed"
+            )
         if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
             depth += 1
         elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
             depth -= 1
         if depth > _MAX_DEPTH:
-            raise UserError(f"{path}:{event.start_mark.line + 1}: nested too deeply")
+            raise UserError(f"{source}:{event.start_mark.line + 1}: nested too deeply")
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:
@@ -152,11 +170,8 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     parts = key.split(".")
     if not separator or not all(parts):
         raise UserError(f"override {override!r}: expected KEY=VALUE, as in training.epochs=3")
-    try:
-        value = YAML(typ="safe", pure=True).load(text) if text else None
-    except (YAMLError, ValueError):
-        value = text
-    if isinstance(value, str) and _names_file(parts) and Path(value).exists():
+    value = _parse_yaml(text, f"override {key}") if text else None
+    if isinstance(value, str) and _names_file(parts) and _exists(value):
         value = str(Path(value).resolve())
     node = tree
     for part in parts[:-1]:
@@ -165,6 +180,13 @@ def _apply(tree: dict[str, Any], override: str) -> None:
             raise UserError(f"override {override!r}: {part!r} holds a value, not a section")
         node = child
     node[parts[-1]] = value
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # longer than a path can be, or with a NUL
+        return False
 
 
 def _names_file(parts: Sequence[str]) -> bool:
@@ -201,14 +223,9 @@ def _nearest(location: Sequence[str]) -> str:
 
 
 def _known_keys(section: Sequence[str]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for part in section:
-        if part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                model = annotation
-            elif part == "tasks":
-                from mtbert.settings import TaskSettings
-
-                model = TaskSettings
+    if section[:1] == ["tasks"]:
+        model: type[BaseModel] = ColumnSettings if section[2:] == ["columns"] else TaskSettings
+    else:
+        annotation = Settings.model_fields[section[0]].annotation if section else Settings
+        model = annotation if isinstance(annotation, type) else Settings
     return list(model.model_fields)

@@ -7,7 +7,6 @@ from scipy import stats
 
 from mtbert.data.batches import tokenize
 from mtbert.data.examples import read_examples
-from mtbert.evaluation import evaluate as module
 from mtbert.evaluation.evaluate import Evaluation, EvaluationSet, evaluate, undefined
 from mtbert.evaluation.predict import compute_features
 from mtbert.service.multitask_model import MultitaskModel
@@ -90,4 +89,3 @@ def test_undefined_metrics_are_listed():
     scores = {"a": {"pearson": math.nan, "spearman": 1.0}, "b": {"pearson": math.nan}}
     assert undefined(scores) == ["a.pearson", "b.pearson"]
     assert undefined(DEV) == []
-    assert {"undefined", "evaluate"} <= set(module.__all__)

@@ -102,7 +102,7 @@ def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[
     if task.columns.id is not None:
         needed.append(id_column)
     if table.columns is not None:
-        _check_header(table, needed)
+        _check_header(table, needed, id_column)
     for number, row in enumerate(table.rows, start=1):
         result = _parse_row(row, task, needed, labelled)
         if isinstance(result, str):
@@ -121,12 +121,9 @@ def parse_label(task: TaskSettings, text: str) -> float:
     names = task.class_names
     if text in names:
         return names.index(text)
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _number(text)
     if task.kind.is_classification:
-        numeric_names = any(_is_number(name) for name in names)
+        numeric_names = any(not math.isnan(_number(name)) for name in names)
         numbered = list(names) == [str(i) for i in range(len(names))]
         if value in range(len(names)) and (numbered or not numeric_names):
             return int(value)
@@ -137,7 +134,7 @@ def parse_label(task: TaskSettings, text: str) -> float:
     raise ValueError(f"label {text[:60]!r}, expected {_expected(task)}")
 
 
-def _check_header(table: Table, needed: list[str]) -> None:
+def _check_header(table: Table, needed: list[str], id_column: str) -> None:
     columns = table.columns or ()
     shown = ", ".join(repr(c) for c in columns if c)
     for column in needed:
@@ -146,6 +143,7 @@ def _check_header(table: Table, needed: list[str]) -> None:
                 f"{table.name}:1: no column {column!r}, found {shown}; map it in "
                 "tasks.NAME.columns (id, text, text2, label)"
             )
+    for column in {*needed, id_column}:
         if columns.count(column) > 1:
             raise UserError(f"{table.name}:1: column {column!r} stands twice")
 
@@ -181,9 +179,9 @@ def _expected(task: TaskSettings) -> str:
     return "a number"
 
 
-def _is_number(text: str) -> bool:
+def _number(text: str) -> float:
+    """The number that a text spells, NaN if none; Python's own `1_000` is none."""
     try:
-        float(text)
+        return math.nan if "_" in text else float(text)
     except ValueError:
-        return False
-    return True
+        return math.nan

@@ -95,6 +95,7 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
 
 
 def _csv_rows(header: list[str], lines: Iterator[str], delimiter: str) -> Iterator[Row]:
+    csv.field_size_limit(_MAX_LINE)  # the module's own limit is shorter than some reviews
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         start = reader.line_num + 2  # the header is line 1
@@ -142,7 +143,7 @@ def _json_row(line: int, text: str) -> Row:
     for key, value in record.items():
         if isinstance(value, (dict, list)):
             continue  # a nested value is no column
-        values[key] = "" if value is None else str(value)
+        values[key] = "" if value is None else _without_surrogates(str(value))
     return Row(line, values)
 
 
@@ -151,6 +152,11 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(result) < len(pairs):
         raise ValueError("a key stands twice")
     return result
+
+
+def _without_surrogates(text: str) -> str:
+    """JSON can escape half a character (`\\ud800`), which no file can be written with."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _has_undecodable(text: str) -> bool:

@@ -1,0 +1,375 @@
+"""Whatever is wrong with the input: exit code 2, one message that says where, nothing written."""
+
+import json
+import logging
+import pickle
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from toy import Toy, write_encoder
+
+from mtbert.cli import main
+from mtbert.training import checkpoint
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return Toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def finished(toy, tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs") / "finished"
+    toy.train(output, training={"epochs": 1})
+    return output
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch, tmp_path):
+    """A working folder of its own, and the handlers of logging as they were."""
+    monkeypatch.delenv("MTBERT_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def everything(folder):
+    return {p: p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+@pytest.fixture
+def refuse(capsys, tmp_path):
+    """Assert that a command is refused as it should be, with this in its message."""
+
+    def refused(told, *arguments):
+        before = everything(tmp_path)
+        capsys.readouterr()
+        code = main(["--quiet", *map(str, arguments)])
+        err = capsys.readouterr().err
+        assert code == 2, err
+        assert err.startswith("mtbert: "), err
+        assert err.count("mtbert: ") == 1, err
+        assert told in err
+        assert "Traceback" not in err
+        assert everything(tmp_path) == before
+
+    return refused
+
+
+def test_the_whole_of_it_is_large_enough():
+    assert len(CONFIGS) + len(TEXTS) >= 10
+    assert len(DATA) >= 15
+    assert len(ENCODERS) + len(RUNS) >= 10
+    assert len(COMMANDS) >= 5
+
+
+CONFIGS = {
+    "sead": ({"sead": 1}, "sead: unknown key; did you mean 'seed'?"),
+    "epochs=0": ({"training": {"epochs": 0}}, "training.epochs: "),
+    "epochs=many": ({"training": {"epochs": "many"}}, "training.epochs: "),
+    "nan rate": ({"training": {"learning_rate": ".nan"}}, "training.learning_rate: "),
+    "batching": ({"training": {"batching": "method4"}}, "training.batching: "),
+    "epoch": ({"training": {"epoch": 3}}, "did you mean 'epochs'?"),
+    "select": ({"training": {"select": "sst.pearson"}}, "training.select: found 'sst.pearson'"),
+    "frozen surgery": (
+        {"training": {"surgery": "pcgrad"}, "encoder": {"mode": "frozen"}},
+        "training.surgery: with `encoder.mode: frozen`",
+    ),
+    "no task": ({"tasks": {}}, "tasks: "),
+    "no kind": ({"tasks": {"a": {"train": "x", "dev": "y"}}}, "tasks.a.kind: missing"),
+    "no labels": (
+        {"tasks": {"a": {"kind": "classification", "train": "x", "dev": "y"}}},
+        "tasks.a: `labels` must name the classes",
+    ),
+    "falling range": (
+        {"tasks": {"a": {"kind": "regression", "train": "x", "dev": "y", "range": [5, 0]}}},
+        "tasks.a: `range` must rise",
+    ),
+    "no dev": ({"tasks": {"a": {"kind": "regression", "train": "x"}}}, "no task has a `dev` file"),
+    "device": ({"device": "toaster"}, "device: 'toaster' cannot be used here"),
+    "long": ({"encoder": {"max_length": 33}}, "encoder.max_length: found 33"),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_wrong_setting_is_refused(toy, tmp_path, refuse, name):
+    changes, told = CONFIGS[name]
+    refuse(told, "train", toy.config(tmp_path / "c.yaml", **changes), "--output", "out")
+
+
+TEXTS = {
+    "empty": ("", "c.yaml: expected `key: value` lines, found NoneType"),
+    "list": ("- a\n- b\n", "found list"),
+    "torn": ("tasks: [", "c.yaml: not valid YAML"),
+    "twice": ("seed: 1\nseed: 2\n", "c.yaml: not valid YAML"),
+    "alias": ("a: &x 1\nb: *x\n", "c.yaml:2: aliases"),
+    "tag": ("a: !!python/object:os.system ls\n", "c.yaml: not valid YAML"),
+    "deep": ("a: " + "[" * 99 + "]" * 99, "c.yaml:1: nested too deeply"),
+    "latin": (b"a: \xe9\n", "c.yaml: not UTF-8 at byte 3"),
+    "large": (b"#" * (1 << 20) + b"\n", "c.yaml: 1048577 bytes"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, refuse, name):
+    content, told = TEXTS[name]
+    (tmp_path / "c.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    refuse(told, "train", "c.yaml", "--output", "out")
+
+
+HEAD = "id,sentence,label\n"
+DATA = {
+    "empty": ("", "rows.csv: empty file"),
+    "header": (HEAD, "rows.csv: no usable row"),
+    "blank header": ("\na,b,good\n", "rows.csv:1: no column names"),
+    "no label": ("id,sentence\na,b\n", "rows.csv:1: no column 'label', found 'id', 'sentence'"),
+    "twice": ("id,label,sentence,label\na,good,b,good\n", "rows.csv:1: column 'label' stands"),
+    "short": (HEAD + "a,film,good\nb\n", "rows.csv:3: found 1 columns, expected 3"),
+    "long": (HEAD + "a,one, two,good\n", "rows.csv:2: found 4 columns, expected 3"),
+    "blank label": (HEAD + "a,film,\n", "rows.csv:2: blank label, expected one of bad, good"),
+    "label": (HEAD + "a,film,great\n", "rows.csv:2: column 'label': label 'great'"),
+    "number": (HEAD + "a,film,2\n", "rows.csv:2: column 'label': label '2'"),
+    "text": (HEAD + "a,  ,good\n", "rows.csv:2: empty text in column 'sentence'"),
+    "id": (HEAD + "a,x,good\na,y,bad\n", "rows.csv:3: id 'a' stands in line 2 too"),
+    "quotes": (HEAD + 'a,"x"y,good\n', "rows.csv:2: broken quoting"),
+    "open quote": (HEAD + 'a,"x,good\nb,y,bad\n', "rows.csv:2: broken quoting"),
+    "latin": (HEAD.encode() + b"a,caf\xe9,good\n", "rows.csv:2: not UTF-8"),
+    "utf-16": ((HEAD + "a,x,good\n").encode("utf-16"), "rows.csv:1: "),
+    "zip": (b"PK\x03\x04\xff\xfe\x00\x00" * 20, "rows.csv:1: "),
+    "json": ('{"sentence": "x", "label": "good"}\n{"sentence"\n', "rows.csv:2: not a JSON object"),
+    "json list": ('{"sentence": "x", "label": 1}\n[1]\n', "rows.csv:2: found a JSON list"),
+    "json column": ('{"sentence": "x"}\n', "rows.csv:1: no column 'label'"),
+    "json nan": ('{"sentence": "x", "label": NaN}\n', "rows.csv:1: column 'label': label 'nan'"),
+}
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+@pytest.mark.parametrize("name", DATA)
+def test_a_bad_data_file_is_refused(toy, tmp_path, refuse, name, split):
+    content, told = DATA[name]
+    (tmp_path / "rows.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    config = toy.config(tmp_path / "c.yaml", "sst")
+    refuse(told, "train", config, f"tasks.sst.{split}=rows.csv", "--output", "out")
+
+
+@pytest.mark.parametrize("label", ["5.5", "-1", "nan", "inf", "much"])
+def test_a_value_out_of_its_range_is_refused(toy, tmp_path, refuse, label):
+    (tmp_path / "rows.csv").write_text(f"sentence1,sentence2,label\na,b,{label}\n")
+    told = f"rows.csv:2: column 'label': label '{label}', expected a number from 0 to 5"
+    config = toy.config(tmp_path / "c.yaml", "sts")
+    refuse(told, "train", config, "tasks.sts.train=rows.csv", "--output", "out")
+
+
+def edit_json(file, **changes):
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | changes))
+
+
+def edit_tensors(file, change):
+    tensors = load_file(file)
+    change(tensors)
+    save_file(tensors, file)
+
+
+def half(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+POOLER = "pooler.dense.weight"
+WEIGHTS = "model.safetensors"
+ENCODERS = {
+    "no config": (lambda f: (f / "config.json").unlink(), "config.json: no such file"),
+    "torn config": (lambda f: half(f / "config.json"), "config.json: cannot be read"),
+    "list": (lambda f: (f / "config.json").write_text("[]"), "config.json: cannot be read"),
+    "other": (
+        lambda f: edit_json(f / "config.json", model_type="roberta"),
+        "config.json: architecture 'roberta' is not supported",
+    ),
+    "heads": (
+        lambda f: edit_json(f / "config.json", num_attention_heads=3),
+        "hidden_size 16 does not divide by 3 heads",
+    ),
+    "string": (lambda f: edit_json(f / "config.json", hidden_size="16"), "hidden_size '16'"),
+    "huge": (lambda f: edit_json(f / "config.json", hidden_size=1 << 40), "hidden_size 10995"),
+    "no weights": (lambda f: (f / WEIGHTS).unlink(), "no model.safetensors"),
+    "torn weights": (lambda f: half(f / WEIGHTS), "not a valid safetensors file"),
+    "huge header": (
+        lambda f: (f / WEIGHTS).write_bytes(b"\xff" * 64),
+        "not a valid safetensors file",
+    ),
+    "pickle": (
+        lambda f: (f / WEIGHTS).write_bytes(pickle.dumps({"a": 1})),
+        "not a valid safetensors file",
+    ),
+    "old file": (
+        lambda f: (f / WEIGHTS).rename(f / "pytorch_model.bin"),
+        "turn the old file into it with: mtbert convert",
+    ),
+    "missing": (
+        lambda f: edit_tensors(f / WEIGHTS, lambda t: t.pop("embeddings.LayerNorm.bias")),
+        "embeddings.LayerNorm.bias: missing",
+    ),
+    "further": (
+        lambda f: edit_tensors(f / WEIGHTS, lambda t: t.update(extra=torch.ones(1))),
+        "extra: unexpected",
+    ),
+    "shape": (
+        lambda f: edit_tensors(f / WEIGHTS, lambda t: t.update({POOLER: torch.ones(16, 8)})),
+        "shape [16, 8], expected [16, 16]",
+    ),
+    "whole numbers": (
+        lambda f: edit_tensors(f / WEIGHTS, lambda t: t.update({POOLER: t[POOLER].int()})),
+        "expected floating point",
+    ),
+    "no vocabulary": (lambda f: (f / "vocab.txt").unlink(), "no tokenizer.json and no vocab.txt"),
+    "no [CLS]": (
+        lambda f: (f / "vocab.txt").write_text("[PAD]\n[UNK]\n[SEP]\nfilm\n"),
+        "no token [CLS]",
+    ),
+    "tokenizer": (
+        lambda f: (f / "tokenizer.json").write_text("{"),
+        "the tokenizer cannot be read",
+    ),
+    "words": (
+        lambda f: (f / "vocab.txt").write_text((f / "vocab.txt").read_text() + "more\nwords\n"),
+        "tokens, but the encoder",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_bad_encoder_folder_is_refused(toy, tmp_path, refuse, name):
+    damage, told = ENCODERS[name]
+    damage(write_encoder(tmp_path / "encoder"))
+    config = toy.config(tmp_path / "c.yaml", "sst")
+    refuse(told, "train", config, "encoder.path=encoder", "--output", "out")
+
+
+def unfinish(run):
+    """A run that stopped after its last checkpoint."""
+    (run / "summary.json").unlink()
+    return next((run / "checkpoints").iterdir())
+
+
+def newer_checkpoint(run):
+    folder = unfinish(run)
+    edit_json(folder / "state.json", format=2)
+    files = {name: folder / name for name in json.loads((folder / "manifest.json").read_text())}
+    sums = {n: [f.stat().st_size, checkpoint._sha256(f)] for n, f in files.items()}
+    (folder / "manifest.json").write_text(json.dumps(sums))
+
+
+EVALUATE = ("evaluate", "run")
+REPORT = ("report", "run")
+RESUME = ("train", "run/config.yaml", "--output", "run", "--resume")
+BOARD = ("leaderboard", "run", "--data", "data", "--output", "out")
+RUNS = {
+    "no config": (lambda r: (r / "config.yaml").unlink(), EVALUATE, "no config.yaml in it"),
+    "torn config": (lambda r: half(r / "config.yaml"), EVALUATE, "config.yaml"),
+    "no model": (lambda r: shutil.rmtree(r / "model"), EVALUATE, "has no model yet"),
+    "torn model": (lambda r: half(r / "model/mtbert.json"), EVALUATE, "mtbert.json: damaged"),
+    "newer model": (lambda r: edit_json(r / "model/mtbert.json", format=2), EVALUATE, "format 2"),
+    "list": (lambda r: edit_json(r / "model/mtbert.json", tasks=[]), EVALUATE, "damaged"),
+    "no tasks": (lambda r: edit_json(r / "model/mtbert.json", tasks={}), EVALUATE, "mtbert.json"),
+    "no heads": (
+        lambda r: (r / "model/heads.safetensors").unlink(),
+        EVALUATE,
+        "heads.safetensors: no such file",
+    ),
+    "torn heads": (
+        lambda r: half(r / "model/heads.safetensors"),
+        EVALUATE,
+        "heads.safetensors: not a valid safetensors file",
+    ),
+    "a head less": (
+        lambda r: edit_tensors(r / "model/heads.safetensors", lambda t: t.pop("sst.linear.bias")),
+        EVALUATE,
+        "sst.linear.bias: missing",
+    ),
+    "torn summary": (lambda r: half(r / "summary.json"), REPORT, "summary.json: damaged"),
+    "no metrics": (lambda r: (r / "metrics.jsonl").unlink(), REPORT, "metrics.jsonl"),
+    "no summary": (lambda r: (r / "summary.json").unlink(), REPORT, "no finished run"),
+    "list summary": (lambda r: (r / "summary.json").write_text("[]"), BOARD, "summary.json"),
+    "torn checkpoint": (
+        lambda r: half(unfinish(r) / "weights.safetensors"),
+        RESUME,
+        "weights.safetensors is missing or damaged",
+    ),
+    "no manifest": (
+        lambda r: (unfinish(r) / "manifest.json").unlink(),
+        RESUME,
+        "no whole checkpoint",
+    ),
+    "newer checkpoint": (newer_checkpoint, RESUME, "checkpoint format 2, this mtbert reads 1"),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_bad_run_folder_is_refused(finished, tmp_path, refuse, name, monkeypatch):
+    damage, command, told = RUNS[name]
+    shutil.copytree(finished, tmp_path / "run")
+    damage(tmp_path / "run")
+    monkeypatch.setattr(checkpoint, "_log", logging.Logger("quiet"))
+    refuse(told, *command)
+
+
+COMMANDS = {
+    "config": (("train", "sst-singel"), "did you mean 'sst-single'?"),
+    "override": (("train", "CONFIG", "seed"), "override 'seed': expected KEY=VALUE"),
+    "section": (("train", "CONFIG", "seed.x=1"), "'seed' holds a value"),
+    "key": (("train", "CONFIG", "training.epoch=1"), "training.epoch: unknown key"),
+    "missing file": (("train", "CONFIG", "tasks.sst.train=no.csv"), "no.csv: no such file"),
+    "folder for file": (("train", "CONFIG", "tasks.sst.dev=folder"), "folder: cannot be read"),
+    "no encoder": (("train", "CONFIG", "encoder.path=./nowhere"), "no folder './nowhere'"),
+    "hub": (("train", "CONFIG", "encoder.path=nobody/nothing"), "'nobody/nothing' is no folder"),
+    "output file": (("train", "CONFIG", "--output", "file"), "file: is a file"),
+    "below a file": (("train", "CONFIG", "--output", "file/run"), "file/run: cannot be written"),
+    "output run": (("train", "CONFIG", "--output", "RUN"), "holds a run already"),
+    "no run": (("evaluate", "folder"), "folder: not a run folder"),
+    "no test": (("evaluate", "RUN", "--split", "test"), "sst-test.csv:1: no column 'label'"),
+    "task": (("predict", "RUN", "--task", "film", "file"), "--task: found 'film'"),
+    "input": (("predict", "RUN", "--task", "sst", "no.csv"), "no.csv: no such file"),
+    "predict output": (
+        ("predict", "RUN", "--task", "sst", "rows.csv", "--output", "file/out"),
+        "file/out: cannot be written",
+    ),
+    "no data": (("leaderboard", "RUN", "--data", "folder", "--output", "out"), "no such file"),
+    "report": (("report", "folder"), "folder: no finished run below it"),
+    "check": (("data", "check", "no.csv"), "no.csv: no such file"),
+    "convert": (("convert", "no.bin"), "no.bin: no such file"),
+    "convert text": (("convert", "file"), "file: refused, not a plain file of tensors"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_wrong_arguments_are_refused(toy, finished, tmp_path, refuse, name):
+    arguments, told = COMMANDS[name]
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "rows.csv").write_text("id,sentence\na,film\n")
+    places = {"CONFIG": toy.config(tmp_path / "c.yaml", "sst"), "RUN": finished}
+    refuse(told, *(places.get(argument, argument) for argument in arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "required: COMMAND"),
+        (["dance"], "invalid choice: 'dance'"),
+        (["predict", "RUN", "x.csv"], "required: --task"),
+        (["evaluate", "RUN", "--split", "best"], "argument --split: invalid choice: 'best'"),
+        (["report", "a", "b"], "unrecognized arguments: b"),
+        (["train", "c.yaml", "--ouput", "x"], "--ouput"),
+    ],
+)
+def test_arguments_that_are_no_command_are_refused_with_the_usage(capsys, arguments, told):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith("usage: mtbert")
+    assert told in err

@@ -1,0 +1,294 @@
+"""The commands: what goes to standard output and to standard error, and the exit codes."""
+
+import io
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from toy import Toy, records
+
+import mtbert
+from mtbert.cli import main
+from mtbert.experiments import run as run_module
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return Toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def finished(toy, tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs") / "finished"
+    toy.train(output, training={"epochs": 1})
+    return output
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch, tmp_path):
+    """A working folder of its own, and the handlers of logging as they were."""
+    monkeypatch.delenv("MTBERT_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a command: exit code, standard output, standard error."""
+
+    def call_main(*arguments):
+        code = main([str(argument) for argument in arguments])
+        return (code, *capsys.readouterr())
+
+    return call_main
+
+
+def summary_of(run):
+    return json.loads((run / "summary.json").read_text("utf-8"))
+
+
+def strict(text):
+    """JSON as other readers take it: without NaN."""
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_train_prints_the_scores_and_tells_its_progress_apart(toy, tmp_path, call):
+    config = toy.config(tmp_path / "my-run.yaml", "sst")
+    code, out, err = call("train", config, "training.epochs=1", "seed=5")
+    assert code == 0
+    assert [line.split() for line in out.splitlines()][2][:2] == ["sst", "accuracy"]
+    assert out.endswith("run folder: runs/my-run\n")
+    assert "epoch 1, step 4: sst accuracy" in err
+    assert "epoch 1, step" not in out
+    assert "1 epochs of 4 steps" in err
+    summary = summary_of(tmp_path / "runs" / "my-run")
+    assert (summary["seed"], summary["epochs"]) == (5, 1)
+
+
+def test_overrides_may_stand_before_and_after_options(toy, tmp_path, call):
+    config = toy.config(tmp_path / "c.yaml", "sst")
+    code, *_ = call("train", config, "seed=5", "--output", "out", "training.epochs=1")
+    assert code == 0
+    summary = summary_of(tmp_path / "out")
+    assert (summary["seed"], summary["epochs"]) == (5, 1)
+
+
+def test_quiet_leaves_only_warnings(toy, tmp_path, call):
+    config = toy.config(tmp_path / "c.yaml", "sts")
+    code, out, err = call("--quiet", "train", config, "training.epochs=1")
+    assert code == 0
+    assert "sts" in out
+    assert err == ""
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(toy, tmp_path, call):
+    config = toy.config(tmp_path / "c.yaml")
+    code, out, _ = call("train", config, "--dry-run")
+    assert code == 0
+    assert "2 epochs of 3 steps (method3, surgery none)" in out
+    assert [p.name for p in tmp_path.iterdir()] == ["c.yaml"]
+
+
+def test_a_run_is_taken_up_only_when_asked(toy, tmp_path, call):
+    config = toy.config(tmp_path / "c.yaml", "sst", training={"epochs": 1})
+    code, first, _ = call("train", config, "--resume")
+    assert code == 0
+    code, out, err = call("train", config)
+    assert (code, out) == (2, "")
+    assert err == (
+        "mtbert: runs/c: holds a run already; go on with it by --resume, or choose another "
+        "--output\n"
+    )
+    code, again, err = call("train", config, "--resume")
+    assert (code, again) == (0, first)
+    assert "this run is finished" in err
+
+
+def test_evaluate_gives_the_summarys_scores_as_json_and_as_a_table(finished, call):
+    code, out, _ = call("evaluate", finished, "--json")
+    assert code == 0
+    found, summary = strict(out), summary_of(finished)
+    for task, metrics in summary["dev"].items():
+        assert found["dev"][task] == pytest.approx(metrics)
+    assert found["overall"] == pytest.approx(summary["overall"])
+    code, out, _ = call("evaluate", finished)
+    assert code == 0
+    assert f"overall {summary['overall']:.4f}, mean {summary['mean']:.4f}" in out
+    code, out, _ = call("evaluate", finished, "--split", "train")
+    assert code == 0
+    assert len([line for line in out.splitlines() if line.startswith(("sst", "para", "sts"))]) == 6
+
+
+def test_evaluate_prints_json_though_a_correlation_is_undefined(toy, finished, tmp_path, call):
+    constant = tmp_path / "constant.csv"
+    constant.write_text("sentence1,sentence2,label\na,b,2\nc,d,2\n")
+    config = (finished / "config.yaml").read_text("utf-8")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model").symlink_to(finished / "model")
+    (tmp_path / "run" / "config.yaml").write_text(config.replace("sts-dev.csv", str(constant)))
+    code, out, _ = call("evaluate", "run", "--json")
+    assert code == 0
+    assert strict(out)["dev"]["sts"] == {"pearson": None, "spearman": None}
+    code, out, _ = call("evaluate", "run")
+    assert code == 0
+    assert "undefined" in out
+
+
+ROWS = "id,sentence\nr1,the good film\nr2,a cat\n"
+
+
+def test_predict_answers_a_file_and_standard_input(finished, tmp_path, call, monkeypatch):
+    (tmp_path / "rows.csv").write_text(ROWS)
+    code, out, err = call("predict", finished, "--task", "sst", "rows.csv")
+    assert (code, err) == (0, "")
+    answers = [strict(line) for line in out.splitlines()]
+    assert [a["id"] for a in answers] == ["r1", "r2"]
+    assert set(answers[0]["probabilities"]) == {"bad", "good"}
+    stdin = type("Stdin", (), {"buffer": io.BytesIO(ROWS.encode())})
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert call("predict", finished, "--task", "sst", "-") == (0, out, "")
+    code, nothing, _ = call("predict", finished, "--task", "sst", "rows.csv", "--output", "o")
+    assert (code, nothing) == (0, "")
+    assert (tmp_path / "o").read_text("utf-8") == out
+
+
+def test_predict_leaves_an_older_output_alone_when_a_row_is_bad(finished, tmp_path, call):
+    (tmp_path / "rows.csv").write_text(ROWS + "r3\n")
+    (tmp_path / "out.jsonl").write_text("old")
+    code, _, err = call(
+        "predict", finished, "--task", "sst", "rows.csv", "--output", "out.jsonl"
+    )
+    assert code == 2
+    assert "rows.csv:4: found 1 columns" in err
+    assert (tmp_path / "out.jsonl").read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.jsonl", "rows.csv"]
+
+
+def test_data_check_reports_on_configurations_and_files(toy, tmp_path, call):
+    config = toy.config(tmp_path / "c.yaml", "sst")
+    code, out, _ = call("data", "check", config)
+    assert code == 0
+    assert "16 examples, 0 bad rows" in out
+    code, out, err = call("data", "check", config, "--set", "tasks.sst.labels=[bad, fine]")
+    assert code == 2
+    assert "8 bad rows" in out
+    assert "mtbert: there are bad rows" in err
+    files = [toy.folder / "sst-dev.csv", toy.folder / "sts-dev.csv"]
+    code, out, _ = call("data", "check", *files)
+    assert code == 0
+    assert f"{files[1]}: 10 rows, columns: id, sentence1, sentence2, label" in out
+
+
+def test_convert_writes_safetensors_beside_the_old_file(tmp_path, call):
+    torch.save({"a": torch.ones(2), "b": torch.zeros(1)}, tmp_path / "pytorch_model.bin")
+    code, out, _ = call("convert", "pytorch_model.bin")
+    assert (code, out) == (0, "model.safetensors: 2 tensors\n")
+    assert (tmp_path / "model.safetensors").is_file()
+
+
+def test_report_names_what_it_wrote(finished, tmp_path, call):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "one").symlink_to(finished)
+    for name in ("summary.json", "metrics.jsonl"):
+        (tmp_path / "runs" / name).write_bytes((finished / name).read_bytes())
+    code, out, _ = call("report", "runs")
+    assert code == 0
+    assert out.splitlines()[0] == "runs/report.html"
+    assert "<html" in (tmp_path / "runs" / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyboardInterrupt(), "mtbert: interrupted\n"),
+        (run_module.Interrupted("r: stopped; go on with --resume"), "mtbert: r: stopped; go on "),
+    ],
+)
+def test_an_interruption_gives_130(toy, tmp_path, call, monkeypatch, error, told):
+    def interrupted(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(run_module, "train", interrupted)
+    code, _, err = call("train", toy.config(tmp_path / "c.yaml"))
+    assert code == 130
+    assert err.startswith(told)
+
+
+def test_a_mistake_of_ours_is_not_hidden(toy, tmp_path, call, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(run_module, "train", broken)
+    with pytest.raises(ZeroDivisionError):
+        call("train", toy.config(tmp_path / "c.yaml"))
+
+
+@pytest.mark.parametrize("argument", ["--help", "--version"])
+def test_help_and_version_are_printed(capsys, argument):
+    with pytest.raises(SystemExit) as stop:
+        main([argument])
+    assert stop.value.code == 0
+    out = capsys.readouterr().out
+    assert mtbert.__version__ in out if argument == "--version" else "predict" in out
+
+
+def test_help_does_not_import_torch():
+    code = (
+        "import runpy, sys\n"
+        "sys.argv = ['mtbert', '--help']\n"
+        "try:\n"
+        "    runpy.run_module('mtbert', run_name='__main__')\n"
+        "except SystemExit as stop:\n"
+        "    assert stop.code == 0\n"
+        "assert 'mtbert.cli' in sys.modules\n"
+        "sys.exit(3 if {'torch', 'numpy', 'transformers'} & set(sys.modules) else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage: mtbert" in done.stdout
+
+
+def test_ctrl_c_leaves_a_run_that_can_be_resumed(toy, tmp_path, call):
+    training = {"epochs": 40, "checkpoint_every": 1000, "evaluate_every": 1000}
+    config = toy.config(tmp_path / "c.yaml", "sst", training=training)
+    command = [sys.executable, "-m", "mtbert", "train", str(config), "--output", "run"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        metrics = tmp_path / "run" / "metrics.jsonl"
+        while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130, err
+    assert err.endswith("mtbert: run: stopped; go on with --resume\n")
+    assert "Traceback" not in err
+    stopped = len(records(tmp_path / "run", "train"))
+    assert 0 < stopped < 160
+    code, *_ = call("train", config, "--output", "run", "--resume")
+    assert code == 0
+    assert [r["step"] for r in records(tmp_path / "run", "train")] == list(range(1, 161))
+
+
+def test_a_reader_that_goes_away_ends_predict_without_a_traceback(finished, tmp_path):
+    rows = "".join(f"r{i},the good film\n" for i in range(5000))
+    (tmp_path / "rows.csv").write_text("id,sentence\n" + rows)
+    command = [sys.executable, "-m", "mtbert", "predict", str(finished), "--task", "sst"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, "rows.csv"], **pipes) as process:
+        assert json.loads(process.stdout.readline())["id"] == "r0"
+        process.stdout.close()
+        err = process.stderr.read()
+    assert process.returncode == 1
+    assert err == ""
