@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 import signal
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import time
 
 import pytest
 import torch
-from toy import Toy, records
+from toy import Toy, command_line, records
 
 import mtbert
 from mtbert.cli import main
@@ -30,15 +29,9 @@ def finished(toy, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch, tmp_path):
-    """A working folder of its own, and the handlers of logging as they were."""
-    monkeypatch.delenv("MTBERT_DATA", raising=False)
-    monkeypatch.chdir(tmp_path)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
+def clean(tmp_path):
+    with command_line(tmp_path):
+        yield
 
 
 @pytest.fixture
@@ -168,9 +161,7 @@ def test_predict_answers_a_file_and_standard_input(finished, tmp_path, call, mon
 def test_predict_leaves_an_older_output_alone_when_a_row_is_bad(finished, tmp_path, call):
     (tmp_path / "rows.csv").write_text(ROWS + "r3\n")
     (tmp_path / "out.jsonl").write_text("old")
-    code, _, err = call(
-        "predict", finished, "--task", "sst", "rows.csv", "--output", "out.jsonl"
-    )
+    code, _, err = call("predict", finished, "--task", "sst", "rows.csv", "--output", "out.jsonl")
     assert code == 2
     assert "rows.csv:4: found 1 columns" in err
     assert (tmp_path / "out.jsonl").read_text() == "old"

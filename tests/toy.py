@@ -1,12 +1,16 @@
 """A toy world for whole runs: a tiny encoder, learnable data of three tasks, runs of a second."""
 
 import json
+import logging
 import random
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Generator
 
+from mtbert.cli import main
 from mtbert.config import parse_settings
 from mtbert.experiments import run
 from mtbert.model.encoder import Encoder, EncoderConfig
@@ -110,18 +114,20 @@ def write_encoder(folder: Path, words=WORDS, **sizes) -> Path:
 
 
 def write_rows(file: Path, task: str, rows: int, *, seed: int, labelled: bool = True) -> Path:
-    """Rows whose label follows from the words."""
+    """Rows whose label follows from the words; those of different seeds share no text."""
     source = random.Random(f"{task} {seed}")
+    article = {1: "the", 2: "a"}.get(seed, f"the {WORDS[seed]}")
     lines = ["id,sentence,label" if task == "sst" else "id,sentence1,sentence2,label"]
     if not labelled:
         lines[0] = lines[0].removesuffix(",label")
     for i in range(rows):
         nouns = source.sample(NOUNS, 4)
         if task == "sst":
-            cells, label = [f"the {['bad', 'good'][i % 2]} {nouns[0]}"], ["bad", "good"][i % 2]
+            label = ["bad", "good"][i % 2]
+            cells = [f"{article} {label} {nouns[0]}"]
         elif task == "para":
             other = nouns[0] if i % 2 else nouns[1]
-            cells, label = [f"the {nouns[0]}", f"a {other}"], str(i % 2)
+            cells, label = [f"{article} {nouns[0]}", f"{article} {other}"], str(i % 2)
         else:
             shared = i % 3
             second = nouns[:shared] + source.sample([n for n in NOUNS if n not in nouns], 2)
@@ -139,4 +145,36 @@ def records(output: Path, kind: str | None = None):
 
 def model_bytes(output: Path):
     """The weights of a run's model as they lie on disk."""
-    return {n: (output / "model" / n).read_bytes() for n in ("model.safetensors", "heads.safetensors")}
+    names = ("model.safetensors", "heads.safetensors")
+    return {name: (output / "model" / name).read_bytes() for name in names}
+
+
+@contextmanager
+def command_line(folder: Path):
+    """Work in a folder, without MTBERT_DATA; afterwards logging is as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MTBERT_DATA", raising=False)
+        patch.chdir(folder)
+        yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def assert_refused(capsys, folder: Path, told: str, *arguments):
+    """A command gives exit code 2 and one message that holds `told`, and changes no file."""
+    before = files_below(folder)
+    capsys.readouterr()
+    code = main(["--quiet", *map(str, arguments)])
+    err = capsys.readouterr().err
+    assert code == 2, err
+    assert err.startswith("mtbert: "), err
+    assert err.count("mtbert: ") == 1, err
+    assert told in err
+    assert "Traceback" not in err
+    assert files_below(folder) == before
+
+
+def files_below(folder: Path):
+    return {p: p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from mtbert.errors import UserError
 
-__all__ = ["new_file", "new_folder", "sync_folder", "write_json", "write_text"]
+__all__ = ["finite", "new_file", "new_folder", "sync_folder", "write_json", "write_text"]
 
 
 @contextmanager
@@ -74,6 +75,17 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def finite(value: Any) -> Any:
+    """The same tree of plain values with null in the place of NaN and infinity."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
 
 
 def sync_folder(folder: Path) -> None:

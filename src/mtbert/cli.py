@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt as error:
-        print(f"mtbert: {error or 'interrupted'}", file=sys.stderr)
+        print(f"mtbert: {str(error) or 'interrupted'}", file=sys.stderr)
         return 130
     return 0
 
@@ -66,12 +66,13 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from mtbert.atomic import finite
     from mtbert.experiments.tables import scores_table
     from mtbert.service.runs import evaluate_run
 
     scores = evaluate_run(options.run_folder, options.split)
     if options.json:
-        print(json.dumps(scores, indent=2))
+        print(json.dumps(finite(scores), indent=2, allow_nan=False))
     else:
         print(scores_table(scores))
 

@@ -66,8 +66,12 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
     data = tree.setdefault("data", {})
     if isinstance(data, dict):
         default_dir = os.environ.get("MTBERT_DATA")
-        if data.get("dir") is None and (default_dir or path.parent != _PACKAGE / "configs"):
-            data["dir"] = default_dir or str(path.parent.resolve())
+        if "dir" not in data and default_dir:
+            data["dir"] = (
+                default_dir if default_dir == "packaged" else str(Path(default_dir).resolve())
+            )
+        elif "dir" not in data and path.parent != _PACKAGE / "configs":
+            data["dir"] = str(path.parent.resolve())
         elif isinstance(data.get("dir"), str) and data["dir"] != "packaged":
             data["dir"] = str((path.parent / data["dir"]).resolve())
     encoder = tree.get("encoder")
@@ -110,14 +114,18 @@ def data_file(settings: Settings, name: str) -> Path:
     return base / name
 
 
-def dump_yaml(settings: BaseModel) -> str:
+def dump_yaml(settings: Settings) -> str:
     """The settings as YAML; reading it back gives equal settings."""
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.allow_unicode, yaml.width = False, 1 << 20  # folding and some characters would not return
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(settings.model_dump(mode="json", exclude_none=True), stream)
+    tree = settings.model_dump(mode="json", exclude_none=True)
+    tree["data"]["dir"] = (
+        settings.data.dir
+    )  # written even if none, so that no default takes its place
+    yaml.dump(tree, stream)
     return stream.getvalue()
 
 

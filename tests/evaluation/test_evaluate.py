@@ -1,4 +1,3 @@
-import math
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +6,7 @@ from scipy import stats
 
 from mtbert.data.batches import tokenize
 from mtbert.data.examples import read_examples
-from mtbert.evaluation.evaluate import Evaluation, EvaluationSet, evaluate, undefined
+from mtbert.evaluation.evaluate import Evaluation, EvaluationSet, evaluate
 from mtbert.evaluation.predict import compute_features
 from mtbert.service.multitask_model import MultitaskModel
 
@@ -42,9 +41,7 @@ def test_scores_are_those_of_the_predictions_against_the_file(toy, model):
         predicted = np.array([row["prediction"] for row in rows], float)
         if task == "sts":
             assert found.dev[task]["pearson"] == pytest.approx(stats.pearsonr(gold, predicted)[0])
-            assert found.dev[task]["spearman"] == pytest.approx(
-                stats.spearmanr(gold, predicted)[0]
-            )
+            assert found.dev[task]["spearman"] == pytest.approx(stats.spearmanr(gold, predicted)[0])
         else:
             assert found.dev[task]["accuracy"] == np.mean(gold == predicted)
 
@@ -83,9 +80,3 @@ def test_what_selects_is_the_sum_or_one_metric():
     assert found.selection_score("sts.spearman") == -0.5
     assert found.mean == pytest.approx(1.75 / 3)
     assert found.overall == pytest.approx((0.5 + 0.75 + 0.75) / 3)
-
-
-def test_undefined_metrics_are_listed():
-    scores = {"a": {"pearson": math.nan, "spearman": 1.0}, "b": {"pearson": math.nan}}
-    assert undefined(scores) == ["a.pearson", "b.pearson"]
-    assert undefined(DEV) == []

@@ -7,9 +7,7 @@ import pytest
 
 from mtbert.evaluation.leaderboard import LEADERBOARD, write_predictions
 
-FOLDER = Path(
-    os.environ.get("MTBERT_DATA") or Path(__file__).parents[3] / "shared" / "data"
-)
+FOLDER = Path(os.environ.get("MTBERT_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,9 @@ def tokenizer(toy):
 def examples_of(count, texts=1):
     words = ["film", "actor", "cat", "dog", "moon"]
     return [
-        Example(f"r{i}", tuple(" ".join(words[: 1 + (i * 3 + t) % 5]) for t in range(texts)), None, i)
+        Example(
+            f"r{i}", tuple(" ".join(words[: 1 + (i * 3 + t) % 5]) for t in range(texts)), None, i
+        )
         for i in range(count)
     ]
 
@@ -145,9 +147,7 @@ def test_features_computed_once_give_the_same_outputs(network, tokenizer, task):
     )
 
 
-def test_a_stream_is_read_a_chunk_at_a_time_and_equals_all_at_once(
-    network, tokenizer, monkeypatch
-):
+def test_a_stream_is_read_a_chunk_at_a_time_and_equals_all_at_once(network, tokenizer, monkeypatch):
     examples = examples_of(11)
     at_once = list(predict_stream(network, "one", examples, tokenizer, 16))
     monkeypatch.setattr(predict, "_STREAM_CHUNK", 4)

@@ -140,9 +140,7 @@ def test_a_run_without_data_folder_can_be_resumed_and_evaluated(toy, tmp_path):
     assert set(evaluate_run(tmp_path / "run", "dev")["dev"]) == {"sst"}
 
 
-def test_a_relative_data_folder_from_the_environment_stays_where_it_was(
-    toy, tmp_path, monkeypatch
-):
+def test_a_relative_data_folder_from_the_environment_stays_where_it_was(toy, tmp_path, monkeypatch):
     shutil.copytree(toy.folder, tmp_path / "data")
     file = toy.config(tmp_path / "run.yaml", "sst", data={})
     monkeypatch.chdir(tmp_path)

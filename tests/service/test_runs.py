@@ -72,9 +72,7 @@ def test_csv_tsv_and_jsonl_of_the_same_rows_give_the_same_answers(predict):
     assert predict("\n".join(records), "rows.jsonl") == found
 
 
-def test_standard_input_is_read_and_standard_output_written(
-    finished, predict, monkeypatch, capsys
-):
+def test_standard_input_is_read_and_standard_output_written(finished, predict, monkeypatch, capsys):
     content = "id,sentence\na,the good film\nb,moon\n"
     expected = predict(content)
     stdin = type("Stdin", (), {"buffer": io.BytesIO(content.encode())})

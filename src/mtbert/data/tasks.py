@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 from mtbert.config import data_file
 from mtbert.data.examples import ExampleSet, read_examples
@@ -87,7 +88,8 @@ def _leaks(
         return {}
     task = settings.tasks[name]
     sets = {set_name: found.examples for set_name, found in dev.items()}
-    if task.test is not None and (path := data_file(settings, task.test)).is_file():
+    known = task.test is not None and (settings.data.dir or Path(task.test).is_absolute())
+    if known and task.test is not None and (path := data_file(settings, task.test)).is_file():
         lenient = task.model_copy(update={"on_bad_rows": "skip"})
         sets["test"] = read_examples(path, lenient, labelled=False).examples
     counts = {}

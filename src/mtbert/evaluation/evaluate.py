@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from mtbert.evaluation.metrics import mean_score, overall_score, score
 from mtbert.evaluation.predict import compute_outputs, decode
 from mtbert.model.multitask import MultitaskNetwork
 
-__all__ = ["Evaluation", "EvaluationSet", "evaluate", "undefined"]
+__all__ = ["Evaluation", "EvaluationSet", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,3 @@ def evaluate(network: MultitaskNetwork, sets: Sequence[EvaluationSet]) -> Evalua
 
 def _plain(label: float) -> float | int:
     return int(label) if float(label).is_integer() else float(label)
-
-
-def undefined(scores: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Metrics that are NaN, as `task.metric`."""
-    return [f"{t}.{m}" for t, metrics in scores.items() for m, v in metrics.items() if v != v]

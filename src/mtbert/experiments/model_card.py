@@ -7,6 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from mtbert.experiments.tables import shown
 from mtbert.settings import Settings
 
 __all__ = ["model_card"]
@@ -15,7 +16,7 @@ __all__ = ["model_card"]
 def model_card(settings: Settings, summary: Mapping[str, Any]) -> str:
     """Markdown with the front matter that model hubs read."""
     rows = [
-        [task, settings.tasks[task].kind, name, f"{value:.4f}"]
+        [task, settings.tasks[task].kind, name, shown(value)]
         for task, metrics in summary["dev"].items()
         for name, value in metrics.items()
     ]

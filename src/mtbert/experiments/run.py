@@ -26,6 +26,7 @@ from mtbert.evaluation.evaluate import Evaluation, EvaluationSet, evaluate
 from mtbert.evaluation.metrics import mean_score, overall_score
 from mtbert.evaluation.predict import compute_features
 from mtbert.experiments.model_card import model_card
+from mtbert.experiments.tensorboard import require_tensorboard, tensorboard_log
 from mtbert.model.encoder import Encoder
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.model.pretrained import load_encoder, locate, save_network
@@ -96,6 +97,8 @@ def train(settings: Settings, output: Path, *, resume: bool = False) -> dict[str
         Interrupted: a signal asked to stop; the run can be resumed.
     """
     RunFolder.check(output, resume=resume)
+    if settings.training.tensorboard:
+        require_tensorboard()
     started = time.perf_counter()
     prepared = _prepare(settings)
     run = RunFolder(output, settings, resume=resume)
@@ -283,7 +286,10 @@ def _finish(prepared: _Prepared, run: RunFolder, state: State) -> dict[str, Any]
 
 def _summary(prepared: _Prepared, state: State) -> dict[str, Any]:
     settings = prepared.settings
-    main = {task: next(iter(metrics.values())) for task, metrics in state.best_dev.items()}
+    main = {
+        task: math.nan if (value := next(iter(metrics.values()))) is None else value
+        for task, metrics in state.best_dev.items()
+    }
     computing = state.step_seconds + state.encoding_seconds
     sets = {
         f"{name}/{set_name}": found
@@ -329,6 +335,4 @@ def _tensorboard(
 ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None] | None]:
     if not settings.training.tensorboard:
         return nullcontext()
-    from mtbert.experiments.tensorboard import tensorboard_log
-
     return tensorboard_log(output / "tensorboard")

@@ -9,22 +9,28 @@ from typing import Any
 
 from mtbert.errors import UserError
 
-__all__ = ["tensorboard_log"]
+__all__ = ["require_tensorboard", "tensorboard_log"]
 
 
-@contextmanager
-def tensorboard_log(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A function that writes every number of a record under `kind/path/to/number`.
+def require_tensorboard() -> None:
+    """Refuse early.
 
     Raises:
         UserError: the extra is not installed.
     """
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        import torch.utils.tensorboard  # noqa: F401
     except ImportError:
         raise UserError(
             "training.tensorboard: not installed; run: pip install 'mtbert[tensorboard]'"
         ) from None
+
+
+@contextmanager
+def tensorboard_log(folder: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A function that writes every number of a record under `kind/path/to/number`."""
+    from torch.utils.tensorboard import SummaryWriter
+
     writer = SummaryWriter(str(folder))
 
     def log(record: Mapping[str, Any]) -> None:

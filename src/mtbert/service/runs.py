@@ -95,13 +95,19 @@ def write_leaderboard(runs: Sequence[Path], data: Path, output: Path) -> list[st
         for file in (task.dev, task.test):
             if not (data / file).is_file():
                 raise UserError(f"{data / file}: no such file; --data names the course's folder")
+    loaded = {path: _load(path) for path in {path for _, path in owners.values()}}
+    examples = {
+        (name, split): _leaderboard_examples(
+            data / getattr(LEADERBOARD[name], split), loaded[path][0].tasks[name], split
+        )
+        for name, (_, path) in owners.items()
+        for split in ("dev", "test")
+    }
     lines = []
-    loaded: dict[Path, tuple[Settings, MultitaskModel]] = {}
     for name, (score, path) in owners.items():
-        settings, model = loaded.setdefault(path, _load(path))
+        model = loaded[path][1]
         for split in ("dev", "test"):
-            file = data / getattr(LEADERBOARD[name], split)
-            found = _leaderboard_examples(file, settings.tasks[name], split)
+            found = examples[name, split]
             answers = predict_stream(
                 model.network, name, found.examples, model.tokenizer, model.max_length
             )

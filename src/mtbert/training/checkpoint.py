@@ -12,6 +12,7 @@ Order of the data, dropout and surgery are functions of seed and step, so no ran
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import shutil
@@ -53,9 +54,9 @@ class Checkpoint:
 
 
 def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int) -> None:
-    """Write `folder/step-…` and remove all but the newest `keep`."""
+    """Write `folder/step-…`; of the others the newest whole ones stay, `keep` with this one."""
     target = folder / f"step-{step:08d}"
-    if target.exists():
+    if target.exists() and _problem(target) is None:
         return
     with atomic.new_folder(target) as new:
         save_file(_plain(checkpoint.weights), new / "weights.safetensors")
@@ -65,8 +66,12 @@ def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int) -> None:
         atomic.write_json(new / "state.json", {"format": FORMAT, **checkpoint.state})
         files = {p.name: [p.stat().st_size, _sha256(p)] for p in sorted(new.iterdir())}
         atomic.write_json(new / "manifest.json", files)
-    for old in _all(folder)[:-keep]:
-        shutil.rmtree(old)
+    others = [path for path in reversed(_all(folder)) if path != target]
+    whole = (path for path in others if _problem(path) is None)
+    kept = set(itertools.islice(whole, keep - 1))
+    for path in others:
+        if path not in kept:
+            shutil.rmtree(path)
 
 
 def load_newest(folder: Path) -> Checkpoint | None:

@@ -18,6 +18,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import Parameter
 
+from mtbert.atomic import finite
 from mtbert.data.schedules import Sizes, Step, epoch_length, plan_epoch, seed_from
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TrainingSettings
@@ -33,7 +34,7 @@ __all__ = ["NonFiniteLoss", "Phase", "Scores", "State", "Trainer"]
 
 
 class NonFiniteLoss(RuntimeError):
-    """A loss is NaN or infinite; the weights are those of the step before."""
+    """A loss or a gradient is NaN or infinite; the weights are those of the step before."""
 
 
 class Scores(Protocol):
@@ -96,8 +97,8 @@ class State:
     best_score: float | None = None
     best_step: int = 0
     best_epoch: int = 0
-    best_dev: dict[str, dict[str, float]] = field(default_factory=dict)
-    best_others: dict[str, dict[str, float]] = field(default_factory=dict)
+    best_dev: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    best_others: dict[str, dict[str, float | None]] = field(default_factory=dict)
     waited: int = 0
     """Evaluations since the best one."""
     stopped_early: bool = False
@@ -243,8 +244,9 @@ class Trainer:
             orders=self._generator("surgery", torch.device("cpu")),
         )
         losses = {task: loss.item() for task, loss in gradients.losses.items()}
-        self._check_finite(losses, step)
+        self._check_losses(losses, step)
         norm = self._clip()
+        self._check_norm(norm, step)
         self._optimizer.step()
         self._optimizer.zero_grad()
         state.step, state.phase_step = number, state.phase_step + 1
@@ -284,7 +286,7 @@ class Trainer:
         if better:
             state.best_score = None if math.isnan(score) else score
             state.best_step, state.best_epoch, state.waited = state.step, epoch, 0
-            state.best_dev, state.best_others = scores.dev, scores.others
+            state.best_dev, state.best_others = finite(scores.dev), finite(scores.others)
             trainable = {**self.network.shared_parameters(), **self.network.head_parameters()}
             if all(not p.trains_encoder for p in self.phases):
                 trainable = self.network.head_parameters()
@@ -330,14 +332,15 @@ class Trainer:
             self.settings.keep_checkpoints,
         )
 
-    def _clip(self) -> float | None:
+    def _clip(self) -> float:
         """Shorten the whole gradient to the largest norm allowed; returns the norm before."""
-        if self.settings.clip is None:
-            return None
-        norm = torch.nn.utils.clip_grad_norm_(self._learning.values(), self.settings.clip)
-        return norm.item()
+        if self.settings.clip is not None:
+            parameters = self._learning.values()
+            return torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip).item()
+        gradients = [p.grad for p in self._learning.values() if p.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients).item()
 
-    def _check_finite(self, losses: Mapping[str, float], step: Step) -> None:
+    def _check_losses(self, losses: Mapping[str, float], step: Step) -> None:
         for task, loss in losses.items():
             if not math.isfinite(loss):
                 rows = ", ".join(str(i) for i in step[task].indices[:8])
@@ -346,12 +349,19 @@ class Trainer:
                     "weights are those of the step before. A lower learning rate or a `clip` helps"
                 )
 
+    def _check_norm(self, norm: float, step: Step) -> None:
+        if not math.isfinite(norm):
+            raise NonFiniteLoss(
+                f"tasks {', '.join(step)}, step {self.state.step + 1}: the gradient's norm is "
+                f"{norm}; weights are those of the step before. A lower learning rate helps"
+            )
+
     def _log_step(
         self,
         phase: Phase,
         losses: Mapping[str, float],
         gradients: StepGradients,
-        norm: float | None,
+        norm: float,
         factor: float,
     ) -> None:
         state = self.state
@@ -363,10 +373,9 @@ class Trainer:
             "loss": dict(losses),
             "learning_rate": phase.learning_rate * factor if phase.trains_encoder else 0.0,
             "head_learning_rate": phase.head_learning_rate * factor,
+            "gradient_norm": norm,
             "tokens": state.tokens,
         }
-        if norm is not None:
-            record["gradient_norm"] = norm
         if gradients.gram is not None:
             record |= _gradient_statistics(list(losses), gradients)
         self._record(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from types import TracebackType
@@ -10,6 +11,8 @@ from typing import NoReturn, Self
 from tqdm import tqdm
 
 __all__ = ["Progress"]
+
+_log = logging.getLogger(__name__)
 
 _LINE_EVERY_SECONDS = 30.0
 
@@ -23,7 +26,7 @@ class Progress:
         self._started = self._last_line = time.perf_counter()
         self._first = done
         self._bar: tqdm[NoReturn] | None = None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and _log.isEnabledFor(logging.INFO):
             self._bar = tqdm(total=total, initial=done, desc=title, unit="step", leave=False)
 
     def advance(self, tokens: int) -> None:
@@ -49,7 +52,7 @@ class Progress:
         if self._bar is not None:
             self._bar.write(line, file=sys.stderr)
         else:
-            print(line, file=sys.stderr, flush=True)
+            _log.info(line)
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,9 @@ from mtbert.settings import Settings
 __all__ = ["RunFolder", "read_run", "read_summary"]
 
 
+_SUMMARY_KEYS = ("dev", "overall", "mean", "best_epoch", "seconds", "seed")
+
+
 class RunFolder:
     """Owns a run's folder for as long as the process lives.
 
@@ -39,13 +42,18 @@ class RunFolder:
             self._lock = (path / ".lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._lock.close()
             raise UserError(f"{path}: another process is working on this run") from None
         except OSError as error:
             raise UserError(f"{path}: cannot be written: {error.strerror}") from None
-        if config.exists():
-            self._check_same(settings, load_config(str(config)))
-        else:
-            atomic.write_text(config, dump_yaml(settings))
+        try:
+            if config.exists():
+                self._check_same(settings, load_config(str(config)))
+            else:
+                atomic.write_text(config, dump_yaml(settings))
+        except UserError:
+            self.close()
+            raise
 
     @staticmethod
     def check(path: Path, *, resume: bool) -> None:
@@ -89,7 +97,7 @@ class RunFolder:
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl; a number that is not finite becomes null."""
         assert self._metrics is not None
-        self._metrics.write(json.dumps(_finite(record), ensure_ascii=False) + "\n")
+        self._metrics.write(json.dumps(atomic.finite(record), ensure_ascii=False) + "\n")
         self._metrics.flush()
 
     def sync_metrics(self) -> None:
@@ -106,7 +114,7 @@ class RunFolder:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json; the run is finished when it is there."""
-        atomic.write_json(self.path / "summary.json", _finite(summary))
+        atomic.write_json(self.path / "summary.json", atomic.finite(summary))
 
     def close(self) -> None:
         """Close the files and let go of the lock."""
@@ -131,12 +139,15 @@ def read_summary(path: Path) -> dict[str, Any]:
         UserError: there is none, or it is damaged.
     """
     try:
-        summary = json.loads((path / "summary.json").read_text("utf-8"))
-        if not isinstance(summary, dict) or not isinstance(summary.get("dev"), dict):
-            raise ValueError("no scores in it")
+        summary: dict[str, Any] = json.loads((path / "summary.json").read_text("utf-8"))
+        lacking = [key for key in _SUMMARY_KEYS if key not in summary]
+        if lacking:
+            raise ValueError(f"without {', '.join(lacking)}")
+        if not all(isinstance(metrics, dict) for metrics in summary["dev"].values()):
+            raise ValueError("scores of a task are no numbers by name")
     except FileNotFoundError:
         raise UserError(f"{path}: not a finished run, no summary.json in it") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path}/summary.json: damaged: {error}") from None
     return summary
 
@@ -163,13 +174,3 @@ def _differences(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) ->
         elif before != after:
             found.append(f"{prefix}{key}: {before!r}, now {after!r}")
     return found
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if abs(value) < float("inf") else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
