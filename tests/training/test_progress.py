@@ -1,10 +1,16 @@
 import io
 import itertools
+import logging
 
 import pytest
 
 from mtbert.training import progress
 from mtbert.training.progress import Progress
+
+
+@pytest.fixture(autouse=True)
+def _talkative(caplog):
+    caplog.set_level(logging.INFO, "mtbert")
 
 
 @pytest.fixture
@@ -14,24 +20,23 @@ def clock(monkeypatch):
     monkeypatch.setattr(progress.time, "perf_counter", lambda: float(next(ticks)))
 
 
-def test_without_a_terminal_a_plain_line_comes_now_and_then(clock, capsys):
+def test_without_a_terminal_a_plain_line_comes_now_and_then(clock, caplog):
     with Progress("all", 1000, done=100) as shown:
         for _ in range(6):
             shown.advance(50)
     # After 30 and 60 s: 3 and 6 steps of 10 s, 897 and 894 left; 5 tokens a second.
-    assert capsys.readouterr() == (
-        "",
-        "all: step 103 of 1000, 5 tokens/s, 2:29:30 left\n"
-        "all: step 106 of 1000, 5 tokens/s, 2:29:00 left\n",
-    )
+    assert caplog.messages == [
+        "all: step 103 of 1000, 5 tokens/s, 2:29:30 left",
+        "all: step 106 of 1000, 5 tokens/s, 2:29:00 left",
+    ]
 
 
-def test_short_times_are_minutes_and_seconds(clock, capsys):
+def test_short_times_are_minutes_and_seconds(clock, caplog):
     with Progress("heads", 8) as shown:
         for _ in range(3):
             shown.advance(1)
         shown.say("a line")
-    assert capsys.readouterr().err == "heads: step 3 of 8, 0 tokens/s, 0:50 left\na line\n"
+    assert caplog.messages == ["heads: step 3 of 8, 0 tokens/s, 0:50 left", "a line"]
 
 
 def test_a_terminal_gets_a_bar_on_standard_error(monkeypatch, capsys):

@@ -120,9 +120,10 @@ def test_predictions_and_summary_are_replaced_as_a_whole(open_run):
     folder = run.path / "predictions"
     assert (folder / "sst-dev.jsonl").read_text("utf-8") == '{"id": "new"}\n{"id": "é"}\n'
     assert sorted(p.name for p in folder.iterdir()) == ["sst-dev.jsonl", "sst-other-dev.jsonl"]
-    run.write_summary({"dev": {"sts": {"pearson": float("nan")}}, "seconds": 1.5})
+    facts = {"overall": 0.5, "mean": 0.5, "best_epoch": 1, "seconds": 1.5, "seed": 1}
+    run.write_summary({"dev": {"sts": {"pearson": float("nan")}}, **facts})
     assert run.finished
-    assert read_summary(run.path) == {"dev": {"sts": {"pearson": None}}, "seconds": 1.5}
+    assert read_summary(run.path) == {"dev": {"sts": {"pearson": None}}, **facts}
 
 
 def test_what_is_no_finished_run_is_refused_by_name(tmp_path, open_run):

@@ -8,6 +8,7 @@ and the tensors.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -29,6 +30,8 @@ from mtbert.training.interrupt import watch_interruption
 from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
 from mtbert.training.progress import Progress
 from mtbert.training.run_folder import RunFolder
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["NonFiniteLoss", "Phase", "Scores", "State", "Trainer"]
 
@@ -314,9 +317,7 @@ class Trainer:
         )
         undefined = [t for t, m in scores.dev.items() if any(math.isnan(v) for v in m.values())]
         for task in undefined:
-            self._progress.say(
-                f"{task}: a correlation is undefined (constant labels or predictions)"
-            )
+            _log.warning("%s: a correlation is undefined (constant labels or predictions)", task)
         mark = "  (best so far)" if better else ""
         self._progress.say(f"epoch {epoch}, step {state.step}: {shown}{mark}")
 
