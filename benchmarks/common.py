@@ -30,7 +30,7 @@ from mtbert.data.batches import TokenizedSet, tokenize
 from mtbert.data.examples import read_examples
 from mtbert.data.schedules import Sizes, Step, plan_epoch
 from mtbert.data.tokenizer import Tokenizer
-from mtbert.model.pretrained import PACKAGED, locate
+from mtbert.model.locate import PACKAGED, locate
 from mtbert.settings import TaskSettings
 
 __all__ = [

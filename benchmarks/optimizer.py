@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 
 from benchmarks.common import Result, Stopwatch, busy_note, medians, ratios, say
 from mtbert.model.encoder import Encoder
+from mtbert.model.locate import PACKAGED
 from mtbert.model.multitask import MultitaskNetwork
-from mtbert.model.pretrained import PACKAGED
 from mtbert.settings import TaskSettings
 from mtbert.training import optimizer as ours
 from mtbert.training.device import keep_freed_memory

@@ -32,8 +32,8 @@ from benchmarks.common import (
 from mtbert.data.batches import TokenizedSet
 from mtbert.data.schedules import Step
 from mtbert.model.encoder import Encoder
+from mtbert.model.locate import PACKAGED, locate
 from mtbert.model.multitask import MultitaskNetwork
-from mtbert.model.pretrained import PACKAGED, locate
 from mtbert.settings import TaskSettings
 from mtbert.training.device import compute_dtype, keep_freed_memory
 from mtbert.training.gradients import compute_gradients

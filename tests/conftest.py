@@ -7,8 +7,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 import pytest
 import torch
 from hypothesis import settings
+from toy import Toy, assert_refused, command_line
 
-from mtbert.model.encoder import Encoder, EncoderConfig
+from mtbert.model.encoder import Encoder
+from mtbert.model.encoder_config import EncoderConfig
 
 settings.register_profile("mtbert", deadline=None, derandomize=True, database=None)
 settings.load_profile("mtbert")
@@ -72,3 +74,24 @@ def tiny_encoder(tiny_config):
         for parameter in encoder.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     return encoder.eval()
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory):
+    """A tiny encoder and data of three tasks; tests leave its files as they are."""
+    return Toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="session")
+def finished(toy, tmp_path_factory):
+    """The folder of a finished run on all three tasks; tests leave it as it is."""
+    output = tmp_path_factory.mktemp("runs") / "finished"
+    toy.train(output)
+    return output
+
+
+@pytest.fixture
+def refuse(capsys, tmp_path):
+    """Assert that a command, called in tmp_path, is refused with this in its message."""
+    with command_line(tmp_path):
+        yield lambda told, *arguments: assert_refused(capsys, tmp_path, told, *arguments)

@@ -36,6 +36,8 @@ MAY_USE_FILES = {
     "config",
     "data.files",
     "data.tokenizer",
+    "model.encoder_config",
+    "model.locate",
     "model.pretrained",
     "training.checkpoint",
     "training.run_folder",

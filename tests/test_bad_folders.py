@@ -7,28 +7,9 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from toy import Toy, assert_refused, command_line, write_encoder
+from toy import write_encoder
 
 from mtbert.training import checkpoint
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return Toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
-def finished(toy, tmp_path_factory):
-    output = tmp_path_factory.mktemp("runs") / "finished"
-    toy.train(output, training={"epochs": 1})
-    return output
-
-
-@pytest.fixture
-def refuse(capsys, tmp_path):
-    """Assert that a command, called in tmp_path, is refused with this in its message."""
-    with command_line(tmp_path):
-        yield lambda told, *arguments: assert_refused(capsys, tmp_path, told, *arguments)
 
 
 def edit_json(file, **changes):

@@ -4,29 +4,8 @@ Broken encoder and run folders stand in test_bad_folders.py.
 """
 
 import pytest
-from toy import Toy, assert_refused, command_line
 
 from mtbert.cli import main
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return Toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
-def finished(toy, tmp_path_factory):
-    output = tmp_path_factory.mktemp("runs") / "finished"
-    toy.train(output, training={"epochs": 1})
-    return output
-
-
-@pytest.fixture
-def refuse(capsys, tmp_path):
-    """Assert that a command, called in tmp_path, is refused with this in its message."""
-    with command_line(tmp_path):
-        yield lambda told, *arguments: assert_refused(capsys, tmp_path, told, *arguments)
-
 
 CONFIGS = {
     "sead": ({"sead": 1}, "sead: unknown key; did you mean 'seed'?"),

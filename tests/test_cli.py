@@ -9,23 +9,11 @@ import time
 
 import pytest
 import torch
-from toy import Toy, command_line, records
+from toy import command_line, records
 
 import mtbert
 from mtbert.cli import main
 from mtbert.experiments import run as run_module
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return Toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="module")
-def finished(toy, tmp_path_factory):
-    output = tmp_path_factory.mktemp("runs") / "finished"
-    toy.train(output, training={"epochs": 1})
-    return output
 
 
 @pytest.fixture(autouse=True)

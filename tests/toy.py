@@ -13,7 +13,8 @@ from torch import Generator
 from mtbert.cli import main
 from mtbert.config import parse_settings
 from mtbert.experiments import run
-from mtbert.model.encoder import Encoder, EncoderConfig
+from mtbert.model.encoder import Encoder
+from mtbert.model.encoder_config import EncoderConfig
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 NOUNS = ["film", "actor", "plot", "music", "cat", "dog", "bird", "sun", "moon", "sea"]

@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 from torch import Generator
 
 from mtbert.model.attention import Layout
-from mtbert.model.encoder import Encoder, EncoderConfig
+from mtbert.model.encoder import Encoder
+from mtbert.model.encoder_config import EncoderConfig
 
 PADDINGS = ("none", "right", "left", "middle")
 
@@ -147,7 +148,7 @@ def test_a_pad_token_at_a_real_position_learns_nothing_as_in_transformers(make_b
 def test_the_packaged_checkpoint_equals_transformers(tmp_path):
     from transformers import AutoModel
 
-    from mtbert.model.pretrained import locate
+    from mtbert.model.locate import locate
 
     model = AutoModel.from_pretrained(locate("packaged")).eval()
     encoder = Encoder.from_pretrained("packaged")

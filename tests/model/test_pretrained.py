@@ -8,9 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mtbert.errors import UserError
-from mtbert.model import pretrained
+from mtbert.model import locate as locate_module
 from mtbert.model.encoder import Encoder
-from mtbert.model.pretrained import load_encoder, locate
+from mtbert.model.locate import locate
+from mtbert.model.pretrained import load_encoder
 
 IDS = torch.tensor([[2, 9, 4, 31, 3], [2, 7, 7, 49, 3]])
 
@@ -282,6 +283,6 @@ def test_a_source_that_is_nowhere_is_refused_without_network(source, tmp_path, m
 
 
 def test_altered_packaged_weights_are_refused(monkeypatch):
-    monkeypatch.setattr(pretrained, "PACKAGED_SHA256", "0" * 64)
+    monkeypatch.setattr(locate_module, "PACKAGED_SHA256", "0" * 64)
     with pytest.raises(UserError, match="is not the known one"):
         locate("packaged")

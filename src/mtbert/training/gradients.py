@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -59,6 +59,25 @@ class StepGradients:
     losses: dict[str, Tensor]
     gram: Tensor | None = None
     weights: Tensor | None = None
+
+    def statistics(self) -> dict[str, Any]:
+        """Norms, pairwise cosines and surgery's weights, as they are logged; {} if unknown."""
+        if self.gram is None:
+            return {}
+        gram, tasks = self.gram, list(self.losses)
+        norms = gram.diagonal().clamp(min=0).sqrt()
+        statistics: dict[str, Any] = {
+            "task_gradient_norm": dict(zip(tasks, norms.tolist(), strict=True)),
+            "gradient_cosine": {
+                f"{a}/{b}": float(gram[i, j] / (norms[i] * norms[j]))
+                for i, a in enumerate(tasks)
+                for j, b in enumerate(tasks)
+                if i < j and norms[i] > 0 and norms[j] > 0
+            },
+        }
+        if self.weights is not None:
+            statistics["surgery_weights"] = dict(zip(tasks, self.weights.tolist(), strict=True))
+        return statistics
 
 
 def compute_gradients(

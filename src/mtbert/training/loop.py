@@ -12,104 +12,32 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mtbert.atomic import finite
-from mtbert.data.schedules import Sizes, Step, epoch_length, plan_epoch, seed_from
+from mtbert.data.schedules import Step, epoch_length, plan_epoch, seed_from
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TrainingSettings
 from mtbert.training import checkpoint as checkpoints
 from mtbert.training.checkpoint import Checkpoint
-from mtbert.training.gradients import ExampleSource, StepGradients, compute_gradients
+from mtbert.training.gradients import StepGradients, compute_gradients
 from mtbert.training.interrupt import watch_interruption
 from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
 from mtbert.training.progress import Progress
 from mtbert.training.run_folder import RunFolder
+from mtbert.training.state import Phase, State
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["NonFiniteLoss", "Phase", "Scores", "State", "Trainer"]
+__all__ = ["NonFiniteLoss", "Trainer"]
 
 
 class NonFiniteLoss(RuntimeError):
     """A loss or a gradient is NaN or infinite; the weights are those of the step before."""
-
-
-class Scores(Protocol):
-    """What the loop needs to know of an evaluation."""
-
-    @property
-    def dev(self) -> dict[str, dict[str, float]]: ...
-
-    @property
-    def others(self) -> dict[str, dict[str, float]]: ...
-
-    @property
-    def predictions(self) -> dict[str, list[dict[str, Any]]]: ...
-
-    def selection_score(self, select: str) -> float: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
-    """A part of a run in which the same parameters learn from the same sources.
-
-    Attributes:
-        name: `heads` or `all`.
-        epochs: number of epochs.
-        sources: examples by task, with features where the encoder is frozen.
-        sizes: what the schedule depends on.
-        class_weights: `[classes]` by task, or None.
-        trains_encoder: whether the encoder learns.
-        learning_rate: peak rate of the encoder.
-        head_learning_rate: peak rate of the heads.
-        evaluate: scores the network on the dev sets.
-        encoded_tokens: tokens that were encoded once for this phase, and
-        encoding_seconds: the time that took; 0 where the steps themselves encode.
-    """
-
-    name: str
-    epochs: int
-    sources: Mapping[str, ExampleSource]
-    sizes: Sizes
-    class_weights: Mapping[str, Tensor | None]
-    trains_encoder: bool
-    learning_rate: float
-    head_learning_rate: float
-    evaluate: Callable[[MultitaskNetwork], Scores]
-    encoded_tokens: int = 0
-    encoding_seconds: float = 0.0
-
-
-@dataclass(slots=True)
-class State:
-    """Where a run stands. JSON values only."""
-
-    phase: int = 0
-    epoch: int = 0
-    """Epochs of this phase that are complete."""
-    step_in_epoch: int = 0
-    step: int = 0
-    """Steps over the whole run."""
-    phase_step: int = 0
-    best_score: float | None = None
-    best_step: int = 0
-    best_epoch: int = 0
-    best_dev: dict[str, dict[str, float | None]] = field(default_factory=dict)
-    best_others: dict[str, dict[str, float | None]] = field(default_factory=dict)
-    waited: int = 0
-    """Evaluations since the best one."""
-    stopped_early: bool = False
-    tokens: int = 0
-    step_seconds: float = 0.0
-    encoding_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
-    run_seconds: float = 0.0
 
 
 class Trainer:
@@ -377,9 +305,7 @@ class Trainer:
             "gradient_norm": norm,
             "tokens": state.tokens,
         }
-        if gradients.gram is not None:
-            record |= _gradient_statistics(list(losses), gradients)
-        self._record(record)
+        self._record(record | gradients.statistics())
 
     def _record(self, record: Mapping[str, Any]) -> None:
         self.run.log(record)
@@ -390,25 +316,6 @@ class Trainer:
         generator = Generator(device)
         generator.manual_seed(seed_from(purpose, self.seed, self.state.step))
         return generator
-
-
-def _gradient_statistics(tasks: list[str], gradients: StepGradients) -> dict[str, Any]:
-    """Norms, pairwise cosines and what surgery did, from the Gram matrix."""
-    assert gradients.gram is not None
-    gram = gradients.gram
-    norms = gram.diagonal().clamp(min=0).sqrt()
-    statistics: dict[str, Any] = {
-        "task_gradient_norm": dict(zip(tasks, norms.tolist(), strict=True)),
-        "gradient_cosine": {
-            f"{a}/{b}": float(gram[i, j] / (norms[i] * norms[j]))
-            for i, a in enumerate(tasks)
-            for j, b in enumerate(tasks)
-            if i < j and norms[i] > 0 and norms[j] > 0
-        },
-    }
-    if gradients.weights is not None:
-        statistics["surgery_weights"] = dict(zip(tasks, gradients.weights.tolist(), strict=True))
-    return statistics
 
 
 def _or_lowest(score: float | None) -> float:

