@@ -126,9 +126,26 @@ def comparison() -> str:
         rows.append(
             [TASKS[task], f"{alone:.4f}", f"{one:.4f}", f"{one - alone:+.4f}", f"{errors:+.1f}"]
         )
+    together = [
+        overall([found[group] for group in singles.values()]),
+        overall([found["multitask"]]),
+    ]
+    gain = together[1] - together[0]
+    rows.append(["overall", *(f"{value:.4f}" for value in together), f"{gain:+.4f}", ""])
     headers = ["", "three single-task models", "one multitask model", "difference",
                "in standard errors"]  # fmt: skip
     return tabulate(rows, headers, "github", disable_numparse=True)
+
+
+def overall(parts: list[list[dict[str, Any]]]) -> float:
+    """The leaderboard's score of the mean over seeds, each task from the group that has it."""
+    scores = {
+        task: statistics.mean(s for run in part if (s := main_score(run, task)) is not None)
+        for part in parts
+        for task in STANDARD_ERRORS
+        if main_score(part[0], task) is not None
+    }
+    return (scores["sst"] + scores["para"] + (scores["sts"] + 1) / 2) / 3
 
 
 def page() -> str:
