@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 __all__ = ["AdamW", "parameter_groups", "rate_factor"]
 
-_BLOCK = 1 << 16
+_BLOCK = 1 << 18
 """Values updated at a time on a CPU: parameter, gradient and both moments fit the cache, so the
 passes of an update read main memory once. benchmarks/optimizer.py compares sizes."""
 
