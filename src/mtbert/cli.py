@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtbert import __version__
-from mtbert.errors import UserError
+from mtbert.errors import TrainingError, UserError
 
 __all__ = ["main"]
 
@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"mtbert: {error}", file=sys.stderr)
         return 2
+    except TrainingError as error:
+        print(f"mtbert: {error}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         # The reader has gone; leave without a second complaint at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["SHOWN_PROBLEMS", "UserError", "problem_list"]
+__all__ = ["SHOWN_PROBLEMS", "TrainingError", "UserError", "problem_list"]
 
 SHOWN_PROBLEMS = 10
 
@@ -14,6 +14,13 @@ class UserError(Exception):
 
     The message says what was found, where, what was expected and what to do. The command line
     prints it without a traceback and exits with code 2.
+    """
+
+
+class TrainingError(Exception):
+    """Training cannot go on, and the input is not to blame.
+
+    The command line prints the message without a traceback and exits with code 1.
     """
 
 

@@ -20,6 +20,7 @@ from torch.nn import Parameter
 
 from mtbert.atomic import finite
 from mtbert.data.schedules import Step, epoch_length, plan_epoch, seed_from
+from mtbert.errors import TrainingError
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TrainingSettings
 from mtbert.training import checkpoint as checkpoints
@@ -29,14 +30,14 @@ from mtbert.training.interrupt import watch_interruption
 from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
 from mtbert.training.progress import Progress
 from mtbert.training.run_folder import RunFolder
-from mtbert.training.state import Phase, State
+from mtbert.training.state import Phase, Scores, State
 
 _log = logging.getLogger(__name__)
 
 __all__ = ["NonFiniteLoss", "Trainer"]
 
 
-class NonFiniteLoss(RuntimeError):
+class NonFiniteLoss(TrainingError):
     """A loss or a gradient is NaN or infinite; the weights are those of the step before."""
 
 
@@ -110,8 +111,7 @@ class Trainer:
         self._start_phase(phase)
         length = epoch_length(self.settings.batching, phase.sizes)
         total = length * phase.epochs
-        title = phase.name
-        with Progress(title, total, state.phase_step) as self._progress:
+        with Progress(phase.name, total, state.phase_step) as self._progress:
             while state.epoch < phase.epochs and not state.stopped_early:
                 plan = plan_epoch(self.settings.batching, phase.sizes, state.epoch, self.seed)
                 for position, step in enumerate(plan):
@@ -209,22 +209,13 @@ class Trainer:
         scores = phase.evaluate(self.network)
         state.evaluation_seconds += time.perf_counter() - started
         score = scores.selection_score(self.settings.select)
-        epoch = sum(p.epochs for p in self.phases[: state.phase]) + state.epoch
-        epoch += state.step_in_epoch > 0
+        epoch = self._epochs_before() + state.epoch + (state.step_in_epoch > 0)
         better = self.best is None or (
             not math.isnan(score) and score > _or_lowest(state.best_score)
         )
+        state.waited = 0 if better else state.waited + 1
         if better:
-            state.best_score = None if math.isnan(score) else score
-            state.best_step, state.best_epoch, state.waited = state.step, epoch, 0
-            state.best_dev, state.best_others = finite(scores.dev), finite(scores.others)
-            trainable = {**self.network.shared_parameters(), **self.network.head_parameters()}
-            if all(not p.trains_encoder for p in self.phases):
-                trainable = self.network.head_parameters()
-            self.best = {n: p.detach().cpu().clone() for n, p in trainable.items()}
-            self.run.write_predictions(scores.predictions)
-        else:
-            state.waited += 1
+            self._keep_best(scores, score, epoch)
         patience = self.settings.patience
         state.stopped_early = patience is not None and state.waited >= patience
         self._record(
@@ -238,6 +229,20 @@ class Trainer:
                 "best": better,
             }
         )
+        self._say_scores(scores, epoch, better)
+
+    def _keep_best(self, scores: Scores, score: float, epoch: int) -> None:
+        state = self.state
+        state.best_score = None if math.isnan(score) else score
+        state.best_step, state.best_epoch = state.step, epoch
+        state.best_dev, state.best_others = finite(scores.dev), finite(scores.others)
+        learned = self.network.head_parameters()
+        if any(phase.trains_encoder for phase in self.phases):
+            learned = {**self.network.shared_parameters(), **learned}
+        self.best = {name: p.detach().cpu().clone() for name, p in learned.items()}
+        self.run.write_predictions(scores.predictions)
+
+    def _say_scores(self, scores: Scores, epoch: int, better: bool) -> None:
         shown = "  ".join(
             f"{task} {name} {value:.4f}"
             for task, metrics in scores.dev.items()
@@ -247,7 +252,11 @@ class Trainer:
         for task in undefined:
             _log.warning("%s: a correlation is undefined (constant labels or predictions)", task)
         mark = "  (best so far)" if better else ""
-        self._progress.say(f"epoch {epoch}, step {state.step}: {shown}{mark}")
+        self._progress.say(f"epoch {epoch}, step {self.state.step}: {shown}{mark}")
+
+    def _epochs_before(self) -> int:
+        """Epochs of the phases that are over."""
+        return sum(phase.epochs for phase in self.phases[: self.state.phase])
 
     def _save_checkpoint(self) -> None:
         self.state.run_seconds = time.perf_counter() - self._started
@@ -297,7 +306,7 @@ class Trainer:
         record: dict[str, Any] = {
             "kind": "train",
             "phase": phase.name,
-            "epoch": sum(p.epochs for p in self.phases[: state.phase]) + state.epoch + 1,
+            "epoch": self._epochs_before() + state.epoch + 1,
             "step": state.step,
             "loss": dict(losses),
             "learning_rate": phase.learning_rate * factor if phase.trains_encoder else 0.0,
