@@ -93,6 +93,22 @@ def _leaderboard(options: argparse.Namespace) -> None:
         print(line)
 
 
+def _experiment(options: argparse.Namespace) -> None:
+    from mtbert.experiments import grid
+
+    found = grid.cells(grid.load_grid(options.experiment), options.override)
+    output = options.output or Path("runs") / Path(options.experiment).stem
+    if options.dry_run:
+        from mtbert.experiments.live import plan_table
+
+        print(plan_table(found, output))
+        return
+    from mtbert.experiments.runner import run_cells
+
+    run_cells(found, output, options.workers)
+    print(f"study: {output}")
+
+
 def _report(options: argparse.Namespace) -> None:
     from mtbert.experiments.report import write_report
 
@@ -130,11 +146,21 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options and overrides in any order; argparse alone wants all overrides before --output."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.run is _train and not any(part.startswith("-") for part in rest):
+    if (
+        rest
+        and options.run in (_train, _experiment)
+        and not any(part.startswith("-") for part in rest)
+    ):
         options.override += rest
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return options
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -167,10 +193,20 @@ def _parser() -> argparse.ArgumentParser:
     predict.set_defaults(run=_predict)
 
     leaderboard = commands.add_parser("leaderboard", help="the course's six prediction files")
-    leaderboard.add_argument("run_folders", type=Path, nargs="+", metavar="RUN")
+    leaderboard.add_argument("run_folders", type=Path, nargs="+", metavar="RUN-or-STUDY")
     leaderboard.add_argument("--data", type=Path, required=True, help="the course's data folder")
     leaderboard.add_argument("--output", type=Path, required=True)
     leaderboard.set_defaults(run=_leaderboard)
+
+    experiment = commands.add_parser("experiment", help="a grid of runs, from a file or by name")
+    experiment.add_argument("experiment", help="a grid's YAML file, or the name of a shipped one")
+    experiment.add_argument("override", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
+    experiment.add_argument("--output", type=Path, help="study folder (default: runs/NAME)")
+    experiment.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="runs at once, threads shared"
+    )
+    experiment.add_argument("--dry-run", action="store_true", help="list the runs and stop")
+    experiment.set_defaults(run=_experiment)
 
     report = commands.add_parser(
         "report", help="tables, figures and HTML of the runs below a folder"
