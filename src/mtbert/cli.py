@@ -112,7 +112,13 @@ def _experiment(options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> None:
     from mtbert.experiments.report import write_report
 
-    for path in write_report(options.folder):
+    folder = options.folder
+    if options.export is not None:
+        from mtbert.experiments.results import export
+
+        export(folder, options.export)
+        folder = options.export
+    for path in write_report(folder):
         print(path)
 
 
@@ -212,6 +218,10 @@ def _parser() -> argparse.ArgumentParser:
         "report", help="tables, figures and HTML of the runs below a folder"
     )
     report.add_argument("folder", type=Path, metavar="DIR")
+    report.add_argument(
+        "--export", type=Path, metavar="FOLDER",
+        help="of a study: write its results as JSON to FOLDER/runs, and the Markdown beside it",
+    )  # fmt: skip
     report.set_defaults(run=_report)
 
     data = commands.add_parser("data", help="look at data").add_subparsers(
