@@ -122,6 +122,12 @@ def _report(options: argparse.Namespace) -> None:
         print(path)
 
 
+def _compare(options: argparse.Namespace) -> None:
+    from mtbert.experiments.compare import compare
+
+    print(compare(options.run_folders))
+
+
 def _data_check(options: argparse.Namespace) -> None:
     from mtbert.service.check import check_config, check_file
 
@@ -223,6 +229,10 @@ def _parser() -> argparse.ArgumentParser:
         help="of a study: write its results as JSON to FOLDER/runs, and the Markdown beside it",
     )  # fmt: skip
     report.set_defaults(run=_report)
+
+    compare = commands.add_parser("compare", help="runs side by side: scores, settings, intervals")
+    compare.add_argument("run_folders", type=Path, nargs="+", metavar="RUN")
+    compare.set_defaults(run=_compare)
 
     data = commands.add_parser("data", help="look at data").add_subparsers(
         required=True, metavar="check"

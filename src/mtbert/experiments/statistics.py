@@ -33,21 +33,21 @@ class Interval:
         low: lower end, and
         high: upper end; both equal to the mean where nothing is known of its spread.
         seeds: how many.
-        by_seeds: half the width that the seeds alone give; 0 for one seed.
-        by_rows: the same for the dev rows; 0 where no rows were given.
+        by_seeds: half the width that the seeds alone give; None for one seed.
+        by_rows: the same for the dev rows; None where no rows were given.
     """
 
     mean: float
     low: float
     high: float
     seeds: int
-    by_seeds: float
-    by_rows: float
+    by_seeds: float | None
+    by_rows: float | None
 
     @property
     def is_known(self) -> bool:
         """Whether anything is known of the spread."""
-        return self.by_seeds > 0 or self.by_rows > 0
+        return self.by_seeds is not None or self.by_rows is not None
 
 
 def mean_deviation(values: Sequence[float]) -> tuple[float, float]:
@@ -84,24 +84,19 @@ def interval(values: Sequence[float], draws: Array | None = None, level: float =
         level: of confidence.
     """
     mean, deviation = mean_deviation(values)
-    by_seeds = 0.0
+    by_seeds = by_rows = None
     if len(values) > 1:
         from scipy import stats  # slow to import
 
-        by_seeds = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * deviation
-        by_seeds /= math.sqrt(len(values))
+        t = float(stats.t.ppf((1 + level) / 2, len(values) - 1))
+        by_seeds = t * deviation / math.sqrt(len(values))
     below = above = 0.0
     if draws is not None:
         ends = np.nanquantile(np.mean(draws, axis=0), [(1 - level) / 2, (1 + level) / 2])
-        below, above = max(0.0, mean - ends[0]), max(0.0, ends[1] - mean)
-    return Interval(
-        mean,
-        mean - math.hypot(by_seeds, below),
-        mean + math.hypot(by_seeds, above),
-        len(values),
-        by_seeds,
-        float(below + above) / 2,
-    )
+        below, above = max(0.0, mean - float(ends[0])), max(0.0, float(ends[1]) - mean)
+        by_rows = (below + above) / 2
+    low, high = math.hypot(by_seeds or 0, below), math.hypot(by_seeds or 0, above)
+    return Interval(mean, mean - low, mean + high, len(values), by_seeds, by_rows)
 
 
 @functools.lru_cache(maxsize=8)
