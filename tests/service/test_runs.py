@@ -198,7 +198,7 @@ def test_the_courses_own_files_are_answered_row_by_row(toy, tmp_path):
         task |= {"columns": {"label": column}, "test": None}
     tree["tasks"]["sst"]["labels"] = list("01234")
     toy.train(tmp_path / "run", tasks=tree["tasks"], training={"epochs": 1})
-    told = write_leaderboard([tmp_path / "run"], FOLDER, tmp_path / "out")
+    *told, _ = write_leaderboard([tmp_path / "run"], FOLDER, tmp_path / "out")
     for name, task in LEADERBOARD.items():
         for split in ("dev", "test"):
             lines = (tmp_path / "out" / f"{name}-{split}-output.csv").read_text().splitlines()
