@@ -29,6 +29,7 @@ def run(rounds: int) -> Result:
     """Time steps of every optimizer in turn, on the same parameters and gradients."""
     chosen = ours._BLOCK
     keep_freed_memory()
+    torch.set_flush_denormal(True)
     contestants, count = prepare()
     turns: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
     for number in range(rounds):

@@ -124,6 +124,7 @@ def _load() -> tuple[dict[str, TaskSettings], dict[str, TokenizedSet]]:
 def ours(surgery: str) -> Turn:
     """A contestant: mtbert's step with or without surgery."""
     keep_freed_memory()
+    torch.set_flush_denormal(True)
     tasks, sources = _load()
     network = MultitaskNetwork(Encoder.from_pretrained(PACKAGED), tasks)
     for name in NAMES:

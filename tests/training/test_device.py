@@ -7,7 +7,12 @@ import torch
 from mtbert.errors import UserError
 from mtbert.settings import Settings
 from mtbert.training import device
-from mtbert.training.device import compute_dtype, keep_freed_memory, resolve_device
+from mtbert.training.device import (
+    compute_dtype,
+    flushed_denormals,
+    keep_freed_memory,
+    resolve_device,
+)
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -101,3 +106,10 @@ def test_nothing_is_called_on_other_systems_or_libraries(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(ctypes, "CDLL", None)
     keep_freed_memory()
+
+
+def test_tiny_numbers_count_as_zero_inside_and_only_there():
+    tiny = torch.full((4,), 1e-39)
+    with flushed_denormals():
+        assert not (tiny * 1).any()
+    assert (tiny * 1).all()

@@ -41,10 +41,11 @@ def spy(monkeypatch):
         seen.evaluated.append(weights(self.network))
         evaluate(self, *args)
 
-    def spied_update(self):
+    def spied_update(self, grad_scale):
         grads = [p.grad for g in self.param_groups for p in g["params"] if p.grad is not None]
-        seen.norms.append(math.sqrt(sum(float(g.double().square().sum()) for g in grads)))
-        update(self)
+        norm = math.sqrt(sum(float(g.to_dense().double().square().sum()) for g in grads))
+        seen.norms.append(norm if grad_scale is None else norm / grad_scale.item())
+        update(self, grad_scale=grad_scale)
 
     monkeypatch.setattr(Trainer, "_train_step", spied_train_step)
     monkeypatch.setattr(Trainer, "_evaluate", spied_evaluate)

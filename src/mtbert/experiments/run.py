@@ -32,7 +32,12 @@ from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.model.pretrained import load_encoder, save_network
 from mtbert.settings import Settings
-from mtbert.training.device import compute_dtype, keep_freed_memory, resolve_device
+from mtbert.training.device import (
+    compute_dtype,
+    flushed_denormals,
+    keep_freed_memory,
+    resolve_device,
+)
 from mtbert.training.loop import Trainer
 from mtbert.training.losses import class_weights
 from mtbert.training.plan import describe
@@ -98,6 +103,11 @@ def train(settings: Settings, output: Path, *, resume: bool = False) -> dict[str
         UserError: configuration, data, encoder or folder cannot be used; nothing was written.
         Interrupted: a signal asked to stop; the run can be resumed.
     """
+    with flushed_denormals():
+        return _train(settings, output, resume)
+
+
+def _train(settings: Settings, output: Path, resume: bool) -> dict[str, Any]:
     RunFolder.check(output, resume=resume)
     if settings.training.tensorboard:
         require_tensorboard()
@@ -133,6 +143,9 @@ def _prepare(settings: Settings) -> _Prepared:
     _check_fit(settings, encoder, tokenizer)
     dtype = compute_dtype(settings.training.precision, device)
     encoder.compute_dtype = dtype
+    # A step touches a few hundred rows of the vocabulary. On a GPU a dense gradient is cheap, and a
+    # sparse one would make the processor wait for its size.
+    encoder.embeddings.token.sparse = device.type == "cpu"
     network = MultitaskNetwork(encoder, settings.tasks)
     for name, head in network.heads.items():
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))

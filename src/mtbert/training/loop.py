@@ -25,7 +25,7 @@ from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TrainingSettings
 from mtbert.training import checkpoint as checkpoints
 from mtbert.training.checkpoint import Checkpoint
-from mtbert.training.gradients import StepGradients, compute_gradients
+from mtbert.training.gradients import StepGradients, compute_gradients, total_norm
 from mtbert.training.interrupt import watch_interruption
 from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
 from mtbert.training.progress import Progress
@@ -176,9 +176,10 @@ class Trainer:
         )
         losses = {task: loss.item() for task, loss in gradients.losses.items()}
         self._check_losses(losses, step)
-        norm = self._clip()
+        whole = total_norm(self._learning.values())
+        norm = whole.item()
         self._check_norm(norm, step)
-        self._optimizer.step()
+        self._optimizer.step(grad_scale=self._shortening(whole))
         self._optimizer.zero_grad()
         state.step, state.phase_step = number, state.phase_step + 1
         tokens = sum(
@@ -270,13 +271,10 @@ class Trainer:
             self.settings.keep_checkpoints,
         )
 
-    def _clip(self) -> float:
-        """Shorten the whole gradient to the largest norm allowed; returns the norm before."""
-        if self.settings.clip is not None:
-            parameters = self._learning.values()
-            return torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip).item()
-        gradients = [p.grad for p in self._learning.values() if p.grad is not None]
-        return torch.nn.utils.get_total_norm(gradients).item()
+    def _shortening(self, norm: Tensor) -> Tensor | None:
+        """What gradients are divided by so that the whole is no longer than allowed."""
+        clip = self.settings.clip
+        return None if clip is None else (norm / clip).clamp(min=1)
 
     def _check_losses(self, losses: Mapping[str, float], step: Step) -> None:
         for task, loss in losses.items():
