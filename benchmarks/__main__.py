@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.common import write
 
-NAMES = ("ceiling", "optimizer", "pcgrad", "training")
+NAMES = ("ceiling", "optimizer", "pcgrad", "training", "ablation")
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -40,7 +40,7 @@ from mtbert.model.encoder import Encoder
 from mtbert.model.locate import PACKAGED, locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TaskSettings
-from mtbert.training.device import compute_dtype, keep_freed_memory
+from mtbert.training.device import compute_dtype, fit_encoder, keep_freed_memory
 from mtbert.training.gradients import compute_gradients, total_norm
 from mtbert.training.optimizer import AdamW, parameter_groups
 
@@ -150,7 +150,7 @@ def _our_turn(
 ) -> dict[str, float]:
     network = MultitaskNetwork(Encoder.from_pretrained(PACKAGED), {"sst": task})
     network.head("sst").initialise(Generator().manual_seed(number))
-    network.encoder.compute_dtype = dtype
+    fit_encoder(network.encoder, dtype, torch.device("cpu"))
     train = _our_step(network, source, Generator().manual_seed(number))
     plan = steps({"sst": source}, number, WARM_UP + STEPS)
     for step in plan[:WARM_UP]:

@@ -34,6 +34,7 @@ from mtbert.model.pretrained import load_encoder, save_network
 from mtbert.settings import Settings
 from mtbert.training.device import (
     compute_dtype,
+    fit_encoder,
     flushed_denormals,
     keep_freed_memory,
     resolve_device,
@@ -142,10 +143,7 @@ def _prepare(settings: Settings) -> _Prepared:
     encoder = load_encoder(str(folder))
     _check_fit(settings, encoder, tokenizer)
     dtype = compute_dtype(settings.training.precision, device)
-    encoder.compute_dtype = dtype
-    # A step touches a few hundred rows of the vocabulary. On a GPU a dense gradient is cheap, and a
-    # sparse one would make the processor wait for its size.
-    encoder.embeddings.token.sparse = device.type == "cpu"
+    fit_encoder(encoder, dtype, device)
     network = MultitaskNetwork(encoder, settings.tasks)
     for name, head in network.heads.items():
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))

@@ -10,9 +10,16 @@ from contextlib import contextmanager
 import torch
 
 from mtbert.errors import UserError
+from mtbert.model.encoder import Encoder
 from mtbert.settings import Settings
 
-__all__ = ["compute_dtype", "flushed_denormals", "keep_freed_memory", "resolve_device"]
+__all__ = [
+    "compute_dtype",
+    "fit_encoder",
+    "flushed_denormals",
+    "keep_freed_memory",
+    "resolve_device",
+]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -55,6 +62,14 @@ def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
     else:
         fast = False
     return torch.bfloat16 if fast else torch.float32
+
+
+def fit_encoder(encoder: Encoder, dtype: torch.dtype, device: torch.device) -> None:
+    """Let an encoder compute in `dtype`, in the way that is fast to train on the device."""
+    encoder.compute_dtype = dtype
+    # A step touches a few hundred rows of the vocabulary. On a GPU a dense gradient is cheap, and a
+    # sparse one would make the processor wait for its size.
+    encoder.embeddings.token.sparse = device.type == "cpu"
 
 
 def keep_freed_memory() -> None:
