@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.models import WordLevel
 
-from mtbert.data.tokenizer import Ragged, Tokenizer
+from mtbert.data.ragged import Ragged
+from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 
 TEXTS = [
