@@ -100,7 +100,7 @@ class FeatureSet:
 
     def inputs(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """`[chosen, sides, W]`."""
-        return self.features[torch.as_tensor(np.asarray(indices))]
+        return self.features.index_select(0, torch.as_tensor(indices, dtype=torch.int64))
 
     def label_tensor(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """`[chosen]`, float32: class numbers or regression values."""

@@ -124,7 +124,8 @@ def train(settings: Settings, output: Path, *, resume: bool = False) -> dict[str
 
 def _prepare(settings: Settings) -> _Prepared:
     device = resolve_device(settings)
-    torch.use_deterministic_algorithms(settings.training.deterministic)
+    if settings.training.deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(settings.training.deterministic)  # takes a second
     keep_freed_memory()
     folder = locate(settings.encoder.path, settings.encoder.revision)
     tokenizer = Tokenizer.from_folder(folder)
