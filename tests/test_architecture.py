@@ -44,6 +44,7 @@ MAY_USE_FILES = {
     "training.run_folder",
     "evaluation.predict",
     "evaluation.leaderboard",
+    "service.machine",
     "cli",
     "demo",
 }
