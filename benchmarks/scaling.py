@@ -62,7 +62,6 @@ ENCODERS = {
     "tiny": (2, 128),
     "mini": (4, 256),
     "packaged": (6, 384),
-    "small": (4, 512),
     "medium": (8, 512),
     "base": (12, 768),
 }
@@ -259,6 +258,7 @@ def draw(result: Path, figure: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     stored = json.loads(result.read_text("utf-8"))
     curves, labels = stored["summary"]["curves"], stored["setup"]["labels"]
@@ -280,7 +280,15 @@ def draw(result: Path, figure: Path) -> None:
             for panel, (key, label, colour, mark) in zip(panels[:, column], series, strict=True):
                 panel.plot(curve["x"], curve[key], color=colour, marker=mark, markersize=4)
                 panel.set_xscale("log")
-                panel.set_yscale("log")
+                panel.xaxis.set_minor_locator(NullLocator())
+                panel.set_xticks(curve["x"], [_short(x) for x in curve["x"]], rotation=45)
+                if key == "peak_mb":
+                    panel.set_ylim(0, 1.05 * max(max(c[key]) for c in curves.values()))
+                else:
+                    panel.set_yscale("log")
+                    panel.yaxis.set_minor_locator(NullLocator())
+                    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                    panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: _short(y)))
                 panel.grid(alpha=0.25)
                 if column == 0:
                     panel.set_ylabel(label)
@@ -288,6 +296,14 @@ def draw(result: Path, figure: Path) -> None:
             panels[1, column].set_xlabel(labels[axis])
         drawing.savefig(figure, metadata={"Date": None} if figure.suffix == ".svg" else None)
         plt.close(drawing)
+
+
+def _short(value: float) -> str:
+    """1000 as 1k, 10616832 as 10.6M."""
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= unit:
+            return f"{value / unit:.3g}{letter}"
+    return f"{value:.3g}"
 
 
 if __name__ == "__main__":
