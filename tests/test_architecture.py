@@ -34,6 +34,7 @@ LAYERS = [
 MAY_USE_FILES = {
     "atomic",
     "config",
+    "data.cache",
     "data.files",
     "data.tokenizer",
     "model.encoder_config",
@@ -43,6 +44,7 @@ MAY_USE_FILES = {
     "training.run_folder",
     "evaluation.predict",
     "evaluation.leaderboard",
+    "service.machine",
     "cli",
     "demo",
 }
@@ -236,3 +238,19 @@ def test_the_light_modules_do_not_import_torch(module):
     )
     assert run.stdout == "[] []\n"
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
+def test_help_imports_nothing_that_takes_time(arguments):
+    code = (
+        "import sys; from mtbert.cli import main\n"
+        f"try: main({arguments})\n"
+        "except SystemExit: pass\n"
+        "print('heavy:', sorted({'torch', 'numpy', 'pydantic', 'ruamel', 'tokenizers', 'scipy', "
+        "'sklearn', 'tqdm', 'tabulate'} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert run.stdout.endswith("heavy: []\n")
+    assert "mtbert" in run.stdout

@@ -61,6 +61,13 @@ class DataSettings(_Section):
         "comes with mtbert. Default: the environment variable `MTBERT_DATA`, or else the folder "
         "of the configuration file.",
     )
+    cache: bool | str = Field(
+        True,
+        description="Keep token ids for the next run, keyed by the file's content and all that "
+        "decides them. `true`: the folder in the environment variable `MTBERT_CACHE` (`off`: "
+        "none), or else `mtbert` in the user's folder for caches (`XDG_CACHE_HOME`, `~/.cache`); "
+        "or the name of a folder. At most 4 GiB; it can be removed at any time.",
+    )
 
 
 class EncoderSettings(_Section):

@@ -24,7 +24,9 @@ def sets_of(toy, model, *, frozen=False, **selects):
         inputs = tokenize(examples, task, model.tokenizer, model.max_length)
         if frozen:
             inputs = compute_features(model.network, name, inputs)
-        found.append(EvaluationSet(name, "dev", examples, inputs, selects.get(name, True)))
+        found.append(
+            EvaluationSet(name, "dev", [e.id for e in examples], inputs, selects.get(name, True))
+        )
     return found
 
 

@@ -11,6 +11,7 @@ from mtbert.training.device import (
     compute_dtype,
     flushed_denormals,
     keep_freed_memory,
+    precision_reason,
     resolve_device,
 )
 
@@ -68,6 +69,18 @@ def test_a_precision_that_is_asked_for_is_taken(where):
 def test_auto_is_bf16_on_processors_that_are_faster_in_it(monkeypatch, capabilities, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert compute_dtype("auto", CPU) == expected
+
+
+def test_why_auto_takes_what_it_takes_is_told(monkeypatch):
+    def why(**capabilities):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+        return precision_reason("auto", CPU)
+
+    assert "AMX" in why(cpu_name="Intel", amx_bf16=True, avx512_bf16=True)
+    assert "slower than fp32 on Intel" in why(cpu_name="Intel", avx512_bf16=True)
+    assert "has AVX512-BF16" in why(cpu_name="AMD EPYC", avx512_bf16=True)
+    assert "no bf16 instructions" in why(cpu_name="AMD EPYC")
+    assert precision_reason("bf16", CPU) == "asked for"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mtbert.data.batches import FeatureSet, TokenizedSet
-from mtbert.data.examples import Example
 from mtbert.evaluation.metrics import mean_score, overall_score, score
 from mtbert.evaluation.predict import compute_outputs, decode
 from mtbert.model.multitask import MultitaskNetwork
@@ -24,14 +23,14 @@ class EvaluationSet:
     Attributes:
         task: its name.
         name: of the set; a task may have several.
-        examples: for ids.
-        inputs: the same examples, tokenized or already encoded.
+        ids: of the examples.
+        inputs: the examples, tokenized or already encoded.
         selects: whether it takes part in choosing the best epoch.
     """
 
     task: str
     name: str
-    examples: Sequence[Example]
+    ids: Sequence[str]
     inputs: TokenizedSet | FeatureSet
     selects: bool = True
 
@@ -88,8 +87,8 @@ def evaluate(network: MultitaskNetwork, sets: Sequence[EvaluationSet]) -> Evalua
         else:
             others[f"{part.task}/{part.name}"] = metrics
         predictions[part.task if part.selects else f"{part.task}-{part.name}"] = [
-            {"id": example.id, "gold": _plain(label), **answer.as_json()}
-            for example, label, answer in zip(part.examples, gold, answers, strict=True)
+            {"id": row_id, "gold": _plain(label), **answer.as_json()}
+            for row_id, label, answer in zip(part.ids, gold, answers, strict=True)
         ]
     return Evaluation(dev, others, predictions)
 

@@ -17,7 +17,7 @@ from torch import Generator
 
 import mtbert
 from mtbert import atomic
-from mtbert.data.batches import FeatureSet, TokenizedSet, tokenize
+from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.data.schedules import Sizes, seed_from
 from mtbert.data.tasks import TaskData, load_tasks
 from mtbert.data.tokenizer import Tokenizer
@@ -135,9 +135,9 @@ def _train(settings: Settings, output: Path, resume: bool) -> dict[str, Any]:
 
 def _prepare(settings: Settings) -> _Prepared:
     device = resolve_device(settings)
-    torch.use_deterministic_algorithms(settings.training.deterministic)
+    if settings.training.deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(settings.training.deterministic)  # takes a second
     keep_freed_memory()
-    data = load_tasks(settings)
     folder = locate(settings.encoder.path, settings.encoder.revision)
     tokenizer = Tokenizer.from_folder(folder)
     encoder = load_encoder(str(folder))
@@ -149,21 +149,13 @@ def _prepare(settings: Settings) -> _Prepared:
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))
         head.initialise(generator)
     network.to(device)
-    length = settings.encoder.max_length
-    train_sets = {
-        name: tokenize(part.train.examples, settings.tasks[name], tokenizer, length)
-        for name, part in data.items()
-        if part.train is not None
-    }
+    data = load_tasks(settings, tokenizer)
+    train_sets = {name: part.train.inputs for name, part in data.items() if part.train is not None}
     dev = [
-        EvaluationSet(
-            name, set_name, found.examples,
-            tokenize(found.examples, settings.tasks[name], tokenizer, length),
-            selects=position == 0,
-        )
+        EvaluationSet(name, set_name, found.ids, found.inputs, selects=position == 0)
         for name, part in data.items()
         for position, (set_name, found) in enumerate(part.dev.items())
-    ]  # fmt: skip
+    ]
     return _Prepared(
         settings, device, "bf16" if dtype == torch.bfloat16 else "fp32", tokenizer, network, data,
         train_sets, _sizes(settings, train_sets), dev,
@@ -241,7 +233,7 @@ def _frozen_phase(prepared: _Prepared, epochs: int, rate: float) -> Phase:
     seconds = time.perf_counter() - started
     dev = [
         EvaluationSet(
-            part.task, part.name, part.examples, compute_features(network, part.task, part.inputs),
+            part.task, part.name, part.ids, compute_features(network, part.task, part.inputs),
             part.selects,
         )
         for part in prepared.dev
@@ -326,9 +318,9 @@ def _summary(prepared: _Prepared, state: State) -> dict[str, Any]:
         "tokens": state.tokens,
         "tokens_per_second": state.tokens / computing if computing else math.nan,
         "seed": settings.seed,
-        "examples": {name: len(found.examples) for name, found in sets.items()},
-        "skipped_rows": {name: len(found.problems) for name, found in sets.items()},
-        "unlabelled_rows": {name: found.unlabelled for name, found in sets.items()},
+        "examples": {name: len(found) for name, found in sets.items()},
+        "skipped_rows": {name: len(found.left_out.problems) for name, found in sets.items()},
+        "unlabelled_rows": {name: found.left_out.unlabelled for name, found in sets.items()},
         "truncated": {name: part.truncated for name, part in prepared.train.items()},
         "leaks": {name: part.leaks for name, part in prepared.data.items()},
         "device": str(prepared.device),

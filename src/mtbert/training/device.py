@@ -18,6 +18,7 @@ __all__ = [
     "fit_encoder",
     "flushed_denormals",
     "keep_freed_memory",
+    "precision_reason",
     "resolve_device",
 ]
 
@@ -52,16 +53,30 @@ def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
     """
     if precision != "auto":
         return torch.bfloat16 if precision == "bf16" else torch.float32
+    return torch.bfloat16 if _fast_bf16(device)[0] else torch.float32
+
+
+def precision_reason(precision: str, device: torch.device) -> str:
+    """Why `compute_dtype` takes what it takes, for people."""
+    return _fast_bf16(device)[1] if precision == "auto" else "asked for"
+
+
+def _fast_bf16(device: torch.device) -> tuple[bool, str]:
+    """Whether bf16 is the faster one, and why."""
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif device.type == "cpu":
-        processor = torch.cpu.get_capabilities()
-        fast = bool(processor.get("amx_bf16")) or (
-            bool(processor.get("avx512_bf16")) and "intel" not in str(processor["cpu_name"]).lower()
-        )
-    else:
-        fast = False
-    return torch.bfloat16 if fast else torch.float32
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return True, "this GPU computes in bf16"
+        return False, "this GPU does not compute in bf16"
+    if device.type != "cpu":
+        return False, f"bf16 is not measured on {device.type}"
+    processor = torch.cpu.get_capabilities()
+    if processor.get("amx_bf16"):
+        return True, "this processor has AMX"
+    if not processor.get("avx512_bf16"):
+        return False, "this processor has no bf16 instructions"
+    if "intel" in str(processor["cpu_name"]).lower():
+        return False, "AVX512-BF16 without AMX is slower than fp32 on Intel's processors"
+    return True, "this processor has AVX512-BF16"
 
 
 def fit_encoder(encoder: Encoder, dtype: torch.dtype, device: torch.device) -> None:
