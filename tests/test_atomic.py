@@ -159,7 +159,7 @@ def test_everything_is_synced_before_it_takes_its_name(tmp_path, monkeypatch):
         Path, "replace", lambda self, to: (events.append("rename"), replace(self, to))[1]
     )
     atomic.write_text(tmp_path / "a.txt", "1")
-    assert events == ["sync", "rename"]
+    assert events == ["sync", "rename", "sync"]
     events.clear()
     with atomic.new_folder(tmp_path / "model") as partial:
         (partial / "a").write_bytes(b"1")
