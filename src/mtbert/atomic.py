@@ -98,6 +98,8 @@ def new_folder(path: Path) -> Iterator[Path]:
             _sync(path.parent)
             if old.exists():
                 shutil.rmtree(old)
+    except UserError as error:  # of a file in it: named where it would have been
+        raise UserError(str(error).replace(str(partial), str(path))) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -85,8 +85,10 @@ def check_format(run: Path) -> None:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Each value that differs, as `key: old, now new`, sections one below the other."""
+    """Each value, and each order of names, that differs, as `key: old, now new`."""
     found = []
+    if list(old) != list(new) and set(old) == set(new):
+        found.append(f"{prefix}order: {', '.join(old)}, now {', '.join(new)}")
     for key in sorted({*old, *new}):
         before, after = old.get(key), new.get(key)
         if isinstance(before, Mapping) and isinstance(after, Mapping):

@@ -140,10 +140,9 @@ class RunFolder:
         Raises:
             UserError: it has vanished, or another one is in its place.
         """
-        try:
-            there = os.path.samestat((self.path / _LOCK).stat(), os.fstat(self._lock.fileno()))
-        except OSError:
-            there = False
+        lock = self.path / _LOCK
+        with atomic.writing(self.path):
+            there = lock.exists() and os.path.samestat(lock.stat(), os.fstat(self._lock.fileno()))
         if not there:
             raise UserError(
                 f"{self.path}: the run folder has vanished, or another one is in its place; "
@@ -171,9 +170,9 @@ class RunFolder:
         self._lock.close()
 
     def _check_same(self, wanted: Settings, stored: Settings) -> None:
-        if wanted == stored:
-            return
         changes = differences(stored.model_dump(), wanted.model_dump())
+        if not changes:
+            return
         raise UserError(
             f"{self.path}: the run was started with other settings ({'; '.join(changes)}); "
             "resume it with its own config.yaml, or start a new run in another folder"
