@@ -31,7 +31,7 @@ def content(step, best=True):
     """A small checkpoint that differs from step to step."""
     tensors = {"a": torch.full((3,), float(step)), "b": torch.arange(6.0).view(2, 3).t()}
     moments = {f"a.{m}": torch.rand(3) for m in ("exp_avg", "exp_avg_sq")}
-    state = {"step": step, "best_score": 0.1 + step, "moment_steps": {"a": step}}
+    state = {"step": step, "best_score": 0.1 + step, "updates": {"a": step}}
     return Checkpoint(state, tensors, moments, {"a": torch.zeros(3)} if best else None)
 
 

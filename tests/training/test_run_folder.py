@@ -116,6 +116,31 @@ def test_lines_after_the_last_saved_step_and_torn_lines_are_dropped(open_run):
     assert json.loads(lines(again)[-1])["again"]
 
 
+def test_a_metrics_file_with_anything_in_it_is_mended(open_run):
+    run = open_run()
+    run.start_metrics(0)
+    run.log({"kind": "train", "step": 1, "id": "line\u2028separator\x85"})
+    run.close()
+    with (run.path / "metrics.jsonl").open("ab") as stream:
+        stream.write(b'3\n[1]\nnull\n{}\n"x"\n\xff\xfe\n\0\0\0\n{"step": "1"}\n{"step": 1')
+    again = open_run(resume=True)
+    again.start_metrics(5)
+    text = (run.path / "metrics.jsonl").read_text("utf-8")
+    assert [json.loads(line)["step"] for line in text.split("\n")[:-1]] == [1]
+
+
+def test_what_a_killed_run_left_unfinished_is_removed_on_resume(open_run):
+    run = open_run()
+    run.close()
+    left = [".summary.json", "checkpoints/.step-00000001", "predictions/.sst-dev.jsonl", ".model"]
+    for name in left:
+        path = run.path / f"{name}.0123abcd.partial"
+        path.mkdir(parents=True)
+        (path / "half").write_text("half")
+    open_run(resume=True)
+    assert list(run.path.rglob("*.partial")) == []
+
+
 def test_predictions_and_summary_are_replaced_as_a_whole(open_run):
     run = open_run()
     for text in ("old", "new"):

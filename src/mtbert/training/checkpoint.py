@@ -193,6 +193,8 @@ def _read(path: Path) -> Checkpoint:
             )
         _require(files)
         best = load_file(path / _BEST) if _BEST in files else None
+        if best is not None:  # it outlives the file that it may still be mapped to
+            best = {name: tensor.clone() for name, tensor in best.items()}
         return Checkpoint(state, load_file(path / _WEIGHTS), load_file(path / _MOMENTS), best)
     except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
         raise _DamagedError(f"cannot be read ({error})") from None

@@ -74,8 +74,7 @@ class Trainer:
         self._device = next(network.heads.parameters()).device
         loaded = checkpoints.load_newest(run.checkpoints)
         if loaded is not None:
-            state = {k: v for k, v in loaded.state.items() if k != "moment_steps"}
-            self.state = State.from_json(state, f"{run.checkpoints}: state.json")
+            self.state = State.from_json(loaded.state, f"{run.checkpoints}: state.json")
             self.best = loaded.best
         self._loaded = loaded
         run.start_metrics(self.state.step)
@@ -151,8 +150,7 @@ class Trainer:
         )
         if self._loaded is not None:
             self._load(self._loaded.weights, self._learning, "the weights")
-            steps = self._loaded.state["moment_steps"]
-            checkpoints.restore_moments(self._optimizer, self._loaded.moments, steps)
+            checkpoints.restore_moments(self._optimizer, self._loaded.moments, self.state.updates)
             self._loaded = None
         if self.state.phase_step == 0:
             self.state.tokens += phase.encoded_tokens
@@ -320,13 +318,13 @@ class Trainer:
 
     def _save_checkpoint(self) -> None:
         self.state.run_seconds = time.perf_counter() - self._started
-        tensors, steps = checkpoints.optimizer_moments(self._optimizer)
+        moments, self.state.updates = checkpoints.optimizer_moments(self._optimizer)
         state = dataclasses.asdict(self.state)
         self.run.sync_metrics()
         checkpoints.save(
             self.run.checkpoints,
             self.state.step,
-            Checkpoint({**state, "moment_steps": steps}, dict(self._learning), tensors, self.best),
+            Checkpoint(state, dict(self._learning), moments, self.best),
             self.settings.keep_checkpoints,
         )
 

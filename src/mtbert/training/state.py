@@ -98,6 +98,8 @@ class State:
     """The first losses of each task, for comparison."""
     exploded: dict[str, int] = field(default_factory=dict)
     """The step at which a task's loss first exceeded its first ones by far."""
+    updates: dict[str, int] = field(default_factory=dict)
+    """Updates that each parameter has had, by name."""
     tokens: int = 0
     step_seconds: float = 0.0
     encoding_seconds: float = 0.0
