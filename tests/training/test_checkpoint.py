@@ -257,7 +257,9 @@ HISTORIES = st.lists(
 
 
 @pytest.mark.parametrize("examples", [50, pytest.param(1000, marks=pytest.mark.long, id="long")])
-def test_rotation_never_takes_the_newest_whole_checkpoint(tmp_path_factory, examples, monkeypatch):
+def test_rotation_never_takes_the_newest_whole_checkpoint(
+    tmp_path_factory, examples, monkeypatch, record_property
+):
     """Histories of saves, with damage and partial folders between them, as a run makes them."""
     monkeypatch.setattr(checkpoint.atomic.os, "fsync", lambda handle: None)  # half of the time
     starts = st.sampled_from([0, 9_980, 99_999_970])
@@ -270,6 +272,7 @@ def test_rotation_never_takes_the_newest_whole_checkpoint(tmp_path_factory, exam
         shutil.rmtree(folder)
 
     rotate()
+    record_property("histories", examples)
 
 
 def go_through(folder, step, history, draw):

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import random
+import shutil
 import time
 
 import pytest
@@ -177,17 +178,19 @@ def test_the_lock_of_a_killed_process_dies_with_it(toy, tmp_path):
 
 
 @pytest.mark.long
-def test_killed_at_every_single_event(reference, tmp_path):
+def test_killed_at_every_single_event(reference, tmp_path, record_property):
     """Every occurrence of every write point, whether it is known by name or not."""
     for at, event in enumerate(reference.child.events):
         output = tmp_path / f"run{at}"
         killed = reference.go_on(output, at=at)
         assert (killed.code, killed.events[-1]) == (KILLED, event)
         reference.assert_equal(output, [killed, reference.go_on(output)])
+        shutil.rmtree(output)
+    record_property("kills", len(reference.child.events))
 
 
 @pytest.mark.long
-def test_killed_at_every_single_event_of_a_resume(reference, tmp_path):
+def test_killed_at_every_single_event_of_a_resume(reference, tmp_path, record_property):
     """A run is killed once, and its resume at each of its own points."""
     first = reference.second(HALF)
     for at in itertools.count():
@@ -195,8 +198,10 @@ def test_killed_at_every_single_event_of_a_resume(reference, tmp_path):
         children = [reference.go_on(output, at=first), reference.go_on(output, at=at)]
         if children[1].code == 0:
             assert at > 100
+            record_property("kills", 2 * at)
             return
         reference.assert_equal(output, [*children, reference.go_on(output)])
+        shutil.rmtree(output)
 
 
 AXES = {
@@ -240,7 +245,9 @@ def test_the_chains_cross_every_two_values():
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(CHAINS))
-def test_a_chain_of_five_random_kills_ends_as_one_left_alone(toy, tmp_path, number):
+def test_a_chain_of_five_random_kills_ends_as_one_left_alone(
+    toy, tmp_path, number, record_property
+):
     """40 chains of five: 200 kills at random moments."""
     training = dict(combinations()[number])
     mode = training.pop("mode")
@@ -251,3 +258,4 @@ def test_a_chain_of_five_random_kills_ends_as_one_left_alone(toy, tmp_path, numb
     }
     reference = Reference(toy, tmp_path, changes)
     assert kill_at_random(reference, tmp_path / "run", KILLS, random.Random(number)) == KILLS
+    record_property("kills", KILLS)
