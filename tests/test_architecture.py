@@ -20,7 +20,7 @@ TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.item
 
 LAYERS = [
     {"errors"},
-    {"settings", "batch", "atomic"},
+    {"settings", "batch", "atomic", "hashing"},
     {"config"},
     {"data"},
     {"model"},
@@ -35,12 +35,14 @@ MAY_USE_FILES = {
     "atomic",
     "config",
     "data.cache",
+    "hashing",
     "data.files",
     "data.tokenizer",
     "model.encoder_config",
     "model.locate",
     "model.pretrained",
     "training.checkpoint",
+    "training.origin",
     "training.run_folder",
     "evaluation.predict",
     "evaluation.leaderboard",
@@ -128,8 +130,8 @@ def test_imports_point_to_earlier_layers_only(module):
 
 
 def test_modules_of_the_first_layers_do_not_form_a_circle():
-    """`settings`, `batch` and `atomic` are independent of each other."""
-    for module in ("settings", "batch", "atomic"):
+    """`settings`, `batch`, `atomic` and `hashing` are independent of each other."""
+    for module in ("settings", "batch", "atomic", "hashing"):
         assert own_imports(module) <= {"errors"}
 
 

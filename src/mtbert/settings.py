@@ -316,6 +316,12 @@ class TrainingSettings(_Section):
         description="Numbers of the forward and backward pass; weights and optimizer are always "
         "fp32. `auto` takes bf16 where the processor or GPU computes in it.",
     )
+    non_finite: Literal["stop", "skip", "halve"] = Field(
+        "stop",
+        description="When a task's loss or gradient is NaN or infinite: `stop` the run before the "
+        "weights change, `skip` that task's part of the step, or `halve` all learning rates from "
+        "then on and skip. What is left out is counted in summary.json.",
+    )
     deterministic: bool = Field(
         False, description="Refuse operations that may differ between identical runs."
     )
@@ -326,8 +332,8 @@ class TrainingSettings(_Section):
     )
     select: str = Field(
         "sum",
-        description="What picks the best epoch: `sum` of the tasks' main metrics, or one "
-        "`TASK.METRIC`.",
+        description="What picks the best epoch: `sum` of the tasks' main metrics, an undefined one "
+        "counting 0, or one `TASK.METRIC`.",
     )
     evaluate_every: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Steps between evaluations. Default: each epoch."

@@ -24,6 +24,7 @@ from safetensors.numpy import load_file, save
 
 from mtbert import atomic
 from mtbert.errors import UserError
+from mtbert.hashing import file_sha256
 
 __all__ = ["Cache", "content_key", "file_digest", "open_cache"]
 
@@ -62,8 +63,7 @@ def content_key(parts: Mapping[str, Any]) -> str:
 def file_digest(path: Path) -> str | None:
     """SHA-256 of a file's bytes; None where it cannot be read."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError:
         return None
 

@@ -67,7 +67,7 @@ def read_runs(folder: Path) -> list[Run]:
     for path in sorted(folder.rglob("summary.json")):
         try:
             summary = read_summary(path.parent)
-            lines = path.with_name("metrics.jsonl").read_text("utf-8").splitlines()
+            lines = path.with_name("metrics.jsonl").read_bytes().splitlines()
             dev = [r for r in map(json.loads, lines) if r["kind"] == "dev"]
             name = str(path.parent.relative_to(folder))
             runs.append(Run(folder.name if name == "." else name, summary, dev))

@@ -6,13 +6,15 @@ import logging
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Generator
 
 import mtbert
@@ -27,6 +29,7 @@ from mtbert.evaluation.metrics import mean_score, overall_score
 from mtbert.evaluation.predict import compute_features
 from mtbert.experiments.model_card import model_card
 from mtbert.experiments.tensorboard import require_tensorboard, tensorboard_log
+from mtbert.hashing import file_sha256
 from mtbert.model.encoder import Encoder
 from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
@@ -41,6 +44,7 @@ from mtbert.training.device import (
 )
 from mtbert.training.loop import Trainer
 from mtbert.training.losses import class_weights
+from mtbert.training.origin import Origin
 from mtbert.training.plan import describe
 from mtbert.training.run_folder import RunFolder, read_summary
 from mtbert.training.state import Phase, State
@@ -48,6 +52,8 @@ from mtbert.training.state import Phase, State
 __all__ = ["Interrupted", "plan", "train"]
 
 _FROZEN_RATE, _FINETUNE_RATE = 1e-3, 1e-5  # the paper, section 3.4
+
+_ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt")
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +67,7 @@ class _Prepared:
     """Everything that is known before the first step."""
 
     settings: Settings
+    folder: Path
     device: torch.device
     precision: str
     tokenizer: Tokenizer
@@ -69,6 +76,16 @@ class _Prepared:
     train: dict[str, TokenizedSet]
     sizes: Sizes
     dev: list[EvaluationSet]
+
+    @property
+    def origin(self) -> Origin:
+        """What a resumed run must start from too."""
+        files = {f"encoder/{n}": f for n in _ENCODER_FILES if (f := self.folder / n).is_file()}
+        for name, part in self.data.items():
+            found = {"train": part.train, **part.dev}
+            files |= {f"tasks.{name}.{key}": s.path for key, s in found.items() if s is not None}
+        hashes = {key: file_sha256(file) for key, file in sorted(files.items())}
+        return Origin(hashes, _environment(self))
 
     @property
     def description(self) -> str:
@@ -114,7 +131,7 @@ def _train(settings: Settings, output: Path, resume: bool) -> dict[str, Any]:
         require_tensorboard()
     started = time.perf_counter()
     prepared = _prepare(settings)
-    run = RunFolder(output, settings, resume=resume)
+    run = RunFolder(output, settings, prepared.origin, resume=resume)
     try:
         if run.finished:
             _log.info("%s: this run is finished", output)
@@ -156,9 +173,10 @@ def _prepare(settings: Settings) -> _Prepared:
         for name, part in data.items()
         for position, (set_name, found) in enumerate(part.dev.items())
     ]
+    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     return _Prepared(
-        settings, device, "bf16" if dtype == torch.bfloat16 else "fp32", tokenizer, network, data,
-        train_sets, _sizes(settings, train_sets), dev,
+        settings, folder, device, precision, tokenizer, network, data, train_sets,
+        _sizes(settings, train_sets), dev,
     )  # fmt: skip
 
 
@@ -211,6 +229,7 @@ def _phases(prepared: _Prepared) -> list[Phase]:
                 name="all",
                 epochs=training.epochs,
                 sources=prepared.train,
+                ids=_ids(prepared),
                 sizes=prepared.sizes,
                 class_weights=_class_weights(prepared),
                 trains_encoder=True,
@@ -247,6 +266,7 @@ def _frozen_phase(prepared: _Prepared, epochs: int, rate: float) -> Phase:
         name="heads",
         epochs=epochs,
         sources=features,
+        ids=_ids(prepared),
         sizes=prepared.sizes,
         class_weights=_class_weights(prepared),
         trains_encoder=False,
@@ -256,6 +276,10 @@ def _frozen_phase(prepared: _Prepared, epochs: int, rate: float) -> Phase:
         encoded_tokens=sum(int(part.lengths.sum()) for part in prepared.train.values()),
         encoding_seconds=seconds,
     )
+
+
+def _ids(prepared: _Prepared) -> dict[str, Sequence[str]]:
+    return {name: part.train.ids for name, part in prepared.data.items() if part.train is not None}
 
 
 def _class_weights(prepared: _Prepared) -> dict[str, torch.Tensor | None]:
@@ -269,8 +293,12 @@ def _finish(prepared: _Prepared, run: RunFolder, state: State) -> dict[str, Any]
     """Write the best model and the summary."""
     settings = prepared.settings
     summary = _summary(prepared, state)
+    run.check_there()
     with atomic.new_folder(run.path / "model") as folder:
-        save_network(prepared.network, settings.encoder.max_length, folder)
+        try:
+            save_network(prepared.network, settings.encoder.max_length, folder)
+        except SafetensorError as error:  # how safetensors reports a full disk
+            raise OSError(str(error)) from None
         atomic.write_text(folder / "tokenizer.json", prepared.tokenizer.to_json())
         atomic.write_json(
             folder / "tokenizer_config.json",
@@ -323,6 +351,16 @@ def _summary(prepared: _Prepared, state: State) -> dict[str, Any]:
         "unlabelled_rows": {name: found.left_out.unlabelled for name, found in sets.items()},
         "truncated": {name: part.truncated for name, part in prepared.train.items()},
         "leaks": {name: part.leaks for name, part in prepared.data.items()},
+        "left_out": state.left_out,
+        "learning_rate_factor": state.rate_factor,
+        "exploded": state.exploded,
+        **_environment(prepared),
+    }
+
+
+def _environment(prepared: _Prepared) -> dict[str, Any]:
+    """Where and with what is computed; another environment gives other last digits."""
+    return {
         "device": str(prepared.device),
         "precision": prepared.precision,
         "threads": torch.get_num_threads(),
@@ -330,6 +368,7 @@ def _summary(prepared: _Prepared, state: State) -> dict[str, Any]:
         "versions": {
             "mtbert": mtbert.__version__,
             "torch": str(torch.__version__),
+            "numpy": np.__version__,
             "python": platform.python_version(),
         },
     }
