@@ -21,13 +21,12 @@ from mtbert.data.batches import FeatureSet, TokenizedSet, tokenize
 from mtbert.data.schedules import Sizes, seed_from
 from mtbert.data.tasks import TaskData, load_tasks
 from mtbert.data.tokenizer import Tokenizer
-from mtbert.errors import UserError
 from mtbert.evaluation.evaluate import Evaluation, EvaluationSet, evaluate
 from mtbert.evaluation.metrics import mean_score, overall_score
 from mtbert.evaluation.predict import compute_features
 from mtbert.experiments.model_card import model_card
 from mtbert.experiments.tensorboard import require_tensorboard, tensorboard_log
-from mtbert.model.encoder import Encoder
+from mtbert.model.fit import check_fit
 from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.model.pretrained import load_encoder, save_network
@@ -130,7 +129,13 @@ def _prepare(settings: Settings) -> _Prepared:
     folder = locate(settings.encoder.path, settings.encoder.revision)
     tokenizer = Tokenizer.from_folder(folder)
     encoder = load_encoder(str(folder))
-    _check_fit(settings, encoder, tokenizer)
+    check_fit(
+        encoder.config,
+        settings.tasks,
+        max_length=settings.encoder.max_length,
+        vocabulary_size=tokenizer.vocabulary_size,
+        source=settings.encoder.path,
+    )
     dtype = compute_dtype(settings.training.precision, device)
     encoder.compute_dtype = dtype
     network = MultitaskNetwork(encoder, settings.tasks)
@@ -157,28 +162,6 @@ def _prepare(settings: Settings) -> _Prepared:
         settings, device, "bf16" if dtype == torch.bfloat16 else "fp32", tokenizer, network, data,
         train_sets, _sizes(settings, train_sets), dev,
     )  # fmt: skip
-
-
-def _check_fit(settings: Settings, encoder: Encoder, tokenizer: Tokenizer) -> None:
-    positions = encoder.config.max_position_embeddings
-    if settings.encoder.max_length > positions:
-        raise UserError(
-            f"encoder.max_length: found {settings.encoder.max_length}, but "
-            f"{settings.encoder.path} has {positions} positions"
-        )
-    if tokenizer.vocabulary_size > encoder.config.vocab_size:
-        raise UserError(
-            f"{settings.encoder.path}: the tokenizer has {tokenizer.vocabulary_size} tokens, but "
-            f"the encoder {encoder.config.vocab_size}"
-        )
-    joint = [
-        n for n, t in settings.tasks.items() if t.kind.is_pair and t.sequences_per_example == 1
-    ]
-    if joint and encoder.config.type_vocab_size < 2:
-        raise UserError(
-            f"tasks.{joint[0]}.pair_encoding: {settings.encoder.path} has one segment only; "
-            "use separately"
-        )
 
 
 def _sizes(settings: Settings, train_sets: Mapping[str, TokenizedSet]) -> Sizes:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from mtbert.errors import UserError
+from mtbert.reading import is_file, is_folder
 
 __all__ = ["PACKAGED", "PACKAGED_SHA256", "locate"]
 
@@ -31,9 +32,9 @@ def locate(source: str, revision: str | None = None) -> Path:
     """
     if source == PACKAGED:
         return _packaged_folder()
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file() and (folder / "model").is_dir():
+    folder = _expanded(Path(source))
+    if is_folder(folder):
+        if not is_file(folder / "config.json") and is_folder(folder / "model"):
             return folder / "model"
         return folder
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source) or source.startswith("."):
@@ -51,6 +52,13 @@ def locate(source: str, revision: str | None = None) -> Path:
             f"encoder.path: {source!r} is no folder here and could not be had from the Hub "
             f"({reason}); give a folder, or 'packaged'"
         ) from None
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user
+        return path
 
 
 def _packaged_folder() -> Path:

@@ -153,7 +153,7 @@ def _problem(path: Path) -> str | None:
                 return f"{name} is missing or damaged"
         if not {"state.json", "weights.safetensors", "moments.safetensors"} <= set(manifest):
             return "incomplete manifest"
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         return f"cannot be read ({error})"
     return None
 
