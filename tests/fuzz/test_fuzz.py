@@ -7,7 +7,7 @@ prints how many of each were tried and refused.
 import logging
 
 import pytest
-from harness import REFUSED, TRIED, fuzz
+from harness import REFUSED, SECONDS, TRIED, fuzz
 from targets import TARGETS, World
 
 MOST_INPUTS = 100_000
@@ -34,7 +34,7 @@ def test_odd_input_is_read_or_refused(world, name):
 @pytest.mark.long
 @pytest.mark.parametrize("name", TARGETS)
 def test_much_odd_input_is_read_or_refused(world, name):
-    TRIED[name] = REFUSED[name] = 0
+    TRIED[name] = REFUSED[name] = SECONDS[name] = 0
     strategy, attempt, _, count = TARGETS[name]
     fuzz(name, strategy, lambda value: attempt(world, value), count)
     assert TRIED[name] >= count
@@ -48,7 +48,8 @@ def test_more_than_a_hundred_thousand_inputs_were_tried(capsys):
     if not all(tried.values()):
         pytest.skip("counts what the tests before it tried")
     with capsys.disabled():
-        print(f"\n{sum(tried.values()):,} inputs tried:")
+        seconds = sum(SECONDS[name] for name in TARGETS)
+        print(f"\n{sum(tried.values()):,} inputs tried in {seconds:.0f} s of processor time:")
         for name, count in tried.items():
-            print(f"  {name}: {count:,}, {REFUSED[name]:,} refused")
+            print(f"  {name}: {count:,}, {REFUSED[name]:,} refused, {SECONDS[name]:.0f} s")
     assert sum(tried.values()) >= MOST_INPUTS
