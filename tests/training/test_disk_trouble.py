@@ -18,7 +18,10 @@ from mtbert.training.loop import Trainer
 from mtbert.training.origin import Origin
 from mtbert.training.run_folder import RunFolder
 
-CHANGES = {"threads": 1, "training": {"steps_per_epoch": 3, "checkpoint_every": 2, "epochs": 2, "log_every": 99}}
+CHANGES = {
+    "threads": 1,
+    "training": {"steps_per_epoch": 3, "checkpoint_every": 2, "epochs": 2, "log_every": 99},
+}
 
 
 def fill_the_disk(run: Path):

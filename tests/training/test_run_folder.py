@@ -148,7 +148,14 @@ def test_predictions_and_summary_are_replaced_as_a_whole(open_run):
     folder = run.path / "predictions"
     assert (folder / "sst-dev.jsonl").read_text("utf-8") == '{"id": "new"}\n{"id": "é"}\n'
     assert sorted(p.name for p in folder.iterdir()) == ["sst-dev.jsonl", "sst-other-dev.jsonl"]
-    facts = {"overall": 0.5, "mean": 0.5, "best_epoch": 1, "seconds": 1.5, "seed": 1}
+    facts = {
+        "overall": 0.5,
+        "mean": 0.5,
+        "best_epoch": 1,
+        "seconds": 1.5,
+        "seed": 1,
+        "versions": {},
+    }
     run.write_summary({"dev": {"sts": {"pearson": float("nan")}}, **facts})
     assert run.finished
     assert read_summary(run.path) == {"dev": {"sts": {"pearson": None}}, **facts}

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtbert.data.files import Row, Table, open_table, read_table
-from mtbert.errors import UserError, problem_list
-from mtbert.settings import TaskSettings
+from mtbert.errors import UserError, problem_list, shown
+from mtbert.settings import LARGEST_LABEL, TaskSettings
 
 __all__ = [
     "Example",
@@ -103,8 +103,8 @@ def iterate_examples(
                     )
             elif result.id in seen:
                 problems.append(
-                    f"{path}:{result.line}: id {result.id!r} stands in line {seen[result.id]} too, "
-                    "expected unique ids"
+                    f"{path}:{result.line}: id {shown(result.id)} stands in line "
+                    f"{seen[result.id]} too, expected unique ids"
                 )
             else:
                 seen[result.id] = result.line
@@ -154,11 +154,11 @@ def parse_label(task: TaskSettings, text: str) -> float:
         numbered = list(names) == [str(i) for i in range(len(names))]
         if value in range(len(names)) and (numbered or not numeric_names):
             return int(value)
-    elif math.isfinite(value):
+    elif abs(value) <= LARGEST_LABEL:
         low, high = task.range or (-math.inf, math.inf)
         if low <= value <= high:
             return value
-    raise ValueError(f"label {text[:60]!r}, expected {_expected(task)}")
+    raise ValueError(f"label {shown(text)}, expected {_expected(task)}")
 
 
 def _check_header(table: Table, needed: list[str], id_column: str) -> None:

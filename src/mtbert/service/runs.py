@@ -26,6 +26,9 @@ from mtbert.training.run_folder import read_run, read_summary
 
 __all__ = ["evaluate_run", "predict_file", "write_leaderboard"]
 
+_FORM = ("kind", "class_names", "loss_name", "range", "head", "features", "pair_encoding")
+"""What a head was made for."""
+
 
 def evaluate_run(path: Path, split: str) -> dict[str, Any]:
     """Metrics of a run's best model on a split of its own data.
@@ -128,6 +131,10 @@ def _load(path: Path) -> tuple[Settings, MultitaskModel]:
     settings, folder = read_run(path)
     device = resolve_device(settings)
     model = MultitaskModel.from_pretrained(folder, device=str(device))
+    for name, task in settings.trained_tasks.items():
+        kept = model.network.tasks.get(name)
+        if kept is None or any(getattr(kept, key) != getattr(task, key) for key in _FORM):
+            raise UserError(f"{path}: the model has no head for the task {name} of config.yaml")
     # The numbers that the run was trained and scored in, so that scores are the same again.
     model.network.encoder.compute_dtype = compute_dtype(settings.training.precision, device)
     for name, task in settings.tasks.items():

@@ -8,18 +8,34 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mtbert import atomic
 from mtbert.config import dump_yaml, load_config
 from mtbert.errors import UserError
+from mtbert.reading import is_file, read_json, why_invalid
 from mtbert.settings import Settings
 from mtbert.training.origin import Origin, check_format, differences
 
 __all__ = ["RunFolder", "read_run", "read_summary"]
 
 _LOCK = ".lock"
-_SUMMARY_KEYS = ("dev", "overall", "mean", "best_epoch", "seconds", "seed")
+
+
+class _Summary(BaseModel):
+    """What others read of a summary."""
+
+    model_config = ConfigDict(strict=True)
+
+    dev: Annotated[dict[str, dict[str, float | None]], Field(min_length=1)]
+    overall: float | None
+    mean: float | None
+    best_epoch: int
+    seconds: float
+    seed: int
+    versions: dict[str, str]
 
 
 class RunFolder:
@@ -186,16 +202,12 @@ def read_summary(path: Path) -> dict[str, Any]:
         UserError: there is none, or it is damaged.
     """
     try:
-        summary: dict[str, Any] = json.loads((path / "summary.json").read_text("utf-8"))
-        lacking = [key for key in _SUMMARY_KEYS if key not in summary]
-        if lacking:
-            raise ValueError(f"without {', '.join(lacking)}")
-        if not all(isinstance(metrics, dict) for metrics in summary["dev"].values()):
-            raise ValueError("scores of a task are no numbers by name")
+        summary = read_json(path / "summary.json")
+        _Summary.model_validate(summary)
     except FileNotFoundError:
         raise UserError(f"{path}: not a finished run, no summary.json in it") from None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}/summary.json: damaged: {error}") from None
+    except ValidationError as error:
+        raise UserError(f"{path}/summary.json: damaged: {why_invalid(error)}") from None
     return summary
 
 
@@ -205,10 +217,10 @@ def read_run(path: Path) -> tuple[Settings, Path]:
     Raises:
         UserError: there is none.
     """
-    if not (path / "config.yaml").is_file():
+    if not is_file(path / "config.yaml"):
         raise UserError(f"{path}: not a run folder, no config.yaml in it")
     check_format(path)
-    if not (path / "model" / "mtbert.json").is_file():
+    if not is_file(path / "model" / "mtbert.json"):
         raise UserError(f"{path}: has no model yet; finish it with mtbert train … --resume")
     return load_config(str(path / "config.yaml")), path / "model"
 
