@@ -50,7 +50,7 @@ TEXTS = {
     "tag": ("a: !!python/object:os.system ls\n", "c.yaml: not valid YAML"),
     "deep": ("a: " + "[" * 99 + "]" * 99, "c.yaml:1: nested too deeply"),
     "latin": (b"a: \xe9\n", "c.yaml: not UTF-8 at byte 3"),
-    "large": (b"#" * (1 << 20) + b"\n", "c.yaml: 1048577 bytes"),
+    "large": (b"#" * (1 << 18) + b"\n", "c.yaml: 262145 bytes, expected at most 262144"),
 }
 
 

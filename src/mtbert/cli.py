@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtbert import __version__
-from mtbert.errors import TrainingError, UserError
+from mtbert.errors import TrainingError, UserError, printable, shown
 
 __all__ = ["main"]
 
@@ -26,11 +26,10 @@ _OVERRIDES = "dotted settings, as in training.epochs=3 or seed=7"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parse(arguments)
+    log = logging.StreamHandler(sys.stderr)
+    log.setFormatter(_Printable("%(message)s"))
     logging.basicConfig(
-        level=logging.WARNING if options.quiet else logging.INFO,
-        format="%(message)s",
-        stream=sys.stderr,
-        force=True,
+        level=logging.WARNING if options.quiet else logging.INFO, handlers=[log], force=True
     )
     for noisy in ("httpx", "httpx2", "huggingface_hub", "filelock"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -50,6 +49,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mtbert: {str(error) or 'interrupted'}", file=sys.stderr)
         return 130
     return 0
+
+
+class _Printable(logging.Formatter):
+    """Log lines name what data files hold, so they are written as `printable` does."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _path(text: str) -> Path:
+    """A path of the command line, if the system can look it up.
+
+    Raises:
+        ArgumentTypeError: the name is too long, runs in a circle of links, or may not be seen.
+    """
+    try:
+        Path(text).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # told by the command, if it needs the file
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise argparse.ArgumentTypeError(f"{shown(text)}: {reason}") from None
+    return Path(text)
+
+
+def _file_to_write(text: str) -> Path:
+    """A path of the command line that is no folder.
+
+    Raises:
+        ArgumentTypeError: it is one, or `_path` refuses it.
+    """
+    path = _path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{shown(text)}: is a folder, expected a file")
+    return path
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -135,19 +169,30 @@ def _data_check(options: argparse.Namespace) -> None:
     if len(options.source) == 1 and (first.endswith((".yaml", ".yml")) or "." not in first):
         text, clean = check_config(first, options.override)
         clean_all = clean
-        print(text)
+        print(printable(text))
     else:
         clean_all = True
         for source in options.source:
             text, clean = check_file(Path(source))
             clean_all &= clean
-            print(text)
+            print(printable(text))
     if not clean_all:
         raise UserError("there are bad rows; mend them, or leave them out with on_bad_rows: skip")
 
 
+def _bench(options: argparse.Namespace) -> None:
+    from mtbert.atomic import finite
+    from mtbert.service.bench import bench, bench_table
+
+    found = bench(options.override)
+    if options.json:
+        print(json.dumps(finite(found), indent=2, allow_nan=False))
+    else:
+        print(bench_table(found))
+
+
 def _convert(options: argparse.Namespace) -> None:
-    from mtbert.model.pretrained import convert_legacy
+    from mtbert.model.legacy import convert_legacy
 
     output = options.output or options.file.with_name("model.safetensors")
     count = convert_legacy(options.file, output)
@@ -158,11 +203,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options and overrides in any order; argparse alone wants all overrides before --output."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if (
-        rest
-        and options.run in (_train, _experiment)
-        and not any(part.startswith("-") for part in rest)
-    ):
+    overridable = options.run in (_train, _experiment, _bench)
+    if rest and overridable and not any(part.startswith("-") for part in rest):
         options.override += rest
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -186,34 +228,36 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="one run, from a configuration to a run folder")
     train.add_argument("config", help="a YAML file, or the name of a shipped configuration")
     train.add_argument("override", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
-    train.add_argument("--output", type=Path, help="run folder (default: runs/NAME)")
+    train.add_argument("--output", type=_path, help="run folder (default: runs/NAME)")
     train.add_argument("--resume", action="store_true", help="go on where the run stopped")
     train.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="scores of the best model of a run")
-    evaluate.add_argument("run_folder", type=Path, metavar="RUN")
+    evaluate.add_argument("run_folder", type=_path, metavar="RUN")
     evaluate.add_argument("--split", default="dev", choices=["train", "dev", "test"])
     evaluate.add_argument("--json", action="store_true", help="print JSON")
     evaluate.set_defaults(run=_evaluate)
 
     predict = commands.add_parser("predict", help="answers for a CSV, TSV or JSONL file")
-    predict.add_argument("run_folder", type=Path, metavar="RUN")
+    predict.add_argument("run_folder", type=_path, metavar="RUN")
     predict.add_argument("--task", required=True)
     predict.add_argument("input", help="a file, or - for standard input")
-    predict.add_argument("--output", type=Path, help="JSONL file (default: standard output)")
+    predict.add_argument(
+        "--output", type=_file_to_write, help="JSONL file (default: standard output)"
+    )
     predict.set_defaults(run=_predict)
 
     leaderboard = commands.add_parser("leaderboard", help="the course's six prediction files")
-    leaderboard.add_argument("run_folders", type=Path, nargs="+", metavar="RUN-or-STUDY")
-    leaderboard.add_argument("--data", type=Path, required=True, help="the course's data folder")
-    leaderboard.add_argument("--output", type=Path, required=True)
+    leaderboard.add_argument("run_folders", type=_path, nargs="+", metavar="RUN-or-STUDY")
+    leaderboard.add_argument("--data", type=_path, required=True, help="the course's data folder")
+    leaderboard.add_argument("--output", type=_path, required=True)
     leaderboard.set_defaults(run=_leaderboard)
 
     experiment = commands.add_parser("experiment", help="a grid of runs, from a file or by name")
     experiment.add_argument("experiment", help="a grid's YAML file, or the name of a shipped one")
     experiment.add_argument("override", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
-    experiment.add_argument("--output", type=Path, help="study folder (default: runs/NAME)")
+    experiment.add_argument("--output", type=_path, help="study folder (default: runs/NAME)")
     experiment.add_argument(
         "--workers", type=_positive, default=1, metavar="N", help="runs at once, threads shared"
     )
@@ -223,15 +267,15 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser(
         "report", help="tables, figures and HTML of the runs below a folder"
     )
-    report.add_argument("folder", type=Path, metavar="DIR")
+    report.add_argument("folder", type=_path, metavar="DIR")
     report.add_argument(
-        "--export", type=Path, metavar="FOLDER",
+        "--export", type=_path, metavar="FOLDER",
         help="of a study: write its results as JSON to FOLDER/runs, and the Markdown beside it",
     )  # fmt: skip
     report.set_defaults(run=_report)
 
     compare = commands.add_parser("compare", help="runs side by side: scores, settings, intervals")
-    compare.add_argument("run_folders", type=Path, nargs="+", metavar="RUN")
+    compare.add_argument("run_folders", type=_path, nargs="+", metavar="RUN")
     compare.set_defaults(run=_compare)
 
     data = commands.add_parser("data", help="look at data").add_subparsers(
@@ -242,8 +286,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--set", dest="override", action="append", default=[], metavar="KEY=VALUE")
     check.set_defaults(run=_data_check)
 
+    bench = commands.add_parser("bench", help="what this machine uses, and how fast it trains")
+    bench.add_argument("override", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
+    bench.add_argument("--json", action="store_true", help="print JSON")
+    bench.set_defaults(run=_bench)
+
     convert = commands.add_parser("convert", help="pytorch_model.bin → model.safetensors")
-    convert.add_argument("file", type=Path)
-    convert.add_argument("output", type=Path, nargs="?")
+    convert.add_argument("file", type=_path)
+    convert.add_argument("output", type=_file_to_write, nargs="?")
     convert.set_defaults(run=_convert)
     return parser

@@ -1,7 +1,7 @@
 """Read a configuration: shipped name or YAML file, overrides, all problems at once; write it.
 
-A configuration is data from outside: YAML without aliases, of bounded size and depth, with
-unknown keys refused.
+A configuration is data from outside: YAML without aliases and merge keys, of bounded size and
+depth, with unknown keys refused.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from ruamel.yaml.events import (
     AliasEvent,
     MappingEndEvent,
     MappingStartEvent,
+    ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
 )
 
-from mtbert.errors import UserError, problem_list
+from mtbert.errors import UserError, problem_list, shown
+from mtbert.reading import is_file, is_folder, read_bytes
 from mtbert.settings import ColumnSettings, Settings, TaskSettings
 
 __all__ = [
@@ -38,7 +40,8 @@ __all__ = [
     "shipped_configs",
 ]
 
-_MAX_BYTES = 1 << 20
+_MAX_BYTES = 1 << 18
+_MAX_VALUES = 10_000  # more keep the parser, which is written in Python, busy for seconds
 _MAX_DEPTH = 32
 _PACKAGE = Path(__file__).parent
 _FILE_KEYS = ("train", "dev", "test")
@@ -57,13 +60,13 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
     """
     path = Path(source)
     shipped = shipped_configs()
-    if not path.is_file() and source in shipped:
+    if not is_file(path) and source in shipped:
         path = shipped[source]
-    elif not path.is_file():
+    elif not is_file(path):
         close = difflib.get_close_matches(source, shipped, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise UserError(
-            f"configuration {source!r} is neither a file nor a shipped name; {hint}shipped: "
+            f"configuration {shown(source)} is neither a file nor a shipped name; {hint}shipped: "
             + ", ".join(shipped)
         )
     tree = read_yaml(path)
@@ -74,18 +77,16 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
     if isinstance(data, dict):
         default_dir = os.environ.get("MTBERT_DATA")
         if "dir" not in data and default_dir:
-            data["dir"] = (
-                default_dir if default_dir == "packaged" else str(Path(default_dir).resolve())
-            )
+            data["dir"] = default_dir if default_dir == "packaged" else _resolved(Path(default_dir))
         elif "dir" not in data and path.parent != _PACKAGE / "configs":
-            data["dir"] = str(path.parent.resolve())
+            data["dir"] = _resolved(path.parent)
         elif isinstance(data.get("dir"), str) and data["dir"] != "packaged":
-            data["dir"] = str((path.parent / data["dir"]).resolve())
+            data["dir"] = _resolved(path.parent / data["dir"])
     encoder = tree.get("encoder")
     if isinstance(encoder, dict) and isinstance(encoder.get("path"), str):
         folder = path.parent / encoder["path"]
-        if encoder["path"] != "packaged" and folder.is_dir():
-            encoder["path"] = str(folder.resolve())
+        if encoder["path"] != "packaged" and is_folder(folder):
+            encoder["path"] = _resolved(folder)
     for override in overrides:
         _apply(tree, override)
     return parse_settings(tree, str(path))
@@ -143,13 +144,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UserError: it cannot be read, is too large or nested too deeply, or holds something else.
     """
     try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(raw) > _MAX_BYTES:
-        raise UserError(f"{path}: {len(raw)} bytes; a configuration has at most {_MAX_BYTES}")
-    try:
-        text = raw.decode("utf-8")
+        text = read_bytes(path, _MAX_BYTES).decode("utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     tree = _parse_yaml(text, str(path))
@@ -174,11 +171,20 @@ def _parse_yaml(text: str, source: str) -> Any:
 
 
 def _refuse_bombs(text: str, source: str) -> None:
-    depth = 0
+    depth = values = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         if isinstance(event, AliasEvent):
             raise UserError(
                 f"{source}:{event.start_mark.line + 1}: aliases (*name) are not allowed"
+            )
+        if isinstance(event, ScalarEvent) and event.value == "<<" and event.implicit[0]:
+            raise UserError(
+                f"{source}:{event.start_mark.line + 1}: merge keys (<<) are not allowed"
+            )
+        values += isinstance(event, (MappingStartEvent, SequenceStartEvent, ScalarEvent))
+        if values > _MAX_VALUES:
+            raise UserError(
+                f"{source}:{event.start_mark.line + 1}: more than {_MAX_VALUES} keys and values"
             )
         if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
             depth += 1
@@ -191,25 +197,34 @@ def _refuse_bombs(text: str, source: str) -> None:
 def _apply(tree: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     parts = key.split(".")
-    if not separator or not all(parts):
-        raise UserError(f"override {override!r}: expected KEY=VALUE, as in training.epochs=3")
-    value = _parse_yaml(text, f"override {key}") if text else None
+    if not separator or not all(parts) or len(parts) > _MAX_DEPTH:
+        raise UserError(f"override {shown(override)}: expected KEY=VALUE, as in training.epochs=3")
+    if len(text) > _MAX_BYTES:
+        raise UserError(f"override {shown(key)}: {len(text)} characters, at most {_MAX_BYTES}")
+    value = _parse_yaml(text, f"override {shown(key)}") if text else None
     if isinstance(value, str) and _names_file(parts) and _exists(value):
-        value = str(Path(value).resolve())
+        value = _resolved(Path(value))
     node = tree
     for part in parts[:-1]:
         child = node.setdefault(part, {})
         if not isinstance(child, dict):
-            raise UserError(f"override {override!r}: {part!r} holds a value, not a section")
+            raise UserError(
+                f"override {shown(override)}: {shown(part)} holds a value, not a section"
+            )
         node = child
     node[parts[-1]] = value
 
 
 def _exists(name: str) -> bool:
+    return is_file(Path(name)) or is_folder(Path(name))
+
+
+def _resolved(path: Path) -> str:
+    """The absolute path; one that cannot be resolved stays as it is and is refused when read."""
     try:
-        return Path(name).exists()
-    except (OSError, ValueError):  # longer than a path can be, or with a NUL
-        return False
+        return str(path.resolve())
+    except (OSError, ValueError, RuntimeError):  # a NUL, or links that run in a circle
+        return str(path)
 
 
 def _names_file(parts: Sequence[str]) -> bool:
@@ -233,9 +248,7 @@ def explain(error: Any, known_keys: Callable[[Sequence[str]], list[str]]) -> lis
             prefix = f"{'.'.join(location)}: " if location else ""
             return [prefix + line for line in str(error["ctx"]["error"]).split("\n")]
         case _:
-            shown = repr(found)
-            shown = shown if len(shown) <= 60 else shown[:57] + "…"
-            return [f"{where}: {error['msg'].lower()}, found {shown}"]
+            return [f"{where}: {error['msg'].lower()}, found {shown(found)}"]
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

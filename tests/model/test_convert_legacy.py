@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mtbert.errors import UserError
-from mtbert.model.pretrained import convert_legacy, load_encoder
+from mtbert.model.legacy import convert_legacy
+from mtbert.model.pretrained import load_encoder
 
 
 def test_convert_writes_the_tensors_of_a_plain_state_dict(bert_folder, tmp_path):

@@ -82,6 +82,29 @@ def test_values_of_a_regression_are_shown_in_five_parts(toy, tmp_path):
     assert [int(row[4]) for row in rows[:5]] == [7, 0, 7, 0, 6]
 
 
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        (["1", "1"], 1),
+        (["1", "1.0000000000000002"], 1),
+        (["1e-320", "0"], 5),
+        (["-3.4e38", "3.4e38"], 5),
+    ],
+)
+def test_labels_that_are_almost_equal_or_far_apart_are_counted(toy, tmp_path, values, parts):
+    rows = "".join(f"{i},a film,a plot,{value}\n" for i, value in enumerate(values))
+    (tmp_path / "t.csv").write_text("id,sentence1,sentence2,label\n" + rows)
+    tree = toy.tree("sts")
+    del tree["tasks"]["sts"]["range"]
+    tree["tasks"]["sts"] |= {"train": str(tmp_path / "t.csv")}
+    text, clean = check_config(str(toy.config(tmp_path / "run.yaml", tasks=tree["tasks"])))
+    assert clean
+    shown = text[: text.index("sts dev")].splitlines()
+    counts = [int(line.split()[-2]) for line in shown if line.strip().startswith("label")]
+    assert sum(counts) == 2
+    assert len(counts) <= parts
+
+
 def test_a_file_alone_is_checked_for_its_form(tmp_path):
     file = tmp_path / "rows.tsv"
     file.write_text("id\tsentence\tlabel\na\tx\t\nb\t\t1\nc\ty\n")

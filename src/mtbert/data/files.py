@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mtbert.errors import UserError
+from mtbert.reading import unique_keys
 
 __all__ = ["Row", "Table", "open_table", "read_table"]
 
-_MAX_LINE = 16 << 20
+_MAX_LINE = 2 << 20  # bytes of a line, and characters of a row that goes over several lines
 _UNDECODABLE = range(0xDC80, 0xDD00)
 
 
@@ -49,8 +50,9 @@ def open_table(path: Path) -> BinaryIO:
         return path.open("rb")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{path}: cannot be read: {reason}") from None
 
 
 def read_table(stream: BinaryIO, name: str) -> Table:
@@ -79,7 +81,7 @@ def read_table(stream: BinaryIO, name: str) -> Table:
         raise UserError(f"{name}:1: no column names, expected a header line")
     if _has_undecodable(first):
         raise UserError(f"{name}:1: not UTF-8; save the file as UTF-8")
-    return Table(name, tuple(header), _csv_rows(header, lines, delimiter))
+    return Table(name, tuple(header), _csv_rows(name, header, lines, delimiter))
 
 
 def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
@@ -94,11 +96,24 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[str]:
         yield line.decode("utf-8", "surrogateescape")
 
 
-def _csv_rows(header: list[str], lines: Iterator[str], delimiter: str) -> Iterator[Row]:
+def _csv_rows(name: str, header: list[str], lines: Iterator[str], delimiter: str) -> Iterator[Row]:
     csv.field_size_limit(_MAX_LINE)  # the module's own limit is shorter than some reviews
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    start, taken = 2, 0  # the header is line 1
+
+    def lines_of_a_row() -> Iterator[str]:
+        nonlocal taken
+        for line in lines:
+            taken += len(line)
+            if taken > _MAX_LINE:
+                raise UserError(
+                    f"{name}:{start}: a row of more than {_MAX_LINE >> 20} MiB; is a quote left "
+                    "open?"
+                )
+            yield line
+
+    reader = csv.reader(lines_of_a_row(), delimiter=delimiter, strict=True)
     while True:
-        start = reader.line_num + 2  # the header is line 1
+        start, taken = reader.line_num + 2, 0
         try:
             cells = next(reader, None)
         except csv.Error as error:
@@ -133,7 +148,7 @@ def _json_row(line: int, text: str) -> Row:
     if _has_undecodable(text):
         return Row(line, problem="not UTF-8, expected a file saved as UTF-8")
     try:
-        record = json.loads(text, object_pairs_hook=_unique_keys)
+        record = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         return Row(line, problem=f"not a JSON object ({reason}), expected one object a line")
@@ -145,13 +160,6 @@ def _json_row(line: int, text: str) -> Row:
             continue  # a nested value is no column
         values[key] = "" if value is None else _without_surrogates(str(value))
     return Row(line, values)
-
-
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        raise ValueError("a key stands twice")
-    return result
 
 
 def _without_surrogates(text: str) -> str:

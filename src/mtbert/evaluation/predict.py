@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +14,14 @@ from torch import Tensor
 from mtbert.data.batches import FeatureSet, TokenizedSet, token_budget_batches, tokenize
 from mtbert.data.examples import Example
 from mtbert.data.tokenizer import Tokenizer
+from mtbert.errors import UserError
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TaskSettings
 
 __all__ = ["Prediction", "compute_features", "compute_outputs", "decode", "predict_stream"]
 
-_STREAM_CHUNK = 1024
+_STREAM_CHUNK = 1024  # examples, and
+_STREAM_CHARACTERS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +107,36 @@ def predict_stream(
     tokenizer: Tokenizer,
     max_length: int,
 ) -> Iterator[tuple[Example, Prediction]]:
-    """Answer examples in order, a bounded number in memory at a time."""
+    """Answer examples in order, a bounded number in memory at a time.
+
+    Raises:
+        UserError: an answer is no number.
+    """
     task = network.tasks[name]
-    iterator = iter(examples)
-    while chunk := list(itertools.islice(iterator, _STREAM_CHUNK)):
-        tokenized = tokenize(chunk, task, tokenizer, max_length)
-        yield from zip(chunk, decode(task, compute_outputs(network, name, tokenized)), strict=True)
+    for chunk in _chunks(examples):
+        outputs = compute_outputs(network, name, tokenize(chunk, task, tokenizer, max_length))
+        answers = decode(task, outputs)
+        for example, answer in zip(chunk, answers, strict=True):
+            if not np.isfinite(answer.score):
+                raise UserError(
+                    f"task {name}: the answer for the row in line {example.line} is {answer.score};"
+                    " the model's weights are damaged, or training went wrong"
+                )
+            yield example, answer
+
+
+def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    """Examples in lists of bounded length; one ends with the example that makes it too long."""
+    chunk: list[Example] = []
+    characters = 0
+    for example in examples:
+        chunk.append(example)
+        characters += sum(map(len, example.texts))
+        if len(chunk) == _STREAM_CHUNK or characters >= _STREAM_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
 
 
 def _class(task: TaskSettings, probabilities: NDArray[np.float64]) -> Prediction:

@@ -10,13 +10,13 @@ from pathlib import Path
 from mtbert.config import data_file
 from mtbert.data.examples import read_examples
 from mtbert.data.schedules import Sizes, epoch_length
-from mtbert.model.locate import locate
+from mtbert.errors import UserError
+from mtbert.hashing import file_sha256
+from mtbert.model.locate import ENCODER_FILES, PACKAGED, local_folder
 from mtbert.settings import Settings, TaskSettings
 from mtbert.training.plan import task_plans
 
 __all__ = ["Content"]
-
-_ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt")
 
 
 class Content:
@@ -44,9 +44,9 @@ class Content:
             fields["dev"] = {
                 s: self._digest(data_file(settings, f)) for s, f in task.dev_files.items()
             }
-        folder = Path(settings.encoder.path).expanduser()
-        if folder.is_dir():
-            files = [locate(settings.encoder.path) / name for name in _ENCODER_FILES]
+        folder = local_folder(settings.encoder.path)
+        if folder is not None and settings.encoder.path != PACKAGED:
+            files = [folder / name for name in ENCODER_FILES]
             tree["encoder"]["path"] = [self._digest(file) for file in files if file.is_file()]
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -105,8 +105,10 @@ class Content:
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:
-            with path.open("rb") as stream:
-                self._digests[path] = hashlib.file_digest(stream, "sha256").hexdigest()
+            try:
+                self._digests[path] = file_sha256(path)
+            except OSError as error:
+                raise UserError(f"{path}: cannot be read: {error.strerror}") from None
         return self._digests[path]
 
 

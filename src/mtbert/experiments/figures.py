@@ -39,6 +39,7 @@ def render(draw: Callable[[Figure], None], width: float, height: float) -> str:
     except ImportError:
         raise UserError("report: needs matplotlib; run: pip install 'mtbert[report]'") from None
     style: dict[Any, Any] = {"svg.fonttype": "none", "font.size": 11, "svg.hashsalt": "mtbert"}
+    style["text.parse_math"] = False  # a dollar sign in a name is one
     style |= dict.fromkeys(
         ["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], _MARKER
     )

@@ -25,8 +25,9 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mtbert.config import explain, load_config, nearest, parse_settings, read_yaml
-from mtbert.errors import UserError, problem_list
+from mtbert.errors import UserError, problem_list, shown
 from mtbert.experiments.content import Content
+from mtbert.reading import is_file
 from mtbert.settings import Settings
 
 __all__ = ["Cell", "Experiment", "Run", "cells", "load_grid", "shipped_grids"]
@@ -34,6 +35,7 @@ __all__ = ["Cell", "Experiment", "Run", "cells", "load_grid", "shipped_grids"]
 SMALLEST = "smallest"
 """As `training.steps_per_epoch`: the batches that the smallest data set of the base has."""
 
+_MOST_PLACES = 10_000
 _CAP = "training.steps_per_epoch"
 _GRIDS = Path(__file__).parent / "grids"
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
@@ -169,6 +171,9 @@ def cells(experiments: Sequence[Experiment], overrides: Sequence[str] = ()) -> l
     Raises:
         UserError: a configuration or a data file cannot be used.
     """
+    places = sum(len(e.bases) * len(e.variations) * len(e.seeds) for e in experiments)
+    if places > _MOST_PLACES:
+        raise UserError(f"the grid has {places} places, at most {_MOST_PLACES} are run")
     content = Content()
     resolved = {
         (experiment.name, form, variation): _resolve(
@@ -201,12 +206,13 @@ def cells(experiments: Sequence[Experiment], overrides: Sequence[str] = ()) -> l
 
 def _find(source: str) -> Path:
     shipped = shipped_grids()
-    if Path(source).is_file():
+    if is_file(Path(source)):
         return Path(source)
     if source in shipped:
         return shipped[source]
     raise UserError(
-        f"experiment {source!r} is neither a file nor a shipped name{nearest(source, [*shipped])}"
+        f"experiment {shown(source)} is neither a file nor a shipped name"
+        f"{nearest(source, [*shipped])}"
     )
 
 
@@ -286,7 +292,7 @@ def _check_names(path: Path, grid: _Grid, inner: Sequence[Experiment]) -> None:
 def _beside(path: Path, name: str) -> str:
     """A file's name starts from the folder of the file that holds it."""
     beside = path.parent / name
-    return str(beside) if beside.is_file() else name
+    return str(beside) if is_file(beside) else name
 
 
 def _resolve(

@@ -10,18 +10,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mtbert import atomic
 from mtbert.config import load_config
-from mtbert.errors import UserError
+from mtbert.errors import UserError, shown
 from mtbert.experiments.model_card import shown_encoder
+from mtbert.reading import read_json, read_lines, why_invalid
 from mtbert.settings import Settings
 from mtbert.training.run_folder import read_summary
 
@@ -30,11 +32,78 @@ __all__ = ["Record", "Rows", "read_record", "read_stored", "store"]
 Array = NDArray[np.float64]
 
 FORMAT = 1
-_SUMMARY = (
-    "dev", "overall", "mean", "best_epoch", "epochs", "steps", "seconds", "step_seconds",
-    "encoding_seconds", "evaluation_seconds", "tokens", "tokens_per_second", "seed", "examples",
-    "device", "precision", "threads", "processor", "versions",
-)  # fmt: skip
+_LARGEST = 32 << 20
+"""Bytes of a record or its labels; one of a run of a thousand epochs takes less."""
+
+_Scores = Annotated[
+    dict[str, Annotated[dict[str, float | None], Field(min_length=1)]], Field(min_length=1)
+]
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Summary(_Checked):
+    """What is kept of summary.json."""
+
+    dev: _Scores
+    overall: float | None
+    mean: float | None
+    best_epoch: int
+    epochs: int
+    steps: int
+    seconds: float
+    step_seconds: float
+    encoding_seconds: float
+    evaluation_seconds: float
+    tokens: int
+    tokens_per_second: float | None
+    seed: int
+    examples: dict[str, int]
+    device: str
+    precision: str
+    threads: int
+    processor: str
+    versions: dict[str, str]
+
+
+class _Evaluation(_Checked):
+    epoch: float
+    step: int
+    dev: _Scores
+
+
+class _Gradients(_Checked):
+    step: int
+    gradient_cosine: dict[str, float | None]
+    surgery_weights: dict[str, float | None] | None = None
+
+
+class _Answers(_Checked):
+    """A task's dev rows: the digest of their labels, predictions as text of base 64."""
+
+    labels: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+    predicted: str
+    probability: str | None = None
+
+
+class _Stored(_Checked):
+    """A record as its JSON has it."""
+
+    name: str
+    settings: dict[str, Any]
+    summary: _Summary
+    curve: list[_Evaluation]
+    gradients: list[_Gradients]
+
+
+class _StoredRows(_Checked):
+    rows: dict[str, _Answers]
+
+
+class _Labels(_Checked):
+    labels: Annotated[list[float], Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,25 +173,20 @@ def read_record(path: Path, name: str | None = None) -> Record:
     """
     summary = read_summary(path)
     settings = load_config(str(path / "config.yaml"))
-    try:
-        lines = [json.loads(x) for x in (path / "metrics.jsonl").read_text("utf-8").splitlines()]
-        return Record(
-            name or path.name,
-            _flat_settings(settings),
-            {key: summary[key] for key in _SUMMARY if key in summary},
-            [_picked(line, "epoch", "step", "dev") for line in lines if line["kind"] == "dev"],
-            [
-                _picked(line, "step", "gradient_cosine", "surgery_weights")
-                for line in lines
-                if line.get("gradient_cosine")
-            ],
-            {
-                task: _read_rows(path / "predictions" / f"{task}-dev.jsonl", settings, task)
-                for task in summary["dev"]
-            },
-        )
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{path}: damaged run: {error!r}") from None
+    lines = read_lines(path / "metrics.jsonl")
+    kept = [line for line in lines if line.get("kind") == "dev" or line.get("gradient_cosine")]
+    content = {
+        "name": name or path.name,
+        "settings": _flat_settings(settings),
+        "summary": summary,
+        "curve": [line for line in kept if line.get("kind") == "dev"],
+        "gradients": [line for line in kept if line.get("gradient_cosine")],
+    }
+    rows = {
+        task: _read_rows(path / "predictions" / f"{task}-dev.jsonl", settings, task)
+        for task in summary["dev"]
+    }
+    return _record(content, rows, path)
 
 
 def store(record: Record, folder: Path) -> Path:
@@ -160,43 +224,84 @@ def read_stored(path: Path) -> Record:
         UserError: it is damaged, or of another format.
     """
     try:
-        content = json.loads(path.read_text("utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"format {content['format']}, this mtbert reads {FORMAT}")
-        rows = {}
-        for task, found in content["rows"].items():
-            labels = path.with_name(f"labels-{found['labels']}.json")
-            gold = json.loads(labels.read_text("utf-8"))["labels"]
-            probability = found.get("probability")
-            rows[task] = Rows(
-                found["labels"],
-                np.array(gold, np.float64),
-                _decode(found["predicted"], 1000, "<i2"),
-                None if probability is None else _decode(probability, 255, "u1"),
-            )
-        parts = {key: content[key] for key in ("name", "settings", "summary", "curve", "gradients")}
-        return Record(**parts, rows=rows)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: damaged record: {error!r}") from None
+        content = read_json(path, _LARGEST)
+        if content.get("format") != FORMAT:
+            found = shown(content.get("format"))
+            raise UserError(f"{path}: record of format {found}, this mtbert reads {FORMAT}")
+        answers = _StoredRows.model_validate(content).rows
+        return _record(content, {t: _stored_rows(path, a) for t, a in answers.items()}, path)
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file") from None
+    except ValidationError as error:
+        raise UserError(f"{path}: damaged record: {why_invalid(error)}") from None
+
+
+def _record(content: Mapping[str, Any], rows: dict[str, Rows], path: Path) -> Record:
+    """A record of checked parts.
+
+    Raises:
+        UserError: one is not what it should be, or rows of a task are missing.
+    """
+    try:
+        parts = _Stored.model_validate(content).model_dump()
+    except ValidationError as error:
+        raise UserError(f"{path}: damaged: {why_invalid(error)}") from None
+    if set(rows) != set(parts["summary"]["dev"]):
+        raise UserError(f"{path}: damaged: scores and predictions are of different tasks")
+    for point in parts["gradients"]:
+        if point["surgery_weights"] is None:
+            del point["surgery_weights"]
+    return Record(**parts, rows=rows)
+
+
+def _stored_rows(path: Path, found: _Answers) -> Rows:
+    file = path.with_name(f"labels-{found.labels}.json")
+    labels = _Labels.model_validate(read_json(file, _LARGEST)).labels
+    try:
+        predicted = _decode(found.predicted, 1000, "<i2")
+        probability = None if found.probability is None else _decode(found.probability, 255, "u1")
+    except ValueError as error:
+        raise UserError(f"{path}: damaged record: {error}") from None
+    for values in (predicted, probability):
+        if values is not None and len(values) != len(labels):
+            raise UserError(f"{path}: damaged record: {len(values)} rows, {len(labels)} labels")
+    return Rows(found.labels, np.array(labels, np.float64), predicted, probability)
 
 
 def _read_rows(path: Path, settings: Settings, task: str) -> Rows:
-    answers = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    names = settings.tasks[task].class_names
-    probability = None
-    if len(names) == 2:
-        told = [
-            a["probabilities"][names[1]] if "probabilities" in a else a["score"] for a in answers
-        ]
-        probability = np.rint(255 * np.clip(np.array(told, np.float64), 0, 1)) / 255
-    predicted = np.array([answer["prediction"] for answer in answers], np.float64)
-    text = "\n".join(f"{answer['id']}\t{answer['gold']}" for answer in answers)
+    answers = list(read_lines(path))
+    try:
+        names = settings.tasks[task].class_names
+        told = [_probability(answer, names) for answer in answers] if len(names) == 2 else None
+        text = "\n".join(f"{answer['id']}\t{answer['gold']}" for answer in answers)
+        gold, predicted = (
+            np.array([answer[key] for answer in answers], np.float64)
+            for key in ("gold", "prediction")
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{path}: damaged predictions: {error!r}") from None
+    if not len(gold):
+        raise UserError(f"{path}: damaged predictions: no row")
     return Rows(
         hashlib.sha256(text.encode()).hexdigest()[:12],
-        np.array([answer["gold"] for answer in answers], np.float64),
-        np.rint(1000 * predicted) / 1000,
-        probability,
+        gold,
+        np.rint(1000 * _known(predicted)) / 1000,
+        None
+        if told is None
+        else np.rint(255 * np.clip(_known(np.array(told, np.float64)), 0, 1)) / 255,
     )
+
+
+def _probability(answer: Mapping[str, Any], names: Sequence[str]) -> float:
+    """Of the second of two classes; the output itself where there is one output (`mse`)."""
+    if "probabilities" in answer:
+        return float(answer["probabilities"][names[1]])
+    return float(answer["score"])
+
+
+def _known(values: Array) -> Array:
+    """Zeros in the place of what is no number; the score of such a run is undefined anyway."""
+    return np.nan_to_num(values, posinf=0.0, neginf=0.0)
 
 
 def _flat_settings(settings: Settings) -> dict[str, Any]:
@@ -227,10 +332,6 @@ def _flat(prefix: str, tree: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _picked(record: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    return {key: record[key] for key in keys if key in record}
-
-
 def _rounded(value: Any) -> Any:
     """The same tree with floats of eight digits."""
     if isinstance(value, float):
@@ -253,4 +354,4 @@ def _encode(values: Array, scale: float, kind: str) -> str:
 
 
 def _decode(text: str, scale: float, kind: str) -> Array:
-    return np.frombuffer(base64.b64decode(text), kind).astype(np.float64) / scale
+    return np.frombuffer(base64.b64decode(text, validate=True), kind).astype(np.float64) / scale

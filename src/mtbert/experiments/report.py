@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tabulate import tabulate
 
 from mtbert import atomic
@@ -20,6 +20,7 @@ from mtbert.experiments.results import is_export, load_results
 from mtbert.experiments.study import is_study
 from mtbert.experiments.study_report import changes_csv, results_csv, sections
 from mtbert.experiments.tables import machine, shown
+from mtbert.reading import read_lines, why_invalid
 from mtbert.training.run_folder import read_summary
 
 __all__ = ["Run", "read_runs", "write_report"]
@@ -29,6 +30,15 @@ _INTRODUCTION = (
     "they are slightly optimistic."
 )
 _CURVES = "Main metric of each task over the epochs."
+
+
+class _Evaluation(BaseModel):
+    """What is read of a line of metrics.jsonl."""
+
+    model_config = ConfigDict(strict=True)
+
+    epoch: float
+    dev: dict[str, Annotated[dict[str, float | None], Field(min_length=1)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +109,16 @@ def read_runs(folder: Path) -> list[Run]:
     for path in sorted(folder.rglob("summary.json")):
         try:
             summary = read_summary(path.parent)
-            lines = path.with_name("metrics.jsonl").read_text("utf-8").splitlines()
-            dev = [r for r in map(json.loads, lines) if r["kind"] == "dev"]
+            lines = read_lines(path.with_name("metrics.jsonl"))
+            dev = [line for line in lines if line["kind"] == "dev"]
+            for record in dev:
+                _Evaluation.model_validate(record)
             name = str(path.parent.relative_to(folder))
             runs.append(Run(folder.name if name == "." else name, summary, dev))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path.parent}: damaged run: {error}") from None
+        except ValidationError as error:
+            raise UserError(f"{path.parent}: damaged run: {why_invalid(error)}") from None
+        except (OSError, KeyError) as error:
+            raise UserError(f"{path.parent}: damaged run: {error!r}") from None
     return runs
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mtbert.experiments.comparison import Group
 from mtbert.experiments.records import Record, read_record, read_stored, store
-from mtbert.experiments.study import Place, is_finished, is_study, read_places
+from mtbert.experiments.study import Place, copy_index, is_finished, is_study, read_places
 
 __all__ = ["Results", "export", "is_export", "load_results"]
 
@@ -96,8 +95,7 @@ def export(study: Path, folder: Path) -> Path:
         UserError: the study or a run is damaged, or the folder cannot be written.
     """
     stored = folder / _STORED
-    stored.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(study / "study.json", stored / "study.json")
+    copy_index(study, stored)
     for name in dict.fromkeys(place.run for place in read_places(study)):
         path = study / "runs" / name
         if not (stored / f"{name}.json").is_file() and is_finished(path):

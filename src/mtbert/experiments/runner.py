@@ -21,7 +21,8 @@ from mtbert import atomic
 from mtbert.errors import TrainingError
 from mtbert.experiments.grid import Cell, Run
 from mtbert.experiments.live import Board, Line
-from mtbert.experiments.study import State, Study, run_state
+from mtbert.experiments.study import PLANNED, State, Study, run_state
+from mtbert.reading import open_regular
 from mtbert.training.interrupt import watch_interruption
 from mtbert.training.run_folder import read_summary
 
@@ -44,8 +45,14 @@ class _Process:
 
 
 def launch_train(path: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """`mtbert train` of a run folder, in its own session; what it prints goes to log.txt."""
-    arguments = [str(path / "config.yaml"), "--output", str(path), "--resume"]
+    """`mtbert train` of a run folder, in its own session; what it prints goes to log.txt.
+
+    A run that was begun goes on with its own config.yaml: where its files are, the device and the
+    threads may be written there otherwise than they are planned now.
+    """
+    begun = path / "config.yaml"
+    config = begun if begun.exists() else path / PLANNED
+    arguments = [str(config), "--output", str(path), "--resume"]
     with (path / "log.txt").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "mtbert", "train", *arguments],
@@ -223,20 +230,28 @@ def _cores() -> int:
 
 def _last_step(path: Path) -> int:
     """The last step in metrics.jsonl, which may be growing; 0 if there is none."""
+    lines = _end(path / "metrics.jsonl").split(b"\n")[:-1]  # after the last line end: half a line
     try:
-        with (path / "metrics.jsonl").open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 8192))
-            lines = stream.read().split(b"\n")[:-1]  # what follows the last line end is half a line
         return int(json.loads(lines[-1])["step"])
-    except (OSError, IndexError, ValueError, KeyError, TypeError):
+    except (IndexError, ValueError, KeyError, TypeError):
         return 0
+
+
+def _end(path: Path) -> bytes:
+    """The last bytes of a file, which may be growing; none if it is not there."""
+    try:
+        with open_regular(path) as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 8192))
+            return stream.read(8192)
+    except FileNotFoundError:
+        return b""
 
 
 def _reason(path: Path, code: int) -> str:
     """Why a run failed: mtbert's own message, else the last line of its log."""
     if code < 0:
         return f"ended by signal {-code}"
-    lines = (path / "log.txt").read_text("utf-8", "replace").splitlines()
+    lines = _end(path / "log.txt").decode("utf-8", "replace").splitlines()
     told = [line for line in lines if line.startswith("mtbert: ")] or [x for x in lines if x]
     return told[-1].removeprefix("mtbert: ") if told else f"exit code {code}"
 

@@ -8,7 +8,7 @@ DIR/study.json            which run fills which place of which experiment
 from __future__ import annotations
 
 import fcntl
-import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,15 +19,18 @@ from typing import Any
 
 from mtbert import atomic
 from mtbert.config import dump_yaml
-from mtbert.errors import UserError
+from mtbert.errors import UserError, shown
 from mtbert.experiments.grid import Cell, Run
+from mtbert.reading import is_file, open_regular, read_json
 from mtbert.training.run_folder import read_summary
 
 __all__ = [
+    "PLANNED",
     "Place",
     "RunState",
     "State",
     "Study",
+    "copy_index",
     "is_finished",
     "is_study",
     "kept_models",
@@ -36,6 +39,11 @@ __all__ = [
 ]
 
 FORMAT = 1
+
+PLANNED = "planned.yaml"
+"""The configuration of a run that is to be made; a run that was begun has its own config.yaml."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 
 
 class State(StrEnum):
@@ -109,7 +117,7 @@ class Study:
         if state.state is State.BROKEN:
             shutil.rmtree(path)
         (path / "failed.json").unlink(missing_ok=True)
-        atomic.write_text(path / "config.yaml", dump_yaml(run.settings))
+        atomic.write_text(path / PLANNED, dump_yaml(run.settings))
         return path
 
     def tidy(self) -> None:
@@ -137,7 +145,16 @@ class Study:
 
 def is_study(folder: Path) -> bool:
     """Whether a folder is a study's."""
-    return (folder / "study.json").is_file()
+    return is_file(folder / "study.json")
+
+
+def copy_index(study: Path, folder: Path) -> None:
+    """Write what a study's study.json says into another folder.
+
+    Raises:
+        UserError: it is not there, or damaged, or the folder cannot be written.
+    """
+    atomic.write_json(folder / "study.json", _read_index(study))
 
 
 def read_places(folder: Path) -> list[Place]:
@@ -148,12 +165,22 @@ def read_places(folder: Path) -> list[Place]:
     """
     try:
         return [
-            Place(name, experiment["title"], form, variation, seed, run)
+            _place(name, experiment["title"], *cell)
             for name, experiment in _read_index(folder)["experiments"].items()
-            for form, variation, seed, run in experiment["cells"]
+            for cell in experiment["cells"]
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder}/study.json: damaged: {error!r}") from None
+
+
+def _place(*parts: Any) -> Place:
+    place = Place(*parts)
+    names = (place.experiment, place.title, place.form, place.variation, place.run)
+    if not all(isinstance(name, str) for name in names) or type(place.seed) is not int:
+        raise TypeError("a place is not of text and a seed")
+    if not _NAME.fullmatch(place.run):
+        raise ValueError(f"{shown(place.run)} is no name of a run")
+    return place
 
 
 def is_finished(path: Path) -> bool:
@@ -173,10 +200,12 @@ def run_state(path: Path) -> RunState:
         return RunState(State.BUSY, "another process is working on this run")
     if (path / "failed.json").exists():
         try:
-            found = json.loads((path / "failed.json").read_text("utf-8"))
+            found = read_json(path / "failed.json")
             # Exit code 2: what is in the folder cannot be used, and would not be the next time.
-            return RunState(State.BROKEN if found["code"] == 2 else State.FAILED, found["reason"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return RunState(
+                State.BROKEN if found["code"] == 2 else State.FAILED, str(found["reason"])
+            )
+        except (FileNotFoundError, UserError, KeyError):
             return RunState(State.BROKEN, "failed.json is damaged")
     return RunState(State.INTERRUPTED if (path / "metrics.jsonl").exists() else State.WAITING)
 
@@ -204,14 +233,14 @@ def kept_models(folder: Path) -> list[tuple[str, str, Path]]:
 
 def _read_index(folder: Path) -> dict[str, Any]:
     try:
-        index: dict[str, Any] = json.loads((folder / "study.json").read_text("utf-8"))
+        index = read_json(folder / "study.json")
         if index["format"] != FORMAT:
             raise ValueError(f"format {index['format']}, this mtbert reads {FORMAT}")
         if not isinstance(index["experiments"], dict):
             raise ValueError("no experiments")
     except FileNotFoundError:
         raise UserError(f"{folder}: not a study, no study.json in it") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError) as error:
         raise UserError(f"{folder}/study.json: damaged: {error}") from None
     return index
 
@@ -229,7 +258,7 @@ def _lacking(path: Path) -> str | None:
 def _is_locked(path: Path) -> bool:
     """Whether a process holds the run's lock; it dies with the process."""
     try:
-        with (path / ".lock").open("r+") as lock:
+        with open_regular(path / ".lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from mtbert.errors import UserError, problem_list
+from mtbert.errors import UserError, problem_list, shown
+from mtbert.reading import read_json
 
 __all__ = ["ACTIVATIONS", "EncoderConfig", "read_config"]
 
@@ -63,26 +63,22 @@ def read_config(file: Path) -> EncoderConfig:
         UserError: unreadable, another architecture, or an option that is not BERT's.
     """
     try:
-        raw = json.loads(file.read_text("utf-8"))
-        if not isinstance(raw, dict):
-            raise ValueError("expected a JSON object")
+        raw = read_json(file)
     except FileNotFoundError:
         raise UserError(f"{file}: no such file; expected a Hugging Face BERT folder") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{file}: cannot be read: {error}") from None
     if raw.get("model_type") != "bert":
         raise UserError(
-            f"{file}: architecture {raw.get('model_type')!r} is not supported, expected 'bert'"
+            f"{file}: architecture {shown(raw.get('model_type'))} is not supported, expected 'bert'"
         )
     problems = []
     if raw.get("position_embedding_type", "absolute") != "absolute":
-        problems.append(f"position_embedding_type {raw['position_embedding_type']!r}")
+        problems.append(f"position_embedding_type {shown(raw['position_embedding_type'])}")
     problems += [key for key in ("is_decoder", "add_cross_attention") if raw.get(key)]
     values: dict[str, Any] = {}
     for item in dataclasses.fields(EncoderConfig):
         value = raw.get(item.name, item.default)
         if not _has_type_of(value, item.default):
-            problems.append(f"{item.name} {value!r}")
+            problems.append(f"{item.name} {shown(value)}")
         else:
             values[item.name] = value
     if not problems:
@@ -104,16 +100,22 @@ def _impossible(config: EncoderConfig) -> list[str]:
     problems = []
     for name, limit in _LARGEST.items():
         if not 1 <= getattr(config, name) <= limit:
-            problems.append(f"{name} {getattr(config, name)}, expected 1 to {limit}")
+            problems.append(f"{name} {shown(getattr(config, name))}, expected 1 to {limit}")
     if not 0 < config.layer_norm_eps < 1:
-        problems.append(f"layer_norm_eps {config.layer_norm_eps}, expected above 0 and below 1")
+        problems.append(
+            f"layer_norm_eps {shown(config.layer_norm_eps)}, expected above 0 and below 1"
+        )
     if not 0 <= config.pad_token_id < config.vocab_size:
-        problems.append(f"pad_token_id {config.pad_token_id}, expected a token of the vocabulary")
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        problems.append(
+            f"pad_token_id {shown(config.pad_token_id)}, expected a token of the vocabulary"
+        )
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"):
         if not 0 <= getattr(config, name) < 1:
-            problems.append(f"{name} {getattr(config, name)}, expected 0 or more and below 1")
+            problems.append(f"{name} {shown(getattr(config, name))}, expected 0 or more, below 1")
     if config.hidden_act not in ACTIVATIONS:
-        problems.append(f"hidden_act {config.hidden_act!r}, expected one of {list(ACTIVATIONS)}")
+        problems.append(
+            f"hidden_act {shown(config.hidden_act)}, expected one of {list(ACTIVATIONS)}"
+        )
     if not problems and config.hidden_size % config.num_attention_heads:
         problems.append(
             f"hidden_size {config.hidden_size} does not divide by "

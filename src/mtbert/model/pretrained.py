@@ -1,33 +1,32 @@
 """Hugging Face BERT folders ↔ our modules, strict both ways.
 
 Key names are one table of rules, read from left to right to save and from right to left to load.
-Only safetensors is read; `convert_legacy` turns an old pickle into it under `weights_only`.
+Only safetensors is read; `mtbert.model.legacy` turns an old pickle into it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mtbert import atomic
-from mtbert.errors import UserError, problem_list
+from mtbert.errors import UserError, problem_list, shown
 from mtbert.model.encoder import Encoder
 from mtbert.model.encoder_config import read_config
 from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
-from mtbert.settings import TASK_NAME, TaskSettings
+from mtbert.reading import is_file, open_regular, read_json, why_invalid
+from mtbert.settings import TASK_NAME, EncoderSettings, TaskSettings
 
 __all__ = [
-    "convert_legacy",
     "load_encoder",
     "load_network",
     "read_tensors",
@@ -36,6 +35,7 @@ __all__ = [
 ]
 
 FORMAT = 1
+_LARGEST_HEADER = 4 << 20  # bytes; BERT-large needs 40,000
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +57,8 @@ _RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Module names: ours, and theirs; several of theirs are one of ours, joined along rows."""
 
+_READABLE = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
 _DROPPED = re.compile(r"(embeddings\.position_ids|cls\..*|heads\..*)")
 
 
@@ -69,10 +71,10 @@ def load_encoder(source: str, revision: str | None = None) -> Encoder:
     folder = locate(source, revision)
     config = read_config(folder / "config.json")
     file = folder / "model.safetensors"
-    if not file.is_file():
+    if not is_file(file):
         legacy = folder / "pytorch_model.bin"
         advice = f"; turn the old file into it with: mtbert convert {legacy}"
-        raise UserError(f"{folder}: no model.safetensors{advice if legacy.is_file() else ''}")
+        raise UserError(f"{folder}: no model.safetensors{advice if is_file(legacy) else ''}")
     with torch.device("meta"):
         encoder = Encoder(config)
     _fill(encoder, read_tensors(file), str(file))
@@ -110,53 +112,35 @@ def load_network(folder: Path) -> tuple[MultitaskNetwork, int]:
         UserError: a file is missing or damaged, or the format is a newer one.
     """
     try:
-        meta = json.loads((folder / "mtbert.json").read_text("utf-8"))
+        meta = read_json(folder / "mtbert.json")
         found = meta["format"]
         if found != FORMAT:
             raise UserError(
-                f"{folder}: format {found}, this mtbert reads {FORMAT}; use the version that "
-                "wrote it"
+                f"{folder}: format {shown(found)}, this mtbert reads {FORMAT}; use the version "
+                "that wrote it"
             )
         tasks = {name: TaskSettings.model_validate(t) for name, t in meta["tasks"].items()}
         if not tasks or not all(re.fullmatch(TASK_NAME, name) for name in tasks):
-            raise ValueError(f"task names {list(tasks)}")
-        max_length = int(meta["max_length"])
+            raise ValueError(f"task names {shown(list(tasks))}")
+        if any(task.uses is not None for task in tasks.values()):
+            raise ValueError("a task without a head of its own")
+        max_length = EncoderSettings(max_length=meta["max_length"]).max_length
     except FileNotFoundError:
         raise UserError(f"{folder}: no mtbert.json; is this a run's model folder?") from None
+    except ValidationError as error:
+        raise UserError(f"{folder}/mtbert.json: damaged: {why_invalid(error)}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{folder}/mtbert.json: damaged: {error}") from None
-    network = MultitaskNetwork(load_encoder(str(folder)), tasks)
+    encoder = load_encoder(str(folder))
+    with torch.device("meta"):
+        network = MultitaskNetwork(encoder, tasks)
     heads = read_tensors(folder / "heads.safetensors")
     problems = _mismatches(dict(network.heads.named_parameters()), heads)
     if problems:
         raise UserError(problem_list(f"{folder}/heads.safetensors", problems))
-    network.heads.load_state_dict(heads)
+    heads = {name: tensor.to(torch.float32) for name, tensor in heads.items()}
+    network.heads.load_state_dict(heads, assign=True)
     return network.eval(), max_length
-
-
-def convert_legacy(file: Path, output: Path) -> int:
-    """Write the tensors of a `pytorch_model.bin` as safetensors; returns their number.
-
-    The pickle is read by torch's restricted unpickler, which builds tensors and nothing else.
-
-    Raises:
-        UserError: it holds anything else, or cannot be read.
-    """
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise UserError(f"{file}: no such file") from None
-    except Exception as error:  # the unpickler raises many kinds, all meaning "not safe or broken"
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{file}: refused, not a plain file of tensors: {reason}") from None
-    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise UserError(f"{file}: expected tensors by name")
-    tensors = {str(name): tensor.clone().contiguous() for name, tensor in state.items()}
-    with atomic.new_folder(output.with_name(output.name + ".parts")) as part:
-        save_file(tensors, part / "tensors", {"format": "pt"})
-        (part / "tensors").replace(output)
-    output.with_name(output.name + ".parts").rmdir()
-    return len(tensors)
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -166,10 +150,16 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         UserError: missing or damaged.
     """
     try:
+        with open_regular(file) as stream:
+            header = int.from_bytes(stream.read(8), "little")
+        if header > _LARGEST_HEADER:
+            raise ValueError(f"a header of {header} bytes, expected at most {_LARGEST_HEADER}")
         return load_file(file)
     except FileNotFoundError:
         raise UserError(f"{file}: no such file") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # torch raises many kinds for shapes that cannot be
         raise UserError(f"{file}: not a valid safetensors file: {error}") from None
 
 
@@ -279,8 +269,10 @@ def _misfits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> lis
             problems.append(
                 f"{name}: shape {list(tensor.shape)}, expected {list(expected[name].shape)}"
             )
-        elif not tensor.is_floating_point():
+        elif tensor.dtype not in _READABLE:
             problems.append(f"{name}: {tensor.dtype}, expected floating point")
+        elif not torch.isfinite(tensor.to(torch.float32)).all():
+            problems.append(f"{name}: holds NaN or infinity")
     return problems
 
 

@@ -9,9 +9,11 @@ from mtbert.data.examples import Example
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.evaluation.predict import Prediction, predict_stream
+from mtbert.model.fit import check_fit
 from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.model.pretrained import load_network
+from mtbert.reading import is_file, is_folder
 
 __all__ = ["MultitaskModel"]
 
@@ -40,12 +42,20 @@ class MultitaskModel:
             UserError: not a model of mtbert, or damaged.
         """
         folder = Path(source)
-        if not folder.is_dir():
+        if not is_folder(folder):
             folder = locate(str(source), revision)
-        if (folder / "model" / "mtbert.json").is_file():
+        if is_file(folder / "model" / "mtbert.json"):
             folder = folder / "model"
         network, max_length = load_network(folder)
-        return cls(network.to(device), Tokenizer.from_folder(folder), max_length)
+        tokenizer = Tokenizer.from_folder(folder)
+        check_fit(
+            network.encoder.config,
+            network.tasks,
+            max_length=max_length,
+            vocabulary_size=tokenizer.vocabulary_size,
+            source=str(folder),
+        )
+        return cls(network.to(device), tokenizer, max_length)
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -1,0 +1,55 @@
+"""No input from outside gives a traceback, a hang, or memory beyond a bound.
+
+`make test` tries a few hundred inputs a target, `make test-long` more than 100,000 in all and
+prints how many of each were tried and refused.
+"""
+
+import logging
+
+import pytest
+from harness import REFUSED, SECONDS, TRIED, fuzz
+from targets import TARGETS, World
+
+MOST_INPUTS = 100_000
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, toy, finished):
+    return World(tmp_path_factory.mktemp("fuzz"), toy, finished)
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_odd_input_is_read_or_refused(world, name):
+    strategy, attempt, count, _ = TARGETS[name]
+    fuzz(name, strategy, lambda value: attempt(world, value), count)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", TARGETS)
+def test_much_odd_input_is_read_or_refused(world, name):
+    TRIED[name] = REFUSED[name] = SECONDS[name] = 0
+    strategy, attempt, _, count = TARGETS[name]
+    fuzz(name, strategy, lambda value: attempt(world, value), count)
+    assert TRIED[name] >= count
+    assert REFUSED[name] > 0
+
+
+@pytest.mark.long
+def test_more_than_a_hundred_thousand_inputs_were_tried(capsys):
+    """Runs after the others; alone it has nothing to count."""
+    tried = {name: TRIED[name] for name in TARGETS}
+    if not all(tried.values()):
+        pytest.skip("counts what the tests before it tried")
+    with capsys.disabled():
+        seconds = sum(SECONDS[name] for name in TARGETS)
+        print(f"\n{sum(tried.values()):,} inputs tried in {seconds:.0f} s of processor time:")
+        for name, count in tried.items():
+            print(f"  {name}: {count:,}, {REFUSED[name]:,} refused, {SECONDS[name]:.0f} s")
+    assert sum(tried.values()) >= MOST_INPUTS
