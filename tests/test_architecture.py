@@ -54,7 +54,7 @@ MAY_USE_FILES = {
 }
 READS_WITHOUT_BOUND = {
     "service.machine",  # the kernel's
-    "training.checkpoint",  # a run's own state, bounded by its manifest
+    "training.checkpoint",  # a run's own state
     "training.origin",
     "training.run_folder",
 }
