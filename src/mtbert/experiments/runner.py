@@ -50,6 +50,7 @@ def launch_train(path: Path, environment: Mapping[str, str]) -> subprocess.Popen
     A run that was begun goes on with its own config.yaml: where its files are, the device and the
     threads may be written there otherwise than they are planned now.
     """
+    path = path.absolute()  # so that its name is no option
     begun = path / "config.yaml"
     config = begun if begun.exists() else path / PLANNED
     arguments = [str(config), "--output", str(path), "--resume"]

@@ -93,6 +93,8 @@ def _durations(results: Results) -> list[Figure]:
             continue
 
         def draw(figure: Canvas, bars: Any = bars, form: str = form) -> None:
+            from matplotlib.ticker import MaxNLocator
+
             left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1.2))
             for y, (_, groups) in enumerate(bars):
                 _draw_seconds(left, y, groups)
@@ -103,6 +105,7 @@ def _durations(results: Results) -> list[Figure]:
             right.set(xlabel="difference to the task alone", title="improvement")
             right.axvline(0, color=GREY, linewidth=1)
             for panel in (left, right):
+                panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
                 tidy(panel)
             handles = {str(h.get_label()): h for h in right.containers}
             figure.legend(
