@@ -8,14 +8,20 @@ from mtbert.errors import UserError
 from mtbert.experiments.compare import compare, group_runs
 from mtbert.experiments.comparison import Group, difference, score, seconds_difference
 from mtbert.experiments.records import read_record
+from mtbert.experiments.study import read_places
 
 
 @pytest.fixture(scope="module")
 def runs(study):
-    """Run folders by (form, variation, seed)."""
+    """Run folders by form and variation, and seed; of two experiments the first."""
 
     def find(label, seed):
-        return next((study / "runs").glob(f"{label}-s{seed}-*"))
+        name = next(
+            p.run
+            for p in read_places(study)
+            if (f"{p.form}-{p.variation}", p.seed) == (label, seed)
+        )
+        return study / "runs" / name
 
     return find
 
@@ -35,7 +41,7 @@ def test_runs_that_differ_in_their_seed_alone_are_one_row(runs):
     assert lines[0].split() == [
         "run", "seeds", "sst", "accuracy", "para", "accuracy", "sts", "pearson", "s/epoch",
     ]  # fmt: skip
-    assert lines[2].startswith(str(paths[2]))
+    assert lines[2].startswith(str(paths[0]))
     assert "1, 2" in lines[2]
     assert lines[3].startswith(str(paths[1]))
     assert "training.batching method3 method2" in " ".join(text.split())

@@ -37,7 +37,7 @@ def grid(base):
 
     yield read
     for file in written:
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
 def test_the_papers_experiments_take_sixteen_runs_for_twenty_one_places(paper_cells):
@@ -150,7 +150,7 @@ BAD = {
     "form without base": ("forms: {a: {}}\n", "every one of `forms` needs a `base`"),
     "no seed": ("base: base.yaml\nseeds: []\n", "seeds:"),
     "bad name": ("base: base.yaml\nvariations: {../x: {}}\n", "variations.../x"),
-    "unknown task": ("base: base.yaml\nvariations: {x: {tasks: [stt]}}\n", "did you mean 'sst'?"),
+    "unknown task": ("base: base.yaml\nvariations: {x: {tasks: [sstx]}}\n", "did you mean 'sst'?"),
     "unknown setting": ("base: base.yaml\nset: {training.epoch: 1}\n", "did you mean 'epochs'?"),
     "bad setting": ("base: base.yaml\nset: {training.epochs: -1}\n", "training.epochs"),
     "no such base": ("base: nothing.yaml\n", "'nothing.yaml' is neither a file nor a shipped name"),

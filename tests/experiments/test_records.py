@@ -49,7 +49,7 @@ def test_a_record_holds_scores_answers_and_curves(study):
     record = read_record(path)
     assert (record.name, record.seed) == (path.name, 1)
     for task in ("sst", "para", "sts"):
-        gold, predicted = answers(task, 0.8 - 0.06 + 0.005, 1)
+        gold, predicted = answers(task, 0.8 - 0.06 + 0.005)
         assert np.array_equal(record.rows[task].gold, gold)
         assert record.rows[task].predicted == pytest.approx(predicted, abs=6e-4)
         assert record.score(task) == main_score(task, gold, predicted)
