@@ -14,6 +14,7 @@ __all__ = [
     "DURATIONS",
     "FINDINGS",
     "FORMS",
+    "FORM_NOTES",
     "LEADERBOARD",
     "TABLES",
     "TASKS",
@@ -28,7 +29,14 @@ TASKS = {"sst": "SST", "para": "Paraphrase", "sts": "STS"}
 """Names of the tasks in tables."""
 
 FORMS = {"paper": "the paper's form", "ours": "our recipe"}
-"""Pairs separately with features u, v on the pooled [CLS]; pairs jointly with our schedule."""
+
+FORM_NOTES = {
+    "paper": "each sentence of a pair alone, features u and v of the pooled [CLS], squared error "
+    "for paraphrase and STS, constant rates",
+    "ours": "the sentences of a pair jointly, cross entropy for paraphrase, rate with warm-up and "
+    "linear decay, weight decay, clipping",
+}
+"""What the forms are, for reports."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from mtbert.experiments.document import Bullets, Section, Table
 from mtbert.experiments.findings import change_interval, judge, shown_interval
 from mtbert.experiments.paper import (
     FINDINGS,
+    FORM_NOTES,
     FORMS,
     LEADERBOARD,
     TABLES,
@@ -112,8 +113,12 @@ def _introduction(results: Results) -> list[str | Bullets | Table]:
 
 
 def _departures(results: Results) -> list[str]:
-    """What differs from the paper, as the runs themselves tell it."""
-    lines = []
+    """The forms, and what differs from the paper, as the runs themselves tell it."""
+    lines = [
+        f"{_form(form).capitalize()}: {FORM_NOTES[form]}."
+        for form in results.forms
+        if form in FORM_NOTES
+    ]
     records = list(results.records.values())
     if any(r.settings["encoder.path"] == "packaged" for r in records):
         lines.append(
