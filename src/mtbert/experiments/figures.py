@@ -84,4 +84,5 @@ def curves(panels: Sequence[tuple[str, str, Sequence[Curve]]], x_label: str) -> 
 def tidy(panel: Axes) -> None:
     """Without a box, with a faint grid."""
     panel.spines[["top", "right"]].set_visible(False)
+    panel.set_axisbelow(True)
     panel.grid(alpha=0.25)

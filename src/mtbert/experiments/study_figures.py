@@ -107,7 +107,8 @@ def _durations(results: Results) -> list[Figure]:
             for panel in (left, right):
                 panel.xaxis.set_major_locator(MaxNLocator(nbins=5))
                 tidy(panel)
-            handles = {str(h.get_label()): h for h in right.containers}
+            drawn = {str(h.get_label()): h for h in right.containers}
+            handles = {name: drawn[name] for name in TASKS.values() if name in drawn}
             figure.legend(
                 list(handles.values()), list(handles), loc="outside lower center", frameon=False,
                 ncols=len(handles),
