@@ -42,8 +42,9 @@ test: $(STAMP) ## Run the tests, save the long ones
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-long
-test-long: $(STAMP) ## Run the long tests
-	$(BIN)/python -m pytest -m long $(ARGS)
+test-long: $(STAMP) ## Run the long tests and write their result into docs/guarantees.md
+	$(BIN)/python -m pytest -m long --junitxml=build/long.xml $(ARGS)
+	$(BIN)/python tools/long_suite_docs.py build/long.xml
 
 .PHONY: lint
 lint: $(STAMP) ## Check format, style and types

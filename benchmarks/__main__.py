@@ -8,7 +8,10 @@ from pathlib import Path
 
 from benchmarks.common import write
 
-NAMES = ("ceiling", "optimizer", "pcgrad", "training")
+NAMES = (
+    "ceiling", "optimizer", "pcgrad", "training", "ablation", "frozen", "evaluation", "data",
+    "scaling",
+)  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -31,6 +31,13 @@ from mtbert.data.examples import read_examples
 from mtbert.data.schedules import Sizes, Step, plan_epoch
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.model.locate import PACKAGED, locate
+from mtbert.service.machine import (
+    QUIET,
+    Stopwatch,
+    computes_bf16,
+    memory_mb,
+    processor_fields,
+)
 from mtbert.settings import TaskSettings
 
 __all__ = [
@@ -39,6 +46,7 @@ __all__ = [
     "Stopwatch",
     "busy_note",
     "computes_bf16",
+    "configuration",
     "data_in_use",
     "interleave",
     "machine",
@@ -49,6 +57,7 @@ __all__ = [
     "say",
     "steps",
     "tokenized",
+    "training_file",
     "write",
 ]
 
@@ -102,7 +111,7 @@ def say(text: str) -> None:
 
 def machine() -> dict[str, Any]:
     """Processor, threads, versions and date."""
-    processor = _processor()
+    processor = processor_fields()
     return {
         "processor": processor.get("model name") or platform.processor() or platform.machine(),
         "family": processor.get("cpu family"),
@@ -118,31 +127,6 @@ def machine() -> dict[str, Any]:
         },
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def computes_bf16() -> bool:
-    """Whether the processor has bf16 instructions; without them bf16 is only emulated."""
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-
-
-def memory_mb(what: str) -> float:
-    """This process's memory: `VmRSS` now, `VmHWM` at its peak; NaN elsewhere than on Linux."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        return float("nan")
-    (line,) = (line for line in status.read_text().splitlines() if line.startswith(what))
-    return int(line.split()[1]) / 1024
-
-
-def _processor() -> dict[str, str]:
-    """The first processor of /proc/cpuinfo, by field."""
-    file = Path("/proc/cpuinfo")
-    if not file.is_file():
-        return {}
-    first = file.read_text().split("\n\n")[0]
-    pairs = (line.split(":", 1) for line in first.splitlines() if ":" in line)
-    return {key.strip(): value.strip() for key, value in pairs}
 
 
 def _slug(about: Mapping[str, Any]) -> str:
@@ -214,40 +198,11 @@ def ratios(
     return {"median": statistics.median(found), "least": min(found), "greatest": max(found)}
 
 
-class Stopwatch:
-    """Time since it was made, and what share of the processor others took meanwhile."""
-
-    def __init__(self) -> None:
-        self._busy, self._own = _busy_seconds(), time.process_time()
-        self._start = time.perf_counter()
-
-    def read(self) -> dict[str, float]:
-        """`seconds`, and `others`: 0 on an idle machine, 1 where nothing was left to us."""
-        seconds = time.perf_counter() - self._start
-        foreign = _busy_seconds() - self._busy - (time.process_time() - self._own)
-        return {"seconds": seconds, "others": max(0.0, foreign / seconds / (os.cpu_count() or 1))}
-
-
 def busy_note(turns: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
     """Whether the machine was quiet enough for its figures to be used."""
     worst = max(turn["others"] for figures in turns.values() for turn in figures)
-    verdict = "quiet" if worst <= _QUIET else "BUSY: do not use these figures"
+    verdict = "quiet" if worst <= QUIET else "BUSY: do not use these figures"
     return f"other processes took up to {worst:.0%} of the processor in a turn ({verdict})."
-
-
-_QUIET = 0.05
-
-
-def _busy_seconds() -> float:
-    """Processor seconds used by anyone since boot, time stolen by other guests included.
-
-    Elsewhere than on Linux, NaN.
-    """
-    file = Path("/proc/stat")
-    if not file.is_file():
-        return float("nan")
-    user, nice, system, _, _, irq, softirq, steal = map(int, file.read_text().split()[1:9])
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 # Real batches
@@ -301,13 +256,31 @@ def _data_folder() -> tuple[Path, str]:
     return Path(mtbert.__file__).parent / "demo_data", "packaged"
 
 
-def tokenized(name: str) -> tuple[TaskSettings, TokenizedSet]:
-    """Settings and training examples of a task, at most 10,000 of them; pairs jointly."""
+def training_file(name: str) -> tuple[Path, str]:
+    """A task's training file, and the name of its label column."""
     folder, where = _data_folder()
     file, label = _TASKS[name].demo if where == "packaged" else _TASKS[name].course
-    task = TaskSettings(train=file, columns={"label": label}, **_TASKS[name].settings)
-    examples = read_examples(folder / file, task).examples
-    order = np.random.default_rng(0).permutation(len(examples))[:_SAMPLE]
+    return folder / file, label
+
+
+def configuration(name: str, **changes: Any) -> dict[str, Any]:
+    """A configuration of one task on its own train and dev files, as plain values."""
+    file, label = training_file(name)
+    task = _TASKS[name].settings | {
+        "train": str(file),
+        "dev": str(file.with_name(file.name.replace("train", "dev"))),
+        "columns": {"label": label},
+        "on_bad_rows": "skip",
+    }
+    return {"tasks": {name: task}} | changes
+
+
+def tokenized(name: str, most: int = _SAMPLE) -> tuple[TaskSettings, TokenizedSet]:
+    """Settings and training examples of a task, at most so many, at random; pairs jointly."""
+    file, label = training_file(name)
+    task = TaskSettings(train=file.name, columns={"label": label}, **_TASKS[name].settings)
+    examples = read_examples(file, task).examples
+    order = np.random.default_rng(0).permutation(len(examples))[:most]
     tokenizer = Tokenizer.from_folder(locate(PACKAGED))
     return task, tokenize([examples[i] for i in order], task, tokenizer, 512)
 

@@ -35,7 +35,7 @@ from mtbert.model.encoder import Encoder
 from mtbert.model.locate import PACKAGED, locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TaskSettings
-from mtbert.training.device import compute_dtype, keep_freed_memory
+from mtbert.training.device import compute_dtype, fit_encoder, keep_freed_memory
 from mtbert.training.gradients import compute_gradients
 from mtbert.training.losses import example_losses
 from mtbert.training.optimizer import AdamW, parameter_groups
@@ -124,11 +124,12 @@ def _load() -> tuple[dict[str, TaskSettings], dict[str, TokenizedSet]]:
 def ours(surgery: str) -> Turn:
     """A contestant: mtbert's step with or without surgery."""
     keep_freed_memory()
+    torch.set_flush_denormal(True)
     tasks, sources = _load()
     network = MultitaskNetwork(Encoder.from_pretrained(PACKAGED), tasks)
     for name in NAMES:
         network.head(name).initialise(Generator().manual_seed(0))
-    network.encoder.compute_dtype = _dtype()
+    fit_encoder(network.encoder, _dtype(), torch.device("cpu"))
     shared, heads = network.shared_parameters(), network.head_parameters()
     optimizer = AdamW(
         parameter_groups(

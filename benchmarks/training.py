@@ -40,8 +40,8 @@ from mtbert.model.encoder import Encoder
 from mtbert.model.locate import PACKAGED, locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TaskSettings
-from mtbert.training.device import compute_dtype, keep_freed_memory
-from mtbert.training.gradients import compute_gradients
+from mtbert.training.device import compute_dtype, fit_encoder, keep_freed_memory
+from mtbert.training.gradients import compute_gradients, total_norm
 from mtbert.training.optimizer import AdamW, parameter_groups
 
 ROUNDS = 3
@@ -140,6 +140,7 @@ def size(layers: nn.Module) -> int:
 def ours(precision: str) -> Turn:
     """A contestant: fresh weights each turn, then warm-up, then the measured steps."""
     keep_freed_memory()
+    torch.set_flush_denormal(True)
     task, source = tokenized("sst")
     return partial(_our_turn, task, source, compute_dtype(precision, torch.device("cpu")))
 
@@ -149,7 +150,7 @@ def _our_turn(
 ) -> dict[str, float]:
     network = MultitaskNetwork(Encoder.from_pretrained(PACKAGED), {"sst": task})
     network.head("sst").initialise(Generator().manual_seed(number))
-    network.encoder.compute_dtype = dtype
+    fit_encoder(network.encoder, dtype, torch.device("cpu"))
     train = _our_step(network, source, Generator().manual_seed(number))
     plan = steps({"sst": source}, number, WARM_UP + STEPS)
     for step in plan[:WARM_UP]:
@@ -185,8 +186,7 @@ def _our_step(
             shared=shared,
             dropout=dropout,
         )
-        nn.utils.clip_grad_norm_(network.parameters(), CLIP)
-        optimizer.step()
+        optimizer.step(grad_scale=(total_norm(network.parameters()) / CLIP).clamp(min=1))
         optimizer.zero_grad()
 
     return train

@@ -3,6 +3,7 @@
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
+os.environ["MTBERT_CACHE"] = "off"  # what a test reads is what it tests
 
 import pytest
 import torch

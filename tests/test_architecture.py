@@ -20,7 +20,7 @@ TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.item
 
 LAYERS = [
     {"errors"},
-    {"settings", "batch", "atomic", "reading"},
+    {"settings", "batch", "atomic", "hashing", "reading"},
     {"config"},
     {"data"},
     {"model"},
@@ -34,15 +34,19 @@ LAYERS = [
 MAY_USE_FILES = {
     "atomic",
     "config",
+    "data.cache",
+    "hashing",
     "data.files",
     "model.legacy",
     "model.locate",
     "model.pretrained",
     "reading",
     "training.checkpoint",
+    "training.origin",
     "training.run_folder",
     "evaluation.predict",
     "evaluation.leaderboard",
+    "service.machine",
     "cli",
     "demo",
 }
@@ -126,8 +130,8 @@ def test_imports_point_to_earlier_layers_only(module):
 
 
 def test_modules_of_the_first_layers_do_not_form_a_circle():
-    """`settings`, `batch`, `atomic` and `reading` are independent of each other."""
-    for module in ("settings", "batch", "atomic", "reading"):
+    """`settings`, `batch`, `atomic`, `hashing` and `reading` are independent of each other."""
+    for module in ("settings", "batch", "atomic", "hashing", "reading"):
         assert own_imports(module) <= {"errors"}
 
 
@@ -236,3 +240,19 @@ def test_the_light_modules_do_not_import_torch(module):
     )
     assert run.stdout == "[] []\n"
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
+def test_help_imports_nothing_that_takes_time(arguments):
+    code = (
+        "import sys; from mtbert.cli import main\n"
+        f"try: main({arguments})\n"
+        "except SystemExit: pass\n"
+        "print('heavy:', sorted({'torch', 'numpy', 'pydantic', 'ruamel', 'tokenizers', 'scipy', "
+        "'sklearn', 'tqdm', 'tabulate'} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert run.stdout.endswith("heavy: []\n")
+    assert "mtbert" in run.stdout

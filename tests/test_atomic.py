@@ -149,6 +149,35 @@ with atomic.new_file(root / "a.txt") as stream, atomic.new_folder(root / "model"
     assert (folder / "a").read_text() == "old"
 
 
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
+    left = [".a.txt.0123abcd.partial", ".model.ffffffff.partial"]
+    (tmp_path / left[0]).write_text("half")
+    (tmp_path / left[1]).mkdir()
+    (tmp_path / left[1] / "a").write_text("half")
+    others = ["a.partial", ".a.partial", ".a.0123abcdef.partial", "0123abcd.partial", ".a"]
+    for name in others:
+        (tmp_path / name).write_text("mine")
+    atomic.remove_partials(tmp_path)
+    assert entries(tmp_path) == sorted(others)
+    atomic.remove_partials(tmp_path / "missing")
+
+
+def test_every_new_folder_is_on_disk_as_an_entry_of_its_parent(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(atomic, "_sync", synced.append)
+    atomic.write_text(tmp_path / "a" / "b" / "c.txt", "1")
+    assert {tmp_path, tmp_path / "a", tmp_path / "a" / "b"} <= set(synced)
+
+
+def test_a_file_in_a_folder_is_named_where_it_would_have_been(tmp_path):
+    name = "x" * 250
+    with (
+        pytest.raises(UserError, match=f"{tmp_path}/model/{name}: cannot be written"),
+        atomic.new_folder(tmp_path / "model") as partial,
+    ):
+        atomic.write_text(partial / name, "1")
+
+
 def test_everything_is_synced_before_it_takes_its_name(tmp_path, monkeypatch):
     events = []
     fsync, replace = atomic.os.fsync, Path.replace
@@ -159,7 +188,7 @@ def test_everything_is_synced_before_it_takes_its_name(tmp_path, monkeypatch):
         Path, "replace", lambda self, to: (events.append("rename"), replace(self, to))[1]
     )
     atomic.write_text(tmp_path / "a.txt", "1")
-    assert events == ["sync", "rename"]
+    assert events == ["sync", "rename", "sync"]
     events.clear()
     with atomic.new_folder(tmp_path / "model") as partial:
         (partial / "a").write_bytes(b"1")

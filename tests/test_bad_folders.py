@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from toy import write_encoder
 
+from mtbert.hashing import file_sha256
 from mtbert.training import checkpoint
 
 
@@ -106,7 +107,7 @@ def newer_checkpoint(run):
     folder = unfinish(run)
     edit_json(folder / "state.json", format=2)
     files = {name: folder / name for name in json.loads((folder / "manifest.json").read_text())}
-    sums = {n: [f.stat().st_size, checkpoint._sha256(f)] for n, f in files.items()}
+    sums = {n: [f.stat().st_size, file_sha256(f)] for n, f in files.items()}
     (folder / "manifest.json").write_text(json.dumps(sums))
 
 

@@ -241,7 +241,7 @@ def test_help_does_not_import_torch():
 
 
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(toy, tmp_path, call):
-    training = {"epochs": 40, "checkpoint_every": 1000, "evaluate_every": 1000}
+    training = {"epochs": 200, "checkpoint_every": 1000, "evaluate_every": 1000}
     config = toy.config(tmp_path / "c.yaml", "sst", training=training)
     command = [sys.executable, "-m", "mtbert", "train", str(config), "--output", "run"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -254,10 +254,10 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(toy, tmp_path, call):
     assert err.endswith("mtbert: run: stopped; go on with --resume\n")
     assert "Traceback" not in err
     stopped = len(records(tmp_path / "run", "train"))
-    assert 0 < stopped < 160
+    assert 0 < stopped < 800
     code, *_ = call("train", config, "--output", "run", "--resume")
     assert code == 0
-    assert [r["step"] for r in records(tmp_path / "run", "train")] == list(range(1, 161))
+    assert [r["step"] for r in records(tmp_path / "run", "train")] == list(range(1, 801))
 
 
 def test_a_reader_that_goes_away_ends_predict_without_a_traceback(finished, tmp_path):

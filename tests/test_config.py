@@ -59,7 +59,7 @@ def test_a_file_is_read(load):
         ("training: {epoch: 3}", "training.epoch: unknown key; did you mean 'epochs'?"),
         ("training: {learningrate: 1}", "did you mean 'learning_rate'?"),
         ("encoder: {pth: x}", "encoder.pth: unknown key; did you mean 'path'?"),
-        ("data: {zzzz: x}", "data.zzzz: unknown key; known: dir"),
+        ("data: {zzzz: x}", "data.zzzz: unknown key; known: cache, dir"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(refuse, line, expected):

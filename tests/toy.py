@@ -44,6 +44,10 @@ TASKS = {
         "head": "pooled",
     },
 }
+TIMES = {
+    "seconds", "step_seconds", "evaluation_seconds", "encoding_seconds", "run_seconds",
+    "tokens_per_second",
+}  # fmt: skip
 ROWS = {"sst": 16, "para": 12, "sts": 20}  # training examples; half as many in dev
 
 
@@ -148,6 +152,21 @@ def model_bytes(output: Path):
     """The weights of a run's model as they lie on disk."""
     names = ("model.safetensors", "heads.safetensors")
     return {name: (output / "model" / name).read_bytes() for name in names}
+
+
+def results(output: Path):
+    """Everything that a run leaves, but for the times: what an exact resume must reproduce."""
+    summary = json.loads((output / "summary.json").read_text("utf-8"))
+    texts = [output / "metrics.jsonl", *sorted((output / "predictions").iterdir())]
+    newest = max((output / "checkpoints").glob("step-*"), key=lambda p: int(p.name[5:]))
+    state = json.loads((newest / "state.json").read_text("utf-8"))
+    return {
+        "model": model_bytes(output),
+        "checkpoint": {p.name: p.read_bytes() for p in newest.glob("*.safetensors")},
+        "state": {key: value for key, value in state.items() if key not in TIMES},
+        "texts": {file.name: file.read_text("utf-8") for file in texts},
+        "summary": {key: value for key, value in summary.items() if key not in TIMES},
+    }
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,31 @@ from typing import Any, TextIO
 
 from mtbert.errors import UserError
 
-__all__ = ["finite", "new_file", "new_folder", "sync_folder", "write_json", "write_text"]
+__all__ = [
+    "finite",
+    "new_file",
+    "new_folder",
+    "remove_partials",
+    "sync_folder",
+    "write_json",
+    "write_text",
+    "writing",
+]
+
+_PARTIAL = re.compile(r"\..*\.[0-9a-f]{8}\.partial")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the system says against a write becomes the user's message.
+
+    Raises:
+        UserError: full disk, no permission, no such folder, …
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 @contextmanager
@@ -26,14 +51,14 @@ def new_file(path: Path) -> Iterator[TextIO]:
     """
     partial = _beside(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", newline="") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+        with writing(path):
+            _make(path.parent)
+            with partial.open("w", encoding="utf-8", newline="") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
+            _sync(path.parent)
     finally:
         with suppress(OSError):  # a name that could not be made cannot be removed either
             partial.unlink()
@@ -62,19 +87,31 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     partial, old = _beside(path), _beside(path)
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        sync_folder(partial)
-        if path.exists():
-            path.replace(old)
-        partial.replace(path)
-        _sync(path.parent)
-        if old.exists():
-            shutil.rmtree(old)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
+        with writing(path):
+            _make(path.parent)
+            partial.mkdir()
+            yield partial
+            sync_folder(partial)
+            if path.exists():
+                path.replace(old)
+            partial.replace(path)
+            _sync(path.parent)
+            if old.exists():
+                shutil.rmtree(old)
+    except UserError as error:  # of a file in it: named where it would have been
+        raise UserError(str(error).replace(str(partial), str(path))) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove_partials(folder: Path) -> None:
+    """Remove what killed writers left unfinished in a folder; nobody else may be writing there."""
+    for path in folder.glob(".*.partial"):
+        if _PARTIAL.fullmatch(path.name):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def finite(value: Any) -> Any:
@@ -93,6 +130,14 @@ def sync_folder(folder: Path) -> None:
     for file in sorted(folder.rglob("*")):
         _sync(file)
     _sync(folder)
+
+
+def _make(folder: Path) -> None:
+    """A folder with all above it, each on disk as an entry of its parent."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        _sync(path.parent)
 
 
 def _sync(path: Path) -> None:

@@ -152,6 +152,17 @@ def _data_check(options: argparse.Namespace) -> None:
         raise UserError("there are bad rows; mend them, or leave them out with on_bad_rows: skip")
 
 
+def _bench(options: argparse.Namespace) -> None:
+    from mtbert.atomic import finite
+    from mtbert.service.bench import bench, bench_table
+
+    found = bench(options.override)
+    if options.json:
+        print(json.dumps(finite(found), indent=2, allow_nan=False))
+    else:
+        print(bench_table(found))
+
+
 def _convert(options: argparse.Namespace) -> None:
     from mtbert.model.legacy import convert_legacy
 
@@ -164,7 +175,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options and overrides in any order; argparse alone wants all overrides before --output."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.run is _train and not any(part.startswith("-") for part in rest):
+    if rest and options.run in (_train, _bench) and not any(part.startswith("-") for part in rest):
         options.override += rest
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -221,6 +232,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("source", nargs="+", metavar="CONFIG-or-FILES")
     check.add_argument("--set", dest="override", action="append", default=[], metavar="KEY=VALUE")
     check.set_defaults(run=_data_check)
+
+    bench = commands.add_parser("bench", help="what this machine uses, and how fast it trains")
+    bench.add_argument("override", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
+    bench.add_argument("--json", action="store_true", help="print JSON")
+    bench.set_defaults(run=_bench)
 
     convert = commands.add_parser("convert", help="pytorch_model.bin → model.safetensors")
     convert.add_argument("file", type=_path)

@@ -80,6 +80,13 @@ class DataSettings(_Section):
         "comes with mtbert. Default: the environment variable `MTBERT_DATA`, or else the folder "
         "of the configuration file.",
     )
+    cache: bool | str = Field(
+        True,
+        description="Keep token ids for the next run, keyed by the file's content and all that "
+        "decides them. `true`: the folder in the environment variable `MTBERT_CACHE` (`off`: "
+        "none), or else `mtbert` in the user's folder for caches (`XDG_CACHE_HOME`, `~/.cache`); "
+        "or the name of a folder. At most 4 GiB; it can be removed at any time.",
+    )
 
 
 class EncoderSettings(_Section):
@@ -330,6 +337,12 @@ class TrainingSettings(_Section):
         description="Numbers of the forward and backward pass; weights and optimizer are always "
         "fp32. `auto` takes bf16 where the processor or GPU computes in it.",
     )
+    non_finite: Literal["stop", "skip", "halve"] = Field(
+        "stop",
+        description="When a task's loss or gradient is NaN or infinite: `stop` the run before the "
+        "weights change, `skip` that task's part of the step, or `halve` all learning rates from "
+        "then on and skip. What is left out is counted in summary.json.",
+    )
     deterministic: bool = Field(
         False, description="Refuse operations that may differ between identical runs."
     )
@@ -340,8 +353,8 @@ class TrainingSettings(_Section):
     )
     select: str = Field(
         "sum",
-        description="What picks the best epoch: `sum` of the tasks' main metrics, or one "
-        "`TASK.METRIC`.",
+        description="What picks the best epoch: `sum` of the tasks' main metrics, an undefined one "
+        "counting 0, or one `TASK.METRIC`.",
     )
     evaluate_every: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Steps between evaluations. Default: each epoch."

@@ -19,7 +19,7 @@ def problems_of(write, make_task):
     def problems(content, name="rows.csv", **task):
         path = write(content, name)
         found = read_examples(path, make_task(on_bad_rows="skip", **task))
-        return [p.removeprefix(f"{path.parent}/") for p in found.problems], found.examples
+        return [p.removeprefix(f"{path.parent}/") for p in found.left_out.problems], found.examples
 
     return problems
 
@@ -32,7 +32,11 @@ def test_a_row_becomes_an_example(write, make_task):
         Example("r1", ("A fine film .",), 1, 2),
         Example("r2", ("Bad",), 0, 3),
     ]
-    assert (found.problems, found.unlabelled, found.unused_columns) == ([], 0, ())
+    assert (found.left_out.problems, found.left_out.unlabelled, found.left_out.unused_columns) == (
+        [],
+        0,
+        (),
+    )
 
 
 def test_a_pair_has_two_texts_and_columns_can_be_mapped(write, make_task):
@@ -40,7 +44,7 @@ def test_a_pair_has_two_texts_and_columns_can_be_mapped(write, make_task):
     columns = {"id": "key", "text": "q1", "text2": "q2", "label": "same"}
     found = read_examples(path, make_task(kind="pair_classification", columns=columns))
     assert found.examples == [Example("x", ("a", "b"), 1, 2)]
-    assert found.unused_columns == ("extra",)
+    assert found.left_out.unused_columns == ("extra",)
 
 
 def test_rows_without_id_column_are_numbered_from_one(write, make_task):
@@ -52,7 +56,7 @@ def test_an_unnamed_index_column_is_no_bother(write, make_task):
     content = "\tid\tsentence\tlabel\n0\tx\ta\tbad\n"
     found = read_examples(write(content), make_task())
     assert found.examples == [Example("x", ("a",), 0, 2)]
-    assert found.unused_columns == ()
+    assert found.left_out.unused_columns == ()
 
 
 @pytest.mark.parametrize(
@@ -153,13 +157,13 @@ def test_a_blank_label_is_unlabelled_where_the_file_serves_several_tasks(write, 
     path = write(HEAD + "r1,a,good\nr2,b,\nr3,c,  \n")
     found = read_examples(path, make_task(), blank_is_unlabelled=True)
     assert [e.id for e in found.examples] == ["r1"]
-    assert (found.unlabelled, found.problems) == (2, [])
+    assert (found.left_out.unlabelled, found.left_out.problems) == (2, [])
 
 
 def test_a_null_label_is_unlabelled_where_the_file_serves_several_tasks(write, make_task):
     lines = '{"sentence": "a", "label": "bad"}\n{"sentence": "b", "label": null}\n'
     found = read_examples(write(lines, "x.jsonl"), make_task(), blank_is_unlabelled=True)
-    assert (len(found.examples), found.unlabelled) == (1, 1)
+    assert (len(found.examples), found.left_out.unlabelled) == (1, 1)
 
 
 def test_to_predict_labels_are_not_looked_at_and_texts_may_be_empty(write, make_task):

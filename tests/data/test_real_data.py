@@ -11,7 +11,7 @@ import pytest
 
 from mtbert.data.batches import tokenize
 from mtbert.data.examples import read_examples
-from mtbert.data.leaks import leaked
+from mtbert.data.leaks import leaked, text_keys
 from mtbert.errors import UserError
 from mtbert.settings import TaskSettings
 
@@ -53,16 +53,16 @@ def read(name, part):
 def test_every_row_of_every_file_is_read_or_told(name, train, dev, test):
     for part, rows in (("train", train), ("dev", dev), ("test-student", test)):
         found = read(name, part)
-        assert len(found.examples) + len(found.problems) == rows
+        assert len(found.examples) + len(found.left_out.problems) == rows
         bad = name == "quora" and part != "test-student"
-        assert len(found.problems) == (1 if bad else 0)
+        assert len(found.left_out.problems) == (1 if bad else 0)
         assert len({e.id for e in found.examples}) == len(found.examples)
 
 
 @pytest.mark.parametrize("part", ["train", "dev"])
 def test_the_bad_row_of_quora_is_told_by_file_and_line(part):
     path = FOLDER / f"quora-{part}.csv"
-    (problem,) = read("quora", part).problems
+    (problem,) = read("quora", part).left_out.problems
     place, line, found = problem.split(":", 2)
     assert place == str(path)
     cells = path.read_text("utf-8").split("\n")[int(line) - 1].rstrip("\r").split("\t")
@@ -93,7 +93,8 @@ def test_quotes_of_reviews_are_decoded_once_and_a_second_layer_left():
     [("sts", "dev", 16), ("sts", "test-student", 18), ("ids-sst", "dev", 2)],
 )
 def test_examples_that_stand_in_train_too_are_counted(name, part, count):
-    assert len(leaked(read(name, "train").examples, read(name, part).examples)) == count
+    train, evaluation = (text_keys(read(name, split).examples) for split in ("train", part))
+    assert len(leaked(train, evaluation)) == count
 
 
 @pytest.mark.parametrize(("name", "mean"), [("ids-sst", 25.0), ("sts", 28.4), ("quora", 30.6)])

@@ -1,14 +1,14 @@
 import json
 import warnings
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.models import WordPiece
 
-from mtbert.data.tokenizer import Ragged, Tokenizer
+from mtbert.data.ragged import Ragged
+from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 
 TEXTS = [
@@ -138,12 +138,3 @@ def test_a_tokenizer_without_the_special_tokens_of_bert_is_refused(tmp_path):
     FastTokenizer(WordPiece({"a": 0}, unk_token="a")).save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(UserError, match=r"no token \[CLS\]"):
         Tokenizer.from_folder(tmp_path)
-
-
-@given(st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=5), max_size=6))
-def test_ragged_rows_come_back_as_they_went_in(lists):
-    ragged = Ragged.from_rows(lists)
-    assert rows(ragged) == lists
-    assert ragged.lengths.tolist() == [len(row) for row in lists]
-    assert ragged.values.dtype == np.int32
-    assert len(ragged.values) == sum(map(len, lists))

@@ -24,7 +24,9 @@ def sets_of(toy, model, *, frozen=False, **selects):
         inputs = tokenize(examples, task, model.tokenizer, model.max_length)
         if frozen:
             inputs = compute_features(model.network, name, inputs)
-        found.append(EvaluationSet(name, "dev", examples, inputs, selects.get(name, True)))
+        found.append(
+            EvaluationSet(name, "dev", [e.id for e in examples], inputs, selects.get(name, True))
+        )
     return found
 
 
@@ -74,7 +76,7 @@ DEV = {
 
 
 def test_what_selects_is_the_sum_or_one_metric():
-    found = Evaluation(DEV, {}, {})
+    found = Evaluation(DEV, {}, {}, {})
     assert found.main == {"sst": 0.5, "para": 0.75, "sts": 0.5}
     assert found.selection_score("sum") == 1.75
     assert found.selection_score("sts.spearman") == -0.5

@@ -182,3 +182,54 @@ def test_without_tensorboard_the_run_is_refused_before_anything_is_written(
     with pytest.raises(UserError, match=r"pip install 'mtbert\[tensorboard\]'"):
         toy.train(tmp_path / "run", "sst", training={"tensorboard": True})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_run_takes_tokens_from_the_cache_and_is_the_same(toy, tmp_path, caplog):
+    """Nothing of a run tells whether the cache helped: not its log, not its files."""
+    for name in ("sst-train.csv", "sst-dev.csv"):
+        shutil.copy(toy.folder / name, tmp_path / name)
+    with (tmp_path / "sst-dev.csv").open("a", encoding="utf-8") as dev:
+        dev.write("x" + (toy.folder / "sst-train.csv").read_text("utf-8").splitlines()[3] + "\n")
+        dev.write("y,no label at all,\n")
+    tree = toy.tree("sst", data={"dir": str(tmp_path), "cache": str(tmp_path / "cache")})
+    tree["tasks"]["sst"]["on_bad_rows"] = "skip"
+    told, summaries = [], []
+    for name, cache in (("without", False), ("miss", True), ("hit", True)):
+        data = tree["data"] if cache else {"dir": str(tmp_path), "cache": False}
+        caplog.clear()
+        summaries.append(toy.train(tmp_path / name, **tree | {"data": data}))
+        told.append([r.message for r in caplog.records if r.levelname == "WARNING"])
+        assert len(list((tmp_path / "cache").glob("*"))) == (2 if cache else 0)
+    assert told[0] == told[1] == told[2]
+    assert len(told[0]) == 2
+    for key in ("examples", "skipped_rows", "unlabelled_rows", "truncated", "leaks", "dev"):
+        assert summaries[0][key] == summaries[1][key] == summaries[2][key]
+    assert summaries[0]["leaks"] == {"sst": {"dev": 1}}
+    assert summaries[0]["skipped_rows"] == {"sst/train": 0, "sst/dev": 1}
+    for name in ("miss", "hit"):
+        assert_same_run(tmp_path / "without", tmp_path / name)
+
+
+@pytest.mark.parametrize("mode", ["finetune", "frozen"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_deterministic_run_repeats_itself_bit_for_bit(toy, tmp_path, mode, precision):
+    training = {
+        "deterministic": True, "precision": precision, "batching": "continued", "accumulate": 2,
+        "surgery": "none" if mode == "frozen" else "pcgrad", "clip": 1.0, "weight_decay": 0.01,
+    }  # fmt: skip
+    try:
+        for name in ("a", "b"):
+            torch.rand(3)  # the global random state is no part of a run
+            toy.train(tmp_path / name, training=training, encoder={"mode": mode}, seed=11)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+
+
+def assert_same_run(first, second):
+    """Weights, metrics and predictions, byte for byte; clocks stand in summary.json alone."""
+    assert model_bytes(first) == model_bytes(second)
+    names = ["metrics.jsonl", *(f"predictions/{p.name}" for p in (first / "predictions").iterdir())]
+    assert len(names) > 1
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes()

@@ -19,6 +19,12 @@ def layout_of(lengths):
     return Layout(lengths, torch.device("cpu"))
 
 
+def attend_packed(qkv, lengths, heads, rate, generator):
+    """Tokens one after another, `[T, 3 * H * D]`, into their slots, attended, and back."""
+    layout = layout_of(lengths)
+    return attend(layout.place(qkv), layout, heads, rate, generator)[layout.slots]
+
+
 def each_alone(qkv, lengths, heads):
     """torch's own attention, one sequence after the other."""
     results = []
@@ -36,7 +42,7 @@ def each_alone(qkv, lengths, heads):
 def test_packed_attention_is_each_sequences_attention(lengths, heads, size):
     qkv = packed(lengths, heads, size).requires_grad_()
     expected = each_alone(qkv, lengths, heads)
-    found = attend(qkv, layout_of(lengths), heads, 0.1, None)
+    found = attend_packed(qkv, lengths, heads, 0.1, None)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
     weights = torch.randn(expected.shape, generator=Generator().manual_seed(1)).double()
     (wanted,) = torch.autograd.grad(expected, qkv, weights)
@@ -49,16 +55,16 @@ def test_permuting_sequences_permutes_results():
     order = [4, 0, 6, 2, 5, 1, 3]
     parts = qkv.split(list(LENGTHS))
     shuffled = torch.cat([parts[i] for i in order])
-    straight = attend(qkv, layout_of(LENGTHS), 2, 0.0, None).split(list(LENGTHS))
-    found = attend(shuffled, layout_of([LENGTHS[i] for i in order]), 2, 0.0, None)
+    straight = attend_packed(qkv, LENGTHS, 2, 0.0, None).split(list(LENGTHS))
+    found = attend_packed(shuffled, [LENGTHS[i] for i in order], 2, 0.0, None)
     torch.testing.assert_close(found, torch.cat([straight[i] for i in order]))
 
 
 def test_one_sequence_does_not_see_another():
     qkv = packed(LENGTHS, 2, 4)
-    before = attend(qkv, layout_of(LENGTHS), 2, 0.0, None)
+    before = attend_packed(qkv, LENGTHS, 2, 0.0, None)
     qkv[:3] = 1e6
-    after = attend(qkv, layout_of(LENGTHS), 2, 0.0, None)
+    after = attend_packed(qkv, LENGTHS, 2, 0.0, None)
     assert torch.equal(before[3:], after[3:])
 
 
@@ -66,11 +72,10 @@ def test_one_sequence_does_not_see_another():
 @pytest.mark.parametrize("lengths", [(4,), (2, 3, 1), (2, 18, 3)])
 def test_gradcheck(lengths, rate):
     qkv = packed(lengths, 2, 2).requires_grad_()
-    layout = layout_of(lengths)
 
     def function(x):
         generator = None if rate is None else Generator().manual_seed(3)
-        return attend(x, layout, 2, rate or 0.0, generator)
+        return attend_packed(x, lengths, 2, rate or 0.0, generator)
 
     assert torch.autograd.gradcheck(function, (qkv,))
 
@@ -82,7 +87,7 @@ def test_dropout_falls_on_the_attention_weights():
     queries, keys = (p.unflatten(1, (heads, length)) for p in qkv.chunk(3, dim=1)[:2])
     qkv[:, 2 * heads * length :] = torch.eye(length).repeat(1, heads)
     whole = torch.softmax(torch.einsum("ihd,jhd->ihj", queries, keys) / length**0.5, dim=-1)
-    found = attend(qkv, layout_of((length,)), heads, 0.1, Generator().manual_seed(0))
+    found = attend_packed(qkv, (length,), heads, 0.1, Generator().manual_seed(0))
     found = found.unflatten(1, (heads, length))
     dropped = found == 0
     assert 0.05 < dropped.double().mean() < 0.16
@@ -91,16 +96,16 @@ def test_dropout_falls_on_the_attention_weights():
 
 def test_dropout_preserves_the_expectation():
     lengths = (3, 7, 20)
-    qkv, layout = packed(lengths, 2, 4), layout_of(lengths)
+    qkv = packed(lengths, 2, 4)
     generator, rounds = Generator().manual_seed(0), 2000
-    mean = sum(attend(qkv, layout, 2, 0.1, generator) for _ in range(rounds)) / rounds
-    assert (mean - attend(qkv, layout, 2, 0.0, None)).abs().max() < 0.1
+    mean = sum(attend_packed(qkv, lengths, 2, 0.1, generator) for _ in range(rounds)) / rounds
+    assert (mean - attend_packed(qkv, lengths, 2, 0.0, None)).abs().max() < 0.1
 
 
 def test_the_same_seed_gives_the_same_dropout():
-    qkv, layout = packed(LENGTHS, 2, 4), layout_of(LENGTHS)
+    qkv = packed(LENGTHS, 2, 4)
     first, again, other = (
-        attend(qkv, layout, 2, 0.1, Generator().manual_seed(seed)) for seed in (1, 1, 2)
+        attend_packed(qkv, LENGTHS, 2, 0.1, Generator().manual_seed(seed)) for seed in (1, 1, 2)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -109,7 +114,7 @@ def test_the_same_seed_gives_the_same_dropout():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_lower_precision_stays_near_float64(dtype):
     qkv = packed(LENGTHS, 2, 8)
-    found = attend(qkv.to(dtype), layout_of(LENGTHS), 2, 0.0, None)
+    found = attend_packed(qkv.to(dtype), LENGTHS, 2, 0.0, None)
     assert found.dtype == dtype
     tolerance = 1e-5 if dtype == torch.float32 else 5e-2
     torch.testing.assert_close(
@@ -119,15 +124,36 @@ def test_lower_precision_stays_near_float64(dtype):
 
 def test_large_scores_do_not_overflow():
     qkv = packed(LENGTHS, 2, 8) * 1e4
-    assert attend(qkv.float(), layout_of(LENGTHS), 2, 0.0, None).isfinite().all()
+    assert attend_packed(qkv.float(), LENGTHS, 2, 0.0, None).isfinite().all()
 
 
-def test_layout_says_where_every_token_belongs():
+@given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=40))
+def test_every_token_has_a_slot_of_its_own_and_no_sequence_is_torn(lengths):
+    layout = layout_of(lengths)
+    slots = layout.slots.tolist()
+    assert len(set(slots)) == len(slots) == sum(lengths)
+    assert min(slots) >= 0 and max(slots) < layout.size
+    found = list(zip(layout.sequence_of.tolist(), layout.position_of.tolist(), strict=True))
+    assert found == [(i, k) for i, length in enumerate(lengths) for k in range(length)]
+    for sequence, position, slot in zip(*zip(*found, strict=True), slots, strict=True):
+        assert slot == layout.starts[sequence] + position
+    ends = [group.slots.stop for group in layout.groups]
+    assert ends[-1] == layout.size
+    assert [group.slots.start for group in layout.groups] == [0, *ends[:-1]]
+
+
+@given(lengths=st.lists(st.integers(5, 60), min_size=32, max_size=32))
+def test_few_slots_stay_empty(lengths):
+    assert layout_of(lengths).size <= 1.35 * sum(lengths) + 64
+
+
+def test_place_puts_values_into_their_slots():
     layout = layout_of((2, 1, 3))
-    assert layout.lengths == (2, 1, 3)
-    assert layout.starts.tolist() == [0, 2, 3]
-    assert layout.sequence_of.tolist() == [0, 0, 1, 2, 2, 2]
-    assert layout.position_of.tolist() == [0, 1, 0, 0, 1, 2]
+    values = torch.arange(1.0, 7).unsqueeze(1)
+    placed = layout.place(values)
+    assert placed.shape == (64, 1)
+    assert torch.equal(placed[layout.slots], values)
+    assert placed.sum() == values.sum()
 
 
 @pytest.mark.parametrize("lengths", [(), (3, 0), (-1,)])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator
 
-from mtbert.model.dropout import dropout, keep_mask
+from mtbert.model.dropout import add_dropout, dropout, keep_mask
 
 N = 1 << 20
 
@@ -80,3 +80,23 @@ def test_the_gradient_is_the_mask():
     x = torch.randn(50, requires_grad=True)
     dropout(x, 0.4, seeded()).sum().backward()
     assert torch.equal(x.grad, keep_mask(x.shape, 0.4, x, seeded()))
+
+
+def test_add_dropout_is_the_sum_with_what_dropout_leaves():
+    x, y = (torch.randn(30, 8, generator=seeded(i), dtype=torch.float64) for i in (1, 2))
+    x.requires_grad_(), y.requires_grad_()
+    found, expected = add_dropout(x, y, 0.3, seeded()), x + dropout(y, 0.3, seeded())
+    torch.testing.assert_close(found, expected, rtol=1e-15, atol=1e-15)
+    weights = torch.randn(30, 8, generator=seeded(3), dtype=torch.float64)
+    for one, other in zip(
+        torch.autograd.grad(found, (x, y), weights),
+        torch.autograd.grad(expected, (x, y), weights),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("rate", "generator"), [(0.5, None), (0.0, seeded())])
+def test_add_dropout_without_generator_or_rate_is_the_sum(rate, generator):
+    x, y = torch.randn(5), torch.randn(5)
+    assert torch.equal(add_dropout(x, y, rate, generator), x + y)

@@ -201,10 +201,30 @@ def test_a_packed_batch_equals_its_sequences_alone_in_any_order(tiny_encoder):
         token_ids, segment_ids = (
             torch.cat([t[i, : lengths[i]] for i in order]) for t in (ids, types)
         )
-        found = tiny_encoder.encode(token_ids, segment_ids, layout)
-        torch.testing.assert_close(
-            found, torch.cat([alone[i] for i in order]), rtol=1e-5, atol=1e-5
-        )
+        found = tiny_encoder.encode(token_ids, segment_ids, layout)[layout.slots]
+        expected = [alone[i] for i in order]
+        torch.testing.assert_close(found, torch.cat(expected), rtol=1e-5, atol=1e-5)
+        found = tiny_encoder.encode(token_ids, segment_ids, layout, first_only=True)
+        first = torch.stack([states[0] for states in expected])
+        torch.testing.assert_close(found, first, rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_through_the_first_tokens_alone_are_those_through_all(tiny_encoder):
+    encoder = tiny_encoder.double()
+    ids, _, types = padded_batch("none")
+    layout = Layout([11] * 4, ids.device)
+    factors = torch.randn(4, 16, generator=Generator().manual_seed(4), dtype=torch.float64)
+
+    def gradients(first_only):
+        encoder.zero_grad()
+        hidden = encoder.encode(ids.flatten(), types.flatten(), layout, first_only=first_only)
+        ((hidden if first_only else hidden[layout.starts]) * factors).sum().backward()
+        return {n: p.grad for n, p in encoder.named_parameters() if p.grad is not None}
+
+    found, expected = gradients(True), gradients(False)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-10, atol=1e-14, msg=name)
 
 
 def test_dropout_is_on_in_training_mode_and_follows_torchs_seed(tiny_encoder):
@@ -233,7 +253,8 @@ def test_the_gradient_with_dropout_is_the_slope(tiny_encoder):
 
     def loss():
         generator = Generator().manual_seed(1)
-        hidden = encoder.encode(ids.flatten(), types.flatten(), layout, generator)
+        slots = encoder.encode(ids.flatten(), types.flatten(), layout, generator)
+        hidden = slots[layout.slots]
         return (hidden * factors).sum() + encoder.pool(hidden).sum()
 
     def moved(distance):

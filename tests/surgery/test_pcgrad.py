@@ -1,5 +1,6 @@
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -207,3 +208,52 @@ def test_an_integer_or_float32_gram_matrix_gives_float64_weights():
     assert weights.tolist() == [2.0, 1.5]
     assert pcgrad_weights(torch.tensor([[1.0, -1.0], [-1.0, 2.0]])).dtype == torch.float64
     assert all(math.isfinite(w) for w in weights.tolist())
+
+
+SIZES = [0.0, 1e-300, 1e-160, 1e-30, 1.0, 1e30, 1e154, 1e200, 1e300]
+
+
+@pytest.mark.parametrize(("a", "b"), list(itertools.product(SIZES, repeat=2)))
+@pytest.mark.parametrize("kind", ["equal", "opposite", "conflict"])
+def test_gradients_of_any_size_give_numbers(a, b, kind):
+    """In units of the longer one, beside the algorithm in exact arithmetic."""
+    first, second = {
+        "equal": ([1, 2], [1, 2]), "opposite": ([1, 2], [-1, -2]), "conflict": ([1, 0], [-1, 1]),
+    }[kind]  # fmt: skip
+    exact = [[Fraction(a) * x for x in first], [Fraction(b) * x for x in second]]
+    found = pcgrad(torch.tensor([[float(x) for x in g] for g in exact], dtype=torch.float64))
+    assert torch.isfinite(found).all()
+    unit = max(Fraction(a), Fraction(b)) or Fraction(1)
+    if min(a, b) / float(unit) < 1e-153:
+        exact[a > b] = [Fraction(0)] * 2  # as good as zero beside the other
+    for i, value in enumerate(surgery_of_two(*exact)):
+        assert abs(Fraction(float(found[i])) - value) <= Fraction(1e-12) * unit
+
+
+def surgery_of_two(g, h):
+    """Algorithm 1 on two gradients, as printed."""
+
+    def projected(u, v):
+        inner, square = (sum(x * y for x, y in zip(w, v, strict=True)) for w in (u, v))
+        return (
+            u
+            if inner >= 0 or not square
+            else [x - inner / square * y for x, y in zip(u, v, strict=True)]
+        )
+
+    return [x + y for x, y in zip(projected(g, h), projected(h, g), strict=True)]
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_float32_gradients_whose_squares_are_no_float32_give_numbers(size):
+    gradients = torch.tensor([[size, 0.0], [-size, size]])
+    found = pcgrad(gradients)
+    torch.testing.assert_close(found / size, torch.tensor([0.5, 1.5]))
+
+
+def test_weights_do_not_depend_on_the_unit_by_a_single_bit():
+    gram = torch.randn(4, 6, dtype=torch.float64, generator=seeded(1))
+    gram = gram @ gram.T - 2
+    expected = pcgrad_weights(gram, seeded(2))
+    for power in (-900, -3, 0, 700):
+        assert torch.equal(pcgrad_weights(gram * 2.0**power, seeded(2)), expected)

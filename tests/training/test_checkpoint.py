@@ -1,13 +1,27 @@
 import json
 import logging
+import pickle
+import shutil
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load, load_file
 from torch.nn import Parameter
+from toy import model_bytes
 
 from mtbert.errors import UserError
+from mtbert.evaluation.evaluate import Evaluation
+from mtbert.hashing import file_sha256
 from mtbert.training import checkpoint
-from mtbert.training.checkpoint import Checkpoint, load_newest, optimizer_moments, restore_moments
+from mtbert.training.checkpoint import (
+    Checkpoint,
+    check_fit,
+    load_newest,
+    optimizer_moments,
+    restore_moments,
+)
 from mtbert.training.optimizer import AdamW, parameter_groups
 
 FILES = ["weights.safetensors", "moments.safetensors", "best.safetensors", "state.json"]
@@ -17,7 +31,7 @@ def content(step, best=True):
     """A small checkpoint that differs from step to step."""
     tensors = {"a": torch.full((3,), float(step)), "b": torch.arange(6.0).view(2, 3).t()}
     moments = {f"a.{m}": torch.rand(3) for m in ("exp_avg", "exp_avg_sq")}
-    state = {"step": step, "best_score": 0.1 + step, "moment_steps": {"a": step}}
+    state = {"step": step, "best_score": 0.1 + step, "updates": {"a": step}}
     return Checkpoint(state, tensors, moments, {"a": torch.zeros(3)} if best else None)
 
 
@@ -58,7 +72,7 @@ def test_what_was_saved_is_loaded(tmp_path, best):
     saved = content(7, best)
     checkpoint.save(tmp_path, 7, saved, 1)
     found = load_newest(tmp_path)
-    assert found.state == {"format": 1, **saved.state}
+    assert found.state == saved.state
     for ours, theirs in (
         (found.weights, saved.weights),
         (found.moments, saved.moments),
@@ -173,6 +187,153 @@ def test_a_save_that_fails_leaves_the_checkpoints_before_it(tmp_path, monkeypatc
         save(tmp_path, 2, keep=1)
     assert names(tmp_path) == ["step-00000001"]
     assert load_newest(tmp_path).state["step"] == 1
+
+
+def test_an_old_checkpoint_that_cannot_be_removed_is_reported(tmp_path, monkeypatch, caplog):
+    save(tmp_path, 1)
+    rmtree = shutil.rmtree
+
+    def refuse(path, *args, **kwargs):
+        if path.name.startswith("step-"):
+            raise PermissionError(13, "Permission denied", str(path))
+        rmtree(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.shutil, "rmtree", refuse)
+        save(tmp_path, 2, keep=1)
+    assert "step-00000001: an old checkpoint that cannot be removed: Permission" in caplog.text
+    assert load_newest(tmp_path).state["step"] == 2
+
+
+def rewrite(folder, **files):
+    """Other contents under a manifest that vouches for them."""
+    for name, raw in files.items():
+        (folder / name.replace("__", ".")).write_bytes(raw)
+    found = [p for p in sorted(folder.iterdir()) if p.name != "manifest.json"]
+    sums = {p.name: [p.stat().st_size, file_sha256(p)] for p in found}
+    (folder / "manifest.json").write_text(json.dumps(sums))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"weights__safetensors": pickle.dumps({"a": 1})},
+        {"moments__safetensors": b"\xff" * 64},
+        {"best__safetensors": b""},
+        {"state__json": b"[]"},
+        {"state__json": b"3"},
+        {"state__json": b"{"},
+    ],
+)
+def test_a_file_of_another_kind_is_damage_though_its_hash_fits(tmp_path, caplog, files):
+    save(tmp_path, 1, 2)
+    rewrite(tmp_path / "step-00000002", **files)
+    assert load_newest(tmp_path).state["step"] == 1
+    assert "step-00000002: cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["../state.json", "/etc/hostname", "a/../state.json", "x\0", ""])
+def test_a_manifest_names_files_of_its_folder_only(tmp_path, caplog, name):
+    save(tmp_path, 1, 2)
+    file = tmp_path / "step-00000002" / "manifest.json"
+    shutil.copy(tmp_path / "step-00000002" / "state.json", tmp_path)
+    digest = json.loads(file.read_text())["state.json"]
+    file.write_text(json.dumps({**json.loads(file.read_text()), name: digest}))
+    assert load_newest(tmp_path).state["step"] == 1
+    assert "passed over" in caplog.text
+
+
+def test_a_file_that_the_manifest_does_not_list_is_never_opened(tmp_path):
+    checkpoint.save(tmp_path, 1, content(1, best=False), 1)
+    (tmp_path / "step-00000001" / "best.safetensors").write_bytes(pickle.dumps({"a": 1}))
+    assert load_newest(tmp_path).best is None
+
+
+HISTORIES = st.lists(
+    st.tuples(st.integers(1, 40), st.integers(1, 4), st.sampled_from(["", "flip", "cut", "kill"])),
+    min_size=1,
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("examples", [50, pytest.param(1000, marks=pytest.mark.long, id="long")])
+def test_rotation_never_takes_the_newest_whole_checkpoint(
+    tmp_path_factory, examples, monkeypatch, record_property
+):
+    """Histories of saves, with damage and partial folders between them, as a run makes them."""
+    monkeypatch.setattr(checkpoint.atomic.os, "fsync", lambda handle: None)  # half of the time
+    starts = st.sampled_from([0, 9_980, 99_999_970])
+
+    @settings(max_examples=examples)
+    @given(start=starts, history=HISTORIES, data=st.data())
+    def rotate(start, history, data):
+        folder = tmp_path_factory.mktemp("history")
+        go_through(folder, start, history, data.draw)
+        shutil.rmtree(folder)
+
+    rotate()
+    record_property("histories", examples)
+
+
+def go_through(folder, step, history, draw):
+    """Save, look, and have an accident; a run goes on from its newest whole checkpoint."""
+    whole: set[int] = set()
+    for ahead, keep, accident in history:
+        step += ahead
+        save(folder, step, keep=keep)
+        present = {int(p.name[5:]) for p in folder.glob("step-*")}
+        whole = (whole & present) | {step}
+        assert len(present) <= keep
+        assert load_newest(folder).state["step"] == step == max(present)
+        if accident == "kill":
+            (folder / f".step-{step + 1:08d}.0123abcd.partial").mkdir()
+        elif accident:
+            victim = draw(st.sampled_from(sorted(whole)))
+            damaged = folder / f"step-{victim:08d}" / draw(st.sampled_from(FILES))
+            {"flip": flip, "cut": cut}[accident](damaged)
+            whole.discard(victim)
+            if not whole:
+                with pytest.raises(UserError, match="no whole checkpoint"):
+                    load_newest(folder)
+                return
+            step = max(whole)
+            found = load_newest(folder)
+            assert found.state["step"] == step
+            assert found.best is not None  # the best weights are in every checkpoint
+
+
+def test_the_best_weights_stay_however_long_ago_they_were(toy, tmp_path, monkeypatch):
+    """The first evaluation is the best; its weights are in the only checkpoint that is left."""
+    scores = iter([0.9, 0.1, 0.2, 0.3])
+    monkeypatch.setattr(Evaluation, "selection_score", lambda self, select: next(scores))
+    toy.train(tmp_path / "run", "sst", training={"epochs": 4, "keep_checkpoints": 1})
+    (last,) = (tmp_path / "run" / "checkpoints").iterdir()
+    best, heads = load_file(last / "best.safetensors"), model_bytes(tmp_path / "run")
+    assert json.loads((last / "state.json").read_text())["best_step"] == 4
+    saved = load(heads["heads.safetensors"])
+    assert all(torch.equal(best[f"heads.{name}"], saved[name]) for name in saved)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({"a": torch.zeros(3)}, "b: missing"),
+        ({"a": torch.zeros(3), "b": torch.zeros(2), "c": torch.zeros(1)}, "c: unexpected"),
+        ({"a": torch.zeros(3), "b": torch.zeros(2, 1)}, r"b: shape \[2, 1\], expected \[2\]"),
+    ],
+)
+def test_tensors_of_another_model_are_refused_by_name(found, told):
+    with pytest.raises(UserError, match=f"x: not of this model: {told}"):
+        check_fit("x", found, {"a": torch.zeros(3), "b": torch.zeros(2)})
+
+
+def test_moments_of_another_model_are_refused():
+    parameters = fresh("wb")
+    optimizer = optimizer_of(parameters, {})
+    moments = {f"w.{m}": torch.zeros(3, 3) for m in ("exp_avg", "exp_avg_sq")}
+    for steps, tensors in ({"x": 1}, {}), ({"w": 1}, {}), ({}, moments):
+        with pytest.raises(UserError, match="the optimizer's moments: not of this model"):
+            restore_moments(optimizer, tensors, steps)
 
 
 def optimizer_of(shared, heads):

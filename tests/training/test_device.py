@@ -7,7 +7,13 @@ import torch
 from mtbert.errors import UserError
 from mtbert.settings import Settings
 from mtbert.training import device
-from mtbert.training.device import compute_dtype, keep_freed_memory, resolve_device
+from mtbert.training.device import (
+    compute_dtype,
+    flushed_denormals,
+    keep_freed_memory,
+    precision_reason,
+    resolve_device,
+)
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -65,6 +71,18 @@ def test_auto_is_bf16_on_processors_that_are_faster_in_it(monkeypatch, capabilit
     assert compute_dtype("auto", CPU) == expected
 
 
+def test_why_auto_takes_what_it_takes_is_told(monkeypatch):
+    def why(**capabilities):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+        return precision_reason("auto", CPU)
+
+    assert "AMX" in why(cpu_name="Intel", amx_bf16=True, avx512_bf16=True)
+    assert "slower than fp32 on Intel" in why(cpu_name="Intel", avx512_bf16=True)
+    assert "has AVX512-BF16" in why(cpu_name="AMD EPYC", avx512_bf16=True)
+    assert "no bf16 instructions" in why(cpu_name="AMD EPYC")
+    assert precision_reason("bf16", CPU) == "asked for"
+
+
 @pytest.mark.parametrize(
     ("supported", "expected"), [(True, torch.bfloat16), (False, torch.float32)]
 )
@@ -101,3 +119,10 @@ def test_nothing_is_called_on_other_systems_or_libraries(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(ctypes, "CDLL", None)
     keep_freed_memory()
+
+
+def test_tiny_numbers_count_as_zero_inside_and_only_there():
+    tiny = torch.full((4,), 1e-39)
+    with flushed_denormals():
+        assert not (tiny * 1).any()
+    assert (tiny * 1).all()

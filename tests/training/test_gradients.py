@@ -9,7 +9,7 @@ from mtbert.data.schedules import TaskBatch
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TaskSettings
 from mtbert.surgery import pcgrad
-from mtbert.training.gradients import compute_gradients, gram_matrix
+from mtbert.training.gradients import compute_gradients, gram_matrix, total_norm
 
 TASKS = {
     "sst": TaskSettings(kind="classification", labels=("a", "b", "c"), train="s", loss_weight=0.5),
@@ -72,8 +72,9 @@ def make_sources(kind=Examples):
     }
 
 
-@pytest.fixture
-def network(tiny_encoder):
+@pytest.fixture(params=[False, True], ids=["dense", "sparse"])
+def network(tiny_encoder, request):
+    tiny_encoder.embeddings.token.sparse = request.param
     network = MultitaskNetwork(tiny_encoder, TASKS)
     for head in network.heads.values():
         head.initialise(Generator().manual_seed(1), std=0.5)
@@ -88,7 +89,8 @@ def run(network, step=STEP, sources=None, **options):
     sources = sources or make_sources()
     result = compute_gradients(network, step, sources, class_weights=WEIGHTS, **options)
     return result, {
-        n: None if p.grad is None else p.grad.clone() for n, p in network.named_parameters()
+        n: None if p.grad is None else p.grad.to_dense().clone()
+        for n, p in network.named_parameters()
     }
 
 
@@ -119,7 +121,8 @@ def autograd(network, tasks=TASKS):
     total = sum(FACTORS[task] * losses[task] for task in tasks)
     names, parameters = zip(*network.named_parameters(), strict=True)
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-    return dict(zip(names, gradients, strict=True))
+    dense = [None if gradient is None else gradient.to_dense() for gradient in gradients]
+    return dict(zip(names, dense, strict=True))
 
 
 def shared_matrix(network):
@@ -294,3 +297,9 @@ def test_gram_matrix_counts_an_absent_gradient_as_zero():
     a, b = torch.tensor([1.0, 2.0]), torch.tensor([[3.0], [-1.0]])
     gram = gram_matrix([[a, b], [2 * a, None], [None, None]])
     assert gram.tolist() == [[15, 10, 0], [10, 20, 0], [0, 0, 0]]
+
+
+def test_total_norm_is_that_of_all_gradients_side_by_side(network):
+    _, gradients = run(network)
+    expected = torch.cat([g.flatten() for g in gradients.values() if g is not None]).norm()
+    torch.testing.assert_close(total_norm(network.parameters()), expected)

@@ -41,10 +41,11 @@ def spy(monkeypatch):
         seen.evaluated.append(weights(self.network))
         evaluate(self, *args)
 
-    def spied_update(self):
+    def spied_update(self, grad_scale):
         grads = [p.grad for g in self.param_groups for p in g["params"] if p.grad is not None]
-        seen.norms.append(math.sqrt(sum(float(g.double().square().sum()) for g in grads)))
-        update(self)
+        norm = math.sqrt(sum(float(g.to_dense().double().square().sum()) for g in grads))
+        seen.norms.append(norm if grad_scale is None else norm / grad_scale.item())
+        update(self, grad_scale=grad_scale)
 
     monkeypatch.setattr(Trainer, "_train_step", spied_train_step)
     monkeypatch.setattr(Trainer, "_evaluate", spied_evaluate)
@@ -98,7 +99,7 @@ def test_a_correlation_that_is_undefined_does_not_stop_the_run(toy, tmp_path, ca
     tree = toy.tree("sst", "sts")
     tree["tasks"]["sts"]["dev"] = str(tmp_path / "dev.csv")
     toy.train(tmp_path / "run", tasks=tree["tasks"])
-    assert "sts: a correlation is undefined" in caplog.text
+    assert "sts: the scores are undefined: all labels are 2" in caplog.text
     summary = json.loads((tmp_path / "run" / "summary.json").read_text("utf-8"))
     assert summary["dev"]["sts"] == {"pearson": None, "spearman": None}
     assert "undefined" in (tmp_path / "run" / "model" / "README.md").read_text("utf-8")
@@ -143,10 +144,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_weights_change(toy, tmp_
     (tmp_path / "t.csv").write_text("sentence1,sentence2,label\na cat,a dog,1e30\n")
     tree = toy.tree("sst", "sts")
     tree["tasks"]["sts"] |= {"train": str(tmp_path / "t.csv"), "range": None}
-    with pytest.raises(NonFiniteLoss, match="task sts, step 1: the loss is inf; rows 0"):
+    with pytest.raises(NonFiniteLoss, match="task sts, step 1: the loss is inf; examples 1;"):
         toy.train(tmp_path / "run", tasks=tree["tasks"])
     assert equal(weights(spy.network), spy.before[-1])
-    assert records(tmp_path / "run") == []
+    assert [r["kind"] for r in records(tmp_path / "run")] == ["non_finite"]
     assert not (tmp_path / "run" / "model").exists()
     assert not (tmp_path / "run" / "summary.json").exists()
 

@@ -11,7 +11,8 @@ from torch.nn import Parameter
 
 from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
 
-BLOCK = 131_072
+LARGE = 131_072
+"""More values than the kernel gives to one thread."""
 SETTINGS = {
     "lr": 1e-3,
     "betas": (0.9, 0.999),
@@ -113,16 +114,16 @@ def test_float32_stays_near_the_float64_reference():
 
 
 @pytest.mark.parametrize("layout", [contiguous, transposed])
-def test_parameters_around_and_above_the_block_size(layout):
+def test_parameters_small_and_large(layout):
     params = [
         parameter(2, rows, seed=i)
-        for i, rows in enumerate((3, BLOCK // 2 - 1, BLOCK // 2, BLOCK // 2 + 1, 5, BLOCK + 7, 40))
+        for i, rows in enumerate((3, LARGE // 2 - 1, LARGE // 2, 5, LARGE + 7, 40))
     ]
     for p, reference in follow([(params, {"weight_decay": 0.1})], 3, layout):
         assert np.abs(p.detach().numpy() - reference.p).max() < 1e-12
 
 
-@pytest.mark.parametrize("rows", [5, BLOCK])
+@pytest.mark.parametrize("rows", [5, LARGE])
 def test_a_parameter_that_is_not_contiguous(rows):
     p = Parameter(torch.randn(rows, 2, generator=seeded(), dtype=torch.float64).t())
     assert not p.is_contiguous()
@@ -189,6 +190,34 @@ def test_gradients_are_left_as_they_are():
     assert torch.equal(p.grad, before)
 
 
+def test_a_sparse_gradient_updates_every_row_as_the_dense_one_does():
+    dense, sparse = parameter(6, 4), parameter(6, 4)
+    optimizers = [AdamW([p], lr=1e-2, weight_decay=0.1) for p in (dense, sparse)]
+    generator = seeded(1)
+    for step in range(20):
+        rows = torch.randint(0, 6, (3,), generator=generator)  # some twice, some never
+        values = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+        dense.grad = torch.zeros(6, 4, dtype=torch.float64).index_add_(0, rows, values)
+        sparse.grad = torch.sparse_coo_tensor(
+            rows.unsqueeze(0), values, (6, 4), check_invariants=True
+        )
+        if step % 2:
+            sparse.grad = sparse.grad.coalesce()
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(sparse, dense, rtol=1e-14, atol=1e-14)
+
+
+def test_gradients_are_divided_by_their_scale():
+    p, reference = parameter(5, 3), Reference(parameter(5, 3).detach().numpy(), **SETTINGS)
+    optimizer, generator = AdamW([p]), seeded(1)
+    for scale in (1.0, 4.0, 0.5):
+        p.grad = torch.randn(5, 3, generator=generator, dtype=torch.float64)
+        reference.step(p.grad.numpy() / scale)
+        optimizer.step(grad_scale=torch.tensor(scale))
+    assert np.abs(p.detach().numpy() - reference.p).max() < 1e-12
+
+
 def test_a_reloaded_state_goes_on_as_if_nothing_had_happened():
     p, q = parameter(3, 4, dtype=torch.float32), parameter(3, 4, seed=5, dtype=torch.float32)
     gradients = torch.randn(20, 3, 4, generator=seeded(1))
@@ -234,6 +263,7 @@ def test_a_closure_is_called_with_gradients_on_and_its_loss_comes_back():
         {"eps": math.nan},
         {"weight_decay": math.nan},
         {"betas": (math.nan, 0.9)},
+        {"lr": 2.0, "weight_decay": 0.5},
     ],
 )
 def test_settings_out_of_their_range_are_refused(wrong):

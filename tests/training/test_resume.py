@@ -4,7 +4,7 @@ import json
 import logging
 
 import pytest
-from toy import model_bytes, records
+from toy import records, results
 
 from mtbert.errors import UserError
 from mtbert.experiments.run import Interrupted
@@ -37,7 +37,6 @@ VARIANTS = {
     },
     "frozen": {"encoder": {"mode": "frozen"}, "training": {"patience": 1, "epochs": 4}},
 }
-TIMES = {"seconds", "step_seconds", "evaluation_seconds", "encoding_seconds", "tokens_per_second"}
 
 
 class Killed(Exception):
@@ -67,17 +66,6 @@ def train_on(toy, output, **changes):
         except Interrupted as stopped:
             assert str(stopped) == f"{output}: stopped; go on with --resume"
     raise AssertionError("the run does not end")
-
-
-def results(output):
-    """Everything that a run leaves, but for the times."""
-    summary = json.loads((output / "summary.json").read_text("utf-8"))
-    texts = [output / "metrics.jsonl", *sorted((output / "predictions").iterdir())]
-    return (
-        model_bytes(output),
-        {file.name: file.read_text("utf-8") for file in texts},
-        {key: value for key, value in summary.items() if key not in TIMES},
-    )
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -4,7 +4,10 @@ import pytest
 
 from mtbert.config import load_config
 from mtbert.errors import UserError
+from mtbert.training.origin import Origin
 from mtbert.training.run_folder import RunFolder, read_run, read_summary
+
+ORIGIN = Origin({"tasks.sst.train": "ab"}, {"threads": 1})
 
 
 @pytest.fixture
@@ -12,8 +15,8 @@ def open_run(tmp_path, toy):
     """Open tmp_path/run; what a test opens is closed after it."""
     opened = []
 
-    def open_folder(resume=False, **changes):
-        folder = RunFolder(tmp_path / "run", toy.settings(**changes), resume=resume)
+    def open_folder(resume=False, origin=ORIGIN, **changes):
+        folder = RunFolder(tmp_path / "run", toy.settings(**changes), origin, resume=resume)
         opened.append(folder)
         return folder
 
@@ -55,7 +58,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, open_run):
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path, toy):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot be written"):
-        RunFolder(tmp_path / "file" / "run", toy.settings(), resume=False)
+        RunFolder(tmp_path / "file" / "run", toy.settings(), ORIGIN, resume=False)
 
 
 def test_a_second_process_on_the_same_folder_is_refused(open_run):
@@ -111,6 +114,31 @@ def test_lines_after_the_last_saved_step_and_torn_lines_are_dropped(open_run):
     again.log({"kind": "train", "step": 3, "again": True})
     assert [json.loads(line)["step"] for line in lines(again)] == [1, 2, 3]
     assert json.loads(lines(again)[-1])["again"]
+
+
+def test_a_metrics_file_with_anything_in_it_is_mended(open_run):
+    run = open_run()
+    run.start_metrics(0)
+    run.log({"kind": "train", "step": 1, "id": "line\u2028separator\x85"})
+    run.close()
+    with (run.path / "metrics.jsonl").open("ab") as stream:
+        stream.write(b'3\n[1]\nnull\n{}\n"x"\n\xff\xfe\n\0\0\0\n{"step": "1"}\n{"step": 1')
+    again = open_run(resume=True)
+    again.start_metrics(5)
+    text = (run.path / "metrics.jsonl").read_text("utf-8")
+    assert [json.loads(line)["step"] for line in text.split("\n")[:-1]] == [1]
+
+
+def test_what_a_killed_run_left_unfinished_is_removed_on_resume(open_run):
+    run = open_run()
+    run.close()
+    left = [".summary.json", "checkpoints/.step-00000001", "predictions/.sst-dev.jsonl", ".model"]
+    for name in left:
+        path = run.path / f"{name}.0123abcd.partial"
+        path.mkdir(parents=True)
+        (path / "half").write_text("half")
+    open_run(resume=True)
+    assert list(run.path.rglob("*.partial")) == []
 
 
 def test_predictions_and_summary_are_replaced_as_a_whole(open_run):

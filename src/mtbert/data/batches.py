@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from mtbert.batch import TokenBatch
 from mtbert.data.examples import Example
-from mtbert.data.tokenizer import Ragged, Tokenizer
+from mtbert.data.ragged import Ragged, spans
+from mtbert.data.tokenizer import Tokenizer
 from mtbert.settings import TaskSettings
 
 __all__ = ["FeatureSet", "TokenizedSet", "longest_first", "token_budget_batches", "tokenize"]
@@ -44,7 +46,17 @@ class TokenizedSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    @property
+    @classmethod
+    def join(cls, parts: Sequence[TokenizedSet]) -> TokenizedSet:
+        """The examples of the first part, then those of the next, and so on; at least one part."""
+        return cls(
+            tuple(Ragged.join(side) for side in zip(*(p.sequences for p in parts), strict=True)),
+            np.concatenate([part.first_lengths for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            sum(part.truncated for part in parts),
+        )
+
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """`[examples]`: tokens of each example, all its sequences together."""
         total: NDArray[np.int64] = np.sum([side.lengths for side in self.sequences], axis=0)
@@ -52,18 +64,16 @@ class TokenizedSet:
 
     def inputs(self, indices: Sequence[int] | NDArray[np.int64]) -> TokenBatch:
         """The sequences of some examples, packed in that order, one side after the other."""
-        rows = [side[i] for side in self.sequences for i in indices]
-        lengths = tuple(len(row) for row in rows)
-        segments = np.zeros(sum(lengths), dtype=np.int64)
+        chosen = np.asarray(indices, dtype=np.int64)
+        rows = Ragged.join([side.take(chosen) for side in self.sequences])
+        segments = np.zeros(len(rows.values), dtype=np.int64)
         if len(self.sequences) == 1:
-            end = 0
-            for i, length in zip(indices, lengths, strict=True):
-                segments[end + self.first_lengths[i] : end + length] = 1
-                end += length
+            first = self.first_lengths[chosen]
+            segments[spans(rows.offsets[:-1] + first, rows.lengths - first)] = 1
         return TokenBatch(
-            torch.from_numpy(np.concatenate(rows).astype(np.int64)),
+            torch.from_numpy(rows.values.astype(np.int64)),
             torch.from_numpy(segments),
-            lengths,
+            tuple(rows.lengths.tolist()),
         )
 
     def label_tensor(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
@@ -90,7 +100,7 @@ class FeatureSet:
 
     def inputs(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """`[chosen, sides, W]`."""
-        return self.features[torch.as_tensor(np.asarray(indices))]
+        return self.features.index_select(0, torch.as_tensor(indices, dtype=torch.int64))
 
     def label_tensor(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """`[chosen]`, float32: class numbers or regression values."""
@@ -113,36 +123,45 @@ def tokenize(
         tokenizer.encode([example.texts[side] for example in examples])
         for side in range(2 if task.kind.is_pair else 1)
     ]
-    cls, sep = [tokenizer.cls_id], [tokenizer.sep_id]
     labels = np.array([np.nan if e.label is None else e.label for e in examples], np.float64)
     if task.kind.is_pair and task.pair_encoding == "jointly":
         room = max_length - 3
-        cuts = [
-            longest_first(len(a), len(b), room) for a, b in zip(sides[0], sides[1], strict=True)
-        ]
-        pairs = [
-            (cls, a[:m], sep, b[:n], sep)
-            for a, b, (m, n) in zip(sides[0], sides[1], cuts, strict=True)
-        ]
-        joined = Ragged.from_rows(np.concatenate(pair) for pair in pairs)
+        cuts = longest_first(sides[0].lengths, sides[1].lengths, room)
+        joined = _sequences(sides, cuts, tokenizer)
         truncated = sides[0].lengths + sides[1].lengths > room
-        first = np.array([m + 2 for m, _ in cuts], dtype=np.int64)
-        return TokenizedSet((joined,), first, labels, int(truncated.sum()))
+        return TokenizedSet((joined,), cuts[0] + 2, labels, int(truncated.sum()))
     room = max_length - 2
     sequences = tuple(
-        Ragged.from_rows(np.concatenate((cls, row[:room], sep)) for row in side) for side in sides
+        _sequences([side], [np.minimum(side.lengths, room)], tokenizer) for side in sides
     )
     truncated = np.any([side.lengths > room for side in sides], axis=0)
     return TokenizedSet(sequences, sequences[0].lengths, labels, int(truncated.sum()))
 
 
-def longest_first(first: int, second: int, room: int) -> tuple[int, int]:
-    """Lengths of two texts after tokens are taken from the longer one until both fit."""
-    excess = first + second - room
-    if excess <= 0:
-        return first, second
-    cut_first = max(0, min(excess, first - second))
-    cut_second = max(0, min(excess, second - first))
+def _sequences(
+    texts: Sequence[Ragged], kept: Sequence[NDArray[np.int64]], tokenizer: Tokenizer
+) -> Ragged:
+    """[CLS], then of each text the first `kept` tokens and [SEP]; row by row."""
+    offsets = np.zeros(len(texts[0]) + 1, dtype=np.int64)
+    np.cumsum(np.sum(kept, axis=0) + 1 + len(texts), out=offsets[1:])
+    values = np.empty(int(offsets[-1]), dtype=np.int32)
+    place = offsets[:-1]
+    values[place] = tokenizer.cls_id
+    place = place + 1
+    for text, lengths in zip(texts, kept, strict=True):
+        values[spans(place, lengths)] = text.values[spans(text.offsets[:-1], lengths)]
+        place = place + lengths + 1
+        values[place - 1] = tokenizer.sep_id
+    return Ragged(values, offsets)
+
+
+def longest_first(
+    first: NDArray[np.int64], second: NDArray[np.int64], room: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Lengths of two texts after tokens are taken from the longer one until both fit; by row."""
+    excess = np.maximum(first + second - room, 0)
+    cut_first = np.clip(first - second, 0, excess)
+    cut_second = np.clip(second - first, 0, excess)
     rest = excess - cut_first - cut_second
     return first - cut_first - rest // 2, second - cut_second - (rest - rest // 2)
 

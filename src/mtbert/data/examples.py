@@ -12,7 +12,15 @@ from mtbert.data.files import Row, Table, open_table, read_table
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.settings import LARGEST_LABEL, TaskSettings
 
-__all__ = ["Example", "ExampleSet", "parse_label", "parse_rows", "read_examples"]
+__all__ = [
+    "Example",
+    "ExampleSet",
+    "LeftOut",
+    "iterate_examples",
+    "parse_label",
+    "parse_rows",
+    "read_examples",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +36,23 @@ class Example:
     line: int
 
 
+@dataclass(slots=True)
+class LeftOut:
+    """What a file holds beside its examples; complete when all of them have been read."""
+
+    problems: list[str] = field(default_factory=list)
+    """Bad rows that were skipped, as `file:line: what, expected what`."""
+    unlabelled: int = 0
+    unused_columns: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class ExampleSet:
     """The examples of one file, and what was left out of it."""
 
     path: Path
     examples: list[Example]
-    problems: list[str] = field(default_factory=list)
-    """Bad rows that were skipped, as `file:line: what, expected what`."""
-    unlabelled: int = 0
-    unused_columns: tuple[str, ...] = ()
+    left_out: LeftOut
 
 
 def read_examples(
@@ -56,10 +71,24 @@ def read_examples(
         UserError: unreadable file, a missing column, no usable row, or bad rows where the task
             says `on_bad_rows: error`; the first ten are listed.
     """
-    examples: list[Example] = []
-    problems: list[str] = []
+    left_out = LeftOut()
+    examples = iterate_examples(
+        path, task, left_out, labelled=labelled, blank_is_unlabelled=blank_is_unlabelled
+    )
+    return ExampleSet(path, list(examples), left_out)
+
+
+def iterate_examples(
+    path: Path,
+    task: TaskSettings,
+    left_out: LeftOut,
+    *,
+    labelled: bool = True,
+    blank_is_unlabelled: bool = False,
+) -> Iterator[Example]:
+    """The same one by one; `left_out` is filled on the way, and errors come at the end."""
+    problems = left_out.problems
     seen: dict[str, int] = {}
-    unlabelled = 0
     with open_table(path) as stream:
         table = read_table(stream, str(path))
         for result in parse_rows(table, task, labelled=labelled):
@@ -67,7 +96,7 @@ def read_examples(
                 problems.append(result)
             elif labelled and result.label is None:
                 if blank_is_unlabelled:
-                    unlabelled += 1
+                    left_out.unlabelled += 1
                 else:
                     problems.append(
                         f"{path}:{result.line}: blank label, expected {_expected(task)}"
@@ -79,16 +108,14 @@ def read_examples(
                 )
             else:
                 seen[result.id] = result.line
-                examples.append(result)
-        columns = table.columns
+                yield result
     if problems and task.on_bad_rows == "error":
         advice = "mend the rows, or leave them out with on_bad_rows: skip"
         raise UserError(f"{problem_list(str(path), problems)}\n{advice}")
-    if not examples:
+    if not seen:
         raise UserError(f"{path}: no usable row, expected at least one")
     used = {*task.text_columns, task.columns.label, task.columns.id or "id"}
-    unused = tuple(c for c in columns or () if c and c not in used)
-    return ExampleSet(path, examples, problems, unlabelled, unused)
+    left_out.unused_columns = tuple(c for c in table.columns or () if c and c not in used)
 
 
 def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[Example | str]:

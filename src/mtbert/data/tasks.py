@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtbert.config import data_file
-from mtbert.data.examples import ExampleSet, read_examples
+from mtbert.data.cache import open_cache
+from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.leaks import leaked
+from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
-from mtbert.settings import Settings
+from mtbert.settings import Settings, TaskSettings
 
 __all__ = ["TaskData", "load_tasks"]
 
@@ -20,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TaskData:
-    """The examples of one task.
+    """The data sets of one task.
 
     Attributes:
         train: None for a task that is only evaluated.
@@ -28,12 +30,33 @@ class TaskData:
         leaks: evaluation examples that stand in train, by name of the set (and `test`).
     """
 
-    train: ExampleSet | None
-    dev: dict[str, ExampleSet]
+    train: DataSet | None
+    dev: dict[str, DataSet]
     leaks: dict[str, int]
 
 
-def load_tasks(settings: Settings) -> dict[str, TaskData]:
+class _Reader:
+    """Reads files as one run's settings say."""
+
+    def __init__(self, settings: Settings, tokenizer: Tokenizer) -> None:
+        self.settings, self.tokenizer = settings, tokenizer
+        self.cache = open_cache(settings.data.cache)
+        self.uses = Counter(
+            file for task in settings.tasks.values() for file in _files(task.train, task.dev_files)
+        )
+
+    def read(self, name: str, task: TaskSettings, file: str, *, labelled: bool = True) -> DataSet:
+        try:
+            return load_data_set(
+                data_file(self.settings, file), task, self.tokenizer,
+                self.settings.encoder.max_length, cache=self.cache, labelled=labelled,
+                blank_is_unlabelled=self.uses[file] > 1,
+            )  # fmt: skip
+        except UserError as error:
+            raise UserError(f"task {name}: {error}") from None
+
+
+def load_tasks(settings: Settings, tokenizer: Tokenizer) -> dict[str, TaskData]:
     """Read every task's files; what was left out or leaks is logged.
 
     A test file is looked at for leaks only, and only if it is there.
@@ -41,26 +64,14 @@ def load_tasks(settings: Settings) -> dict[str, TaskData]:
     Raises:
         UserError: the first file that cannot be used.
     """
-    uses = Counter(
-        file for task in settings.tasks.values() for file in _files(task.train, task.dev_files)
-    )
+    reader = _Reader(settings, tokenizer)
     result = {}
     for name, task in settings.tasks.items():
-
-        def read(file: str, name: str = name) -> ExampleSet:
-            task = settings.tasks[name]
-            try:
-                found = read_examples(
-                    data_file(settings, file), task, blank_is_unlabelled=uses[file] > 1
-                )
-            except UserError as error:
-                raise UserError(f"task {name}: {error}") from None
+        train = None if task.train is None else reader.read(name, task, task.train)
+        dev = {set_name: reader.read(name, task, file) for set_name, file in task.dev_files.items()}
+        for found in (*([train] if train else []), *dev.values()):
             _log_left_out(name, found)
-            return found
-
-        train = read(task.train) if task.train is not None else None
-        dev = {set_name: read(file) for set_name, file in task.dev_files.items()}
-        result[name] = TaskData(train, dev, _leaks(settings, name, train, dev))
+        result[name] = TaskData(train, dev, _leaks(reader, name, train, dev))
     return result
 
 
@@ -68,38 +79,38 @@ def _files(train: str | None, dev: dict[str, str]) -> set[str]:
     return {*([train] if train else []), *dev.values()}
 
 
-def _log_left_out(name: str, found: ExampleSet) -> None:
-    for problem in found.problems[:10]:
+def _log_left_out(name: str, found: DataSet) -> None:
+    left_out = found.left_out
+    for problem in left_out.problems[:10]:
         _log.warning("task %s: skipped: %s", name, problem)
-    if len(found.problems) > 10:
-        _log.warning("task %s: … skipped %d rows in all", name, len(found.problems))
-    if found.unlabelled:
-        _log.info("task %s: %s: %d rows not labelled", name, found.path, found.unlabelled)
-    if found.unused_columns:
-        _log.info(
-            "task %s: %s: unused columns: %s", name, found.path, ", ".join(found.unused_columns)
-        )
+    if len(left_out.problems) > 10:
+        _log.warning("task %s: … skipped %d rows in all", name, len(left_out.problems))
+    if left_out.unlabelled:
+        _log.info("task %s: %s: %d rows not labelled", name, found.path, left_out.unlabelled)
+    if left_out.unused_columns:
+        unused = ", ".join(left_out.unused_columns)
+        _log.info("task %s: %s: unused columns: %s", name, found.path, unused)
 
 
 def _leaks(
-    settings: Settings, name: str, train: ExampleSet | None, dev: dict[str, ExampleSet]
+    reader: _Reader, name: str, train: DataSet | None, dev: dict[str, DataSet]
 ) -> dict[str, int]:
     if train is None:
         return {}
-    task = settings.tasks[name]
-    sets = {set_name: found.examples for set_name, found in dev.items()}
+    settings, task = reader.settings, reader.settings.tasks[name]
+    sets = dict(dev)
     known = task.test is not None and (settings.data.dir or Path(task.test).is_absolute())
-    if known and task.test is not None and (path := data_file(settings, task.test)).is_file():
+    if known and task.test is not None and data_file(settings, task.test).is_file():
         lenient = task.model_copy(update={"on_bad_rows": "skip"})
-        sets["test"] = read_examples(path, lenient, labelled=False).examples
+        sets["test"] = reader.read(name, lenient, task.test, labelled=False)
     counts = {}
-    for set_name, examples in sets.items():
-        found = leaked(train.examples, examples)
+    for set_name, part in sets.items():
+        found = leaked(train.keys, part.keys)
         counts[set_name] = len(found)
-        if found:
-            shown = ", ".join(e.id for e in found[:5]) + (", …" if len(found) > 5 else "")
+        if len(found):
+            shown = ", ".join(part.ids[i] for i in found[:5]) + (", …" if len(found) > 5 else "")
             _log.warning(
                 "task %s: %d of %d %s examples stand in train too: %s",
-                name, len(found), len(examples), set_name, shown,
+                name, len(found), len(part), set_name, shown,
             )  # fmt: skip
     return counts

@@ -6,55 +6,22 @@ encodings, and truncation that a tokenizer.json carries with it cannot cut anyth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+import tokenizers
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 
+from mtbert.data.ragged import Ragged
 from mtbert.data.tokenizer_file import read_tokenizer_json, read_vocabulary
 from mtbert.errors import UserError
 
-__all__ = ["Ragged", "Tokenizer"]
+__all__ = ["Tokenizer"]
 
 _CHUNK = 4096
-
-
-class Ragged:
-    """Rows of different lengths in one array.
-
-    Attributes:
-        values: `[total]`, int32.
-        offsets: `[rows + 1]`, int64; row i is `values[offsets[i]:offsets[i + 1]]`.
-    """
-
-    def __init__(self, values: NDArray[np.int32], offsets: NDArray[np.int64]) -> None:
-        self.values = values
-        self.offsets = offsets
-
-    @classmethod
-    def from_rows(cls, rows: Iterable[Sequence[int] | NDArray[np.int32]]) -> Ragged:
-        """Join rows."""
-        arrays = [np.asarray(row, dtype=np.int32) for row in rows]
-        offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
-        np.cumsum([len(a) for a in arrays], out=offsets[1:])
-        return cls(np.concatenate(arrays) if arrays else np.zeros(0, np.int32), offsets)
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def __getitem__(self, row: int) -> NDArray[np.int32]:
-        return self.values[self.offsets[row] : self.offsets[row + 1]]
-
-    def __iter__(self) -> Iterator[NDArray[np.int32]]:
-        return (self[row] for row in range(len(self)))
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """`[rows]`."""
-        return np.diff(self.offsets)
 
 
 class Tokenizer:
@@ -92,16 +59,23 @@ class Tokenizer:
 
         Lone surrogates, which no UTF-8 text holds, are read as question marks.
         """
-        rows: list[Sequence[int]] = []
+        parts = [Ragged.from_rows([])]
         for start in range(0, len(texts), _CHUNK):
             chunk = [_utf8(text) for text in texts[start : start + _CHUNK]]
-            rows += [e.ids for e in self._fast.encode_batch_fast(chunk, add_special_tokens=False)]
-        return Ragged.from_rows(rows)
+            encodings = self._fast.encode_batch_fast(chunk, add_special_tokens=False)
+            parts.append(Ragged.from_rows([encoding.ids for encoding in encodings]))
+        return Ragged.join(parts)
 
     @property
     def vocabulary_size(self) -> int:
         """One more than the largest token id, added tokens included."""
         return 1 + max(self._fast.get_vocab(with_added_tokens=True).values())
+
+    @cached_property
+    def digest(self) -> str:
+        """What decides the token ids of a text: the tokenizer's content, the library's version."""
+        content = f"{tokenizers.__version__}\n{self.to_json()}"
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def to_json(self) -> str:
         """The content of a `tokenizer.json`."""

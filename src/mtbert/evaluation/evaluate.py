@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from mtbert.data.batches import FeatureSet, TokenizedSet
-from mtbert.data.examples import Example
-from mtbert.evaluation.metrics import mean_score, overall_score, score
+from mtbert.evaluation.metrics import mean_score, overall_score, score, undefined
 from mtbert.evaluation.predict import compute_outputs, decode
 from mtbert.model.multitask import MultitaskNetwork
 
@@ -24,14 +24,14 @@ class EvaluationSet:
     Attributes:
         task: its name.
         name: of the set; a task may have several.
-        examples: for ids.
-        inputs: the same examples, tokenized or already encoded.
+        ids: of the examples.
+        inputs: the examples, tokenized or already encoded.
         selects: whether it takes part in choosing the best epoch.
     """
 
     task: str
     name: str
-    examples: Sequence[Example]
+    ids: Sequence[str]
     inputs: TokenizedSet | FeatureSet
     selects: bool = True
 
@@ -43,11 +43,13 @@ class Evaluation:
     Attributes:
         dev: metrics by task, of the sets that select.
         others: metrics by `task/set`, of further sets.
+        undefined: why metrics are NaN, by the same names.
         predictions: rows (id, gold, prediction, …) by task, or `task-set` for further sets.
     """
 
     dev: dict[str, dict[str, float]]
     others: dict[str, dict[str, float]]
+    undefined: dict[str, str]
     predictions: dict[str, list[dict[str, Any]]]
 
     @property
@@ -66,9 +68,12 @@ class Evaluation:
         return mean_score(self.main)
 
     def selection_score(self, select: str) -> float:
-        """What `training.select` names: `sum`, or one `TASK.METRIC`."""
+        """What `training.select` names: `sum`, or one `TASK.METRIC`.
+
+        In the sum an undefined metric counts 0, so that the other tasks still choose.
+        """
         if select == "sum":
-            return sum(self.main.values())
+            return sum(0.0 if math.isnan(value) else value for value in self.main.values())
         task, metric = select.split(".")
         return self.dev[task][metric]
 
@@ -77,21 +82,27 @@ def evaluate(network: MultitaskNetwork, sets: Sequence[EvaluationSet]) -> Evalua
     """Predict and score every set."""
     dev: dict[str, dict[str, float]] = {}
     others: dict[str, dict[str, float]] = {}
+    reasons: dict[str, str] = {}
     predictions: dict[str, list[dict[str, Any]]] = {}
     for part in sets:
         task = network.tasks[part.task]
-        answers = decode(task, compute_outputs(network, part.task, part.inputs))
+        outputs = compute_outputs(network, part.task, part.inputs)
+        with np.errstate(invalid="ignore"):
+            answers = decode(task, outputs)
         gold = np.asarray(part.inputs.labels)
-        metrics = score(task, gold, np.array([a.value for a in answers]))
-        if part.selects:
-            dev[part.task] = metrics
+        name = part.task if part.selects else f"{part.task}/{part.name}"
+        reason = undefined(task, gold, outputs)
+        if reason is None:
+            metrics = score(task, gold, np.array([a.value for a in answers]))
         else:
-            others[f"{part.task}/{part.name}"] = metrics
+            reasons[name] = reason
+            metrics = dict.fromkeys(task.kind.metrics, math.nan)
+        (dev if part.selects else others)[name] = metrics
         predictions[part.task if part.selects else f"{part.task}-{part.name}"] = [
-            {"id": example.id, "gold": _plain(label), **answer.as_json()}
-            for example, label, answer in zip(part.examples, gold, answers, strict=True)
+            {"id": row_id, "gold": _plain(label), **answer.as_json()}
+            for row_id, label, answer in zip(part.ids, gold, answers, strict=True)
         ]
-    return Evaluation(dev, others, predictions)
+    return Evaluation(dev, others, reasons, predictions)
 
 
 def _plain(label: float) -> float | int:

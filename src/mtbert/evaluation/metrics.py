@@ -12,9 +12,30 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from mtbert.settings import TaskSettings
 
-__all__ = ["METRICS", "mean_score", "overall_score", "score"]
+__all__ = ["METRICS", "mean_score", "overall_score", "score", "undefined"]
 
 Array = NDArray[np.float64]
+
+
+def undefined(task: TaskSettings, gold: Array, outputs: Array) -> str | None:
+    """Why the metrics of a task are undefined, or None.
+
+    Args:
+        task: gives the kind.
+        gold: `[examples]`, class numbers or values.
+        outputs: `[examples, outputs]`, of the head.
+    """
+    broken = int((~np.isfinite(outputs)).any(axis=1).sum())
+    if broken:
+        return f"{broken} of {len(outputs)} predictions are not finite"
+    if task.kind.is_classification:
+        return None
+    if len(gold) < 2:
+        return "fewer than two examples"
+    for name, values in (("labels", gold), ("predictions", outputs)):
+        if np.ptp(values) == 0:
+            return f"all {name} are {values.flat[0]:g}"
+    return None
 
 
 def score(task: TaskSettings, gold: Array, predicted: Array) -> dict[str, float]:

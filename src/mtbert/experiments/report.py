@@ -78,7 +78,7 @@ def read_runs(folder: Path) -> list[Run]:
     for path in sorted(folder.rglob("summary.json")):
         try:
             summary = read_summary(path.parent)
-            lines = path.with_name("metrics.jsonl").read_text("utf-8").splitlines()
+            lines = path.with_name("metrics.jsonl").read_bytes().splitlines()
             dev = [r for r in map(json.loads, lines) if r["kind"] == "dev"]
             for record in dev:
                 _Evaluation.model_validate(record)

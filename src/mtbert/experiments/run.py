@@ -6,18 +6,20 @@ import logging
 import math
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Generator
 
 import mtbert
 from mtbert import atomic
-from mtbert.data.batches import FeatureSet, TokenizedSet, tokenize
+from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.data.schedules import Sizes, seed_from
 from mtbert.data.tasks import TaskData, load_tasks
 from mtbert.data.tokenizer import Tokenizer
@@ -26,14 +28,22 @@ from mtbert.evaluation.metrics import mean_score, overall_score
 from mtbert.evaluation.predict import compute_features
 from mtbert.experiments.model_card import model_card
 from mtbert.experiments.tensorboard import require_tensorboard, tensorboard_log
+from mtbert.hashing import file_sha256
 from mtbert.model.fit import check_fit
 from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.model.pretrained import load_encoder, save_network
 from mtbert.settings import Settings
-from mtbert.training.device import compute_dtype, keep_freed_memory, resolve_device
+from mtbert.training.device import (
+    compute_dtype,
+    fit_encoder,
+    flushed_denormals,
+    keep_freed_memory,
+    resolve_device,
+)
 from mtbert.training.loop import Trainer
 from mtbert.training.losses import class_weights
+from mtbert.training.origin import Origin
 from mtbert.training.plan import describe
 from mtbert.training.run_folder import RunFolder, read_summary
 from mtbert.training.state import Phase, State
@@ -41,6 +51,8 @@ from mtbert.training.state import Phase, State
 __all__ = ["Interrupted", "plan", "train"]
 
 _FROZEN_RATE, _FINETUNE_RATE = 1e-3, 1e-5  # the paper, section 3.4
+
+_ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt")
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +66,7 @@ class _Prepared:
     """Everything that is known before the first step."""
 
     settings: Settings
+    folder: Path
     device: torch.device
     precision: str
     tokenizer: Tokenizer
@@ -62,6 +75,16 @@ class _Prepared:
     train: dict[str, TokenizedSet]
     sizes: Sizes
     dev: list[EvaluationSet]
+
+    @property
+    def origin(self) -> Origin:
+        """What a resumed run must start from too."""
+        files = {f"encoder/{n}": f for n in _ENCODER_FILES if (f := self.folder / n).is_file()}
+        for name, part in self.data.items():
+            found = {"train": part.train, **part.dev}
+            files |= {f"tasks.{name}.{key}": s.path for key, s in found.items() if s is not None}
+        hashes = {key: file_sha256(file) for key, file in sorted(files.items())}
+        return Origin(hashes, _environment(self))
 
     @property
     def description(self) -> str:
@@ -97,12 +120,17 @@ def train(settings: Settings, output: Path, *, resume: bool = False) -> dict[str
         UserError: configuration, data, encoder or folder cannot be used; nothing was written.
         Interrupted: a signal asked to stop; the run can be resumed.
     """
+    with flushed_denormals():
+        return _train(settings, output, resume)
+
+
+def _train(settings: Settings, output: Path, resume: bool) -> dict[str, Any]:
     RunFolder.check(output, resume=resume)
     if settings.training.tensorboard:
         require_tensorboard()
     started = time.perf_counter()
     prepared = _prepare(settings)
-    run = RunFolder(output, settings, resume=resume)
+    run = RunFolder(output, settings, prepared.origin, resume=resume)
     try:
         if run.finished:
             _log.info("%s: this run is finished", output)
@@ -123,9 +151,9 @@ def train(settings: Settings, output: Path, *, resume: bool = False) -> dict[str
 
 def _prepare(settings: Settings) -> _Prepared:
     device = resolve_device(settings)
-    torch.use_deterministic_algorithms(settings.training.deterministic)
+    if settings.training.deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(settings.training.deterministic)  # takes a second
     keep_freed_memory()
-    data = load_tasks(settings)
     folder = locate(settings.encoder.path, settings.encoder.revision)
     tokenizer = Tokenizer.from_folder(folder)
     encoder = load_encoder(str(folder))
@@ -137,30 +165,23 @@ def _prepare(settings: Settings) -> _Prepared:
         source=settings.encoder.path,
     )
     dtype = compute_dtype(settings.training.precision, device)
-    encoder.compute_dtype = dtype
+    fit_encoder(encoder, dtype, device)
     network = MultitaskNetwork(encoder, settings.tasks)
     for name, head in network.heads.items():
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))
         head.initialise(generator)
     network.to(device)
-    length = settings.encoder.max_length
-    train_sets = {
-        name: tokenize(part.train.examples, settings.tasks[name], tokenizer, length)
-        for name, part in data.items()
-        if part.train is not None
-    }
+    data = load_tasks(settings, tokenizer)
+    train_sets = {name: part.train.inputs for name, part in data.items() if part.train is not None}
     dev = [
-        EvaluationSet(
-            name, set_name, found.examples,
-            tokenize(found.examples, settings.tasks[name], tokenizer, length),
-            selects=position == 0,
-        )
+        EvaluationSet(name, set_name, found.ids, found.inputs, selects=position == 0)
         for name, part in data.items()
         for position, (set_name, found) in enumerate(part.dev.items())
-    ]  # fmt: skip
+    ]
+    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     return _Prepared(
-        settings, device, "bf16" if dtype == torch.bfloat16 else "fp32", tokenizer, network, data,
-        train_sets, _sizes(settings, train_sets), dev,
+        settings, folder, device, precision, tokenizer, network, data, train_sets,
+        _sizes(settings, train_sets), dev,
     )  # fmt: skip
 
 
@@ -191,6 +212,7 @@ def _phases(prepared: _Prepared) -> list[Phase]:
                 name="all",
                 epochs=training.epochs,
                 sources=prepared.train,
+                ids=_ids(prepared),
                 sizes=prepared.sizes,
                 class_weights=_class_weights(prepared),
                 trains_encoder=True,
@@ -213,7 +235,7 @@ def _frozen_phase(prepared: _Prepared, epochs: int, rate: float) -> Phase:
     seconds = time.perf_counter() - started
     dev = [
         EvaluationSet(
-            part.task, part.name, part.examples, compute_features(network, part.task, part.inputs),
+            part.task, part.name, part.ids, compute_features(network, part.task, part.inputs),
             part.selects,
         )
         for part in prepared.dev
@@ -227,6 +249,7 @@ def _frozen_phase(prepared: _Prepared, epochs: int, rate: float) -> Phase:
         name="heads",
         epochs=epochs,
         sources=features,
+        ids=_ids(prepared),
         sizes=prepared.sizes,
         class_weights=_class_weights(prepared),
         trains_encoder=False,
@@ -236,6 +259,10 @@ def _frozen_phase(prepared: _Prepared, epochs: int, rate: float) -> Phase:
         encoded_tokens=sum(int(part.lengths.sum()) for part in prepared.train.values()),
         encoding_seconds=seconds,
     )
+
+
+def _ids(prepared: _Prepared) -> dict[str, Sequence[str]]:
+    return {name: part.train.ids for name, part in prepared.data.items() if part.train is not None}
 
 
 def _class_weights(prepared: _Prepared) -> dict[str, torch.Tensor | None]:
@@ -249,8 +276,12 @@ def _finish(prepared: _Prepared, run: RunFolder, state: State) -> dict[str, Any]
     """Write the best model and the summary."""
     settings = prepared.settings
     summary = _summary(prepared, state)
+    run.check_there()
     with atomic.new_folder(run.path / "model") as folder:
-        save_network(prepared.network, settings.encoder.max_length, folder)
+        try:
+            save_network(prepared.network, settings.encoder.max_length, folder)
+        except SafetensorError as error:  # how safetensors reports a full disk
+            raise OSError(str(error)) from None
         atomic.write_text(folder / "tokenizer.json", prepared.tokenizer.to_json())
         atomic.write_json(
             folder / "tokenizer_config.json",
@@ -298,11 +329,21 @@ def _summary(prepared: _Prepared, state: State) -> dict[str, Any]:
         "tokens": state.tokens,
         "tokens_per_second": state.tokens / computing if computing else math.nan,
         "seed": settings.seed,
-        "examples": {name: len(found.examples) for name, found in sets.items()},
-        "skipped_rows": {name: len(found.problems) for name, found in sets.items()},
-        "unlabelled_rows": {name: found.unlabelled for name, found in sets.items()},
+        "examples": {name: len(found) for name, found in sets.items()},
+        "skipped_rows": {name: len(found.left_out.problems) for name, found in sets.items()},
+        "unlabelled_rows": {name: found.left_out.unlabelled for name, found in sets.items()},
         "truncated": {name: part.truncated for name, part in prepared.train.items()},
         "leaks": {name: part.leaks for name, part in prepared.data.items()},
+        "left_out": state.left_out,
+        "learning_rate_factor": state.rate_factor,
+        "exploded": state.exploded,
+        **_environment(prepared),
+    }
+
+
+def _environment(prepared: _Prepared) -> dict[str, Any]:
+    """Where and with what is computed; another environment gives other last digits."""
+    return {
         "device": str(prepared.device),
         "precision": prepared.precision,
         "threads": torch.get_num_threads(),
@@ -310,6 +351,7 @@ def _summary(prepared: _Prepared, state: State) -> dict[str, Any]:
         "versions": {
             "mtbert": mtbert.__version__,
             "torch": str(torch.__version__),
+            "numpy": np.__version__,
             "python": platform.python_version(),
         },
     }

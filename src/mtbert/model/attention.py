@@ -1,15 +1,23 @@
 """Self-attention over packed sequences: the only place that sees their boundaries.
 
-Shapes: T tokens of the batch, S sequences, H heads, D values a head; in a group of sequences of
-similar length N sequences and L positions, the longest one's length.
+Shapes: T tokens of the batch, S sequences, R slots, H heads, D values a head; in a group of chunks
+C chunks of L slots each.
 
-Each group is attended by plain matrix products over `[N, H, L, D]`. Forward and backward are
-written out by hand, so that per group nothing is kept but what the backward pass needs.
+The sequences of a batch lie in chunks, several short ones in one chunk, one after another, so that
+a chunk is nearly full: R is T and a few empty slots (docs/performance.md says how many). Chunks of
+equal length are attended together by plain matrix products over `[C, H, L, L]`, and a bias keeps
+the sequences of a chunk apart. So no token is moved between the layers, and the few shapes that
+occur come back in every step, which matters where a matrix product of a new shape has to be
+compiled first (oneDNN on CPUs takes milliseconds).
+
+Forward and backward are written out by hand, so that nothing is kept but what the backward pass
+needs.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,55 +30,77 @@ from mtbert.model.dropout import keep_mask
 
 __all__ = ["Layout", "attend"]
 
+_CHUNK = 64
+"""Slots of the chunks that short sequences share."""
+_STEP = 32
+"""Longer chunks come in multiples of this."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Sequences of similar length.
+    """Chunks of equal length, side by side.
 
     Attributes:
-        count: N.
+        first: the first slot.
+        count: C.
         length: L.
-        rows: `[N * L]`, the row of each position in the packed batch, 0 at padding.
-        positions: tokens of the group among the `N * L` positions, or None if it has no padding.
-        tokens: their rows in the packed batch.
-        padding: the other positions.
-        bias: `[N, 1, 1, L]` float32, minus infinity at padded keys, or None.
+        bias: `[C, 1, L, L]` float32, minus infinity between sequences.
     """
 
+    first: int
     count: int
     length: int
-    rows: Tensor
-    positions: Tensor | None
-    tokens: Tensor
-    padding: Tensor
-    bias: Tensor | None
+    bias: Tensor
+
+    @property
+    def slots(self) -> slice:
+        return slice(self.first, self.first + self.count * self.length)
 
 
 class Layout:
-    """Where the sequences of a packed batch begin and end.
+    """Where the sequences of a batch lie.
 
     Attributes:
-        lengths: tokens of each sequence.
-        starts: `[S]`, row of each sequence's first token.
+        lengths: tokens of each sequence, in the batch's order.
+        size: R.
+        slots: `[T]`, the slot of each token.
+        starts: `[S]`, the slot of each sequence's first token.
         sequence_of: `[T]`, the sequence of each token.
         position_of: `[T]`, each token's position in its sequence.
+        groups: the chunks.
     """
 
     def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
         if not lengths or min(lengths) < 1:
             raise ValueError("a batch needs sequences, each with a token or more")
         self.lengths = tuple(lengths)
+        chunks = _pack(self.lengths)
+        first_slots = [0] * len(lengths)
+        self.groups: list[_Group] = []
+        self.size = 0
+        for length in sorted(chunks):
+            for number, members in enumerate(chunks[length]):
+                slot = self.size + number * length
+                for sequence in members:
+                    first_slots[sequence] = slot
+                    slot += lengths[sequence]
+            bias = _bias(chunks[length], self.lengths, length).to(device)
+            group = _Group(self.size, len(chunks[length]), length, bias)
+            self.groups.append(group)
+            self.size = group.slots.stop
         sizes = torch.tensor(lengths)
         ends = sizes.cumsum(0)
-        starts = ends - sizes
+        starts = torch.tensor(first_slots)
         sequence_of = torch.repeat_interleave(torch.arange(len(lengths)), sizes)
-        position_of = torch.arange(int(ends[-1])) - starts[sequence_of]
+        position_of = torch.arange(int(ends[-1])) - (ends - sizes)[sequence_of]
         self.starts = starts.to(device)
+        self.slots = (starts[sequence_of] + position_of).to(device)
         self.sequence_of = sequence_of.to(device)
         self.position_of = position_of.to(device)
-        self.groups = [
-            _group(starts[members], sizes[members], device) for members in _by_bucket(lengths)
-        ]
+
+    def place(self, values: Tensor) -> Tensor:
+        """`[T, …]` → `[R, …]`, zero in the empty slots."""
+        return values.new_zeros(self.size, *values.shape[1:]).index_copy(0, self.slots, values)
 
 
 def attend(
@@ -79,14 +109,14 @@ def attend(
     """Scaled dot-product attention within each sequence.
 
     Args:
-        qkv: `[T, 3 * H * D]`: queries, keys and values side by side.
+        qkv: `[R, 3 * H * D]`: queries, keys and values side by side.
         layout: the sequences' boundaries.
         heads: H.
         rate: dropout of the attention weights; applied only with a generator.
         generator: source of the dropout.
 
     Returns:
-        `[T, H * D]`.
+        `[R, H * D]`.
     """
     result: Tensor = _Attention.apply(qkv, layout, heads, rate, generator)  # type: ignore[no-untyped-call]
     return result
@@ -100,17 +130,16 @@ class _Attention(torch.autograd.Function):
         context = qkv.new_empty(qkv.shape[0], qkv.shape[1] // 3)
         saved: list[Tensor] = []
         for group in layout.groups:
-            q, k, v = _split_heads(_pad(qkv, group), group, 3, heads)
-            scores = torch.matmul(q, k.transpose(-1, -2)).mul_(1 / math.sqrt(q.shape[-1]))
-            if group.bias is not None:
-                scores += group.bias.to(scores.dtype)
-            weights = torch.softmax(scores, dim=-1)
+            q, k, v = _split_heads(qkv, group, 3, heads)
+            scores = torch.matmul(q, k.transpose(-1, -2))
+            bias = group.bias.to(scores.dtype)
+            weights = torch.softmax(bias.add(scores, alpha=_scale(q)), dim=-1)
             saved += [q, k, v, weights]
             if generator is not None and rate > 0:
                 mask = keep_mask(weights.shape, rate, weights, generator)
                 saved.append(mask)
                 weights = weights * mask
-            _unpad(torch.matmul(weights, v).transpose(1, 2), group, context)
+            _parts(context, group, 1, heads)[:, :, 0] = torch.matmul(weights, v).transpose(1, 2)
         ctx.save_for_backward(*saved)
         ctx.layout, ctx.heads = layout, heads
         return context
@@ -124,72 +153,71 @@ class _Attention(torch.autograd.Function):
         kept = len(ctx.saved_tensors) // len(layout.groups)
         for i, group in enumerate(layout.groups):
             q, k, v, weights, *masks = ctx.saved_tensors[i * kept : (i + 1) * kept]
-            (grad_out,) = _split_heads(_pad(grad, group), group, 1, heads)
+            (grad_out,) = _split_heads(grad, group, 1, heads)
             grad_weights = torch.matmul(grad_out, v.transpose(-1, -2))
             dropped = weights
             if masks:
-                grad_weights *= masks[0]
+                grad_weights = grad_weights * masks[0]
                 dropped = weights * masks[0]
-            grad_v = torch.matmul(dropped.transpose(-1, -2), grad_out)
             # Softmax: dS = P * (dP - sum(dP * P)).
             grad_scores = torch._softmax_backward_data(grad_weights, weights, -1, weights.dtype)
-            grad_scores.mul_(1 / math.sqrt(q.shape[-1]))
             grad_q = torch.matmul(grad_scores, k)
             grad_k = torch.matmul(grad_scores.transpose(-1, -2), q)
-            joined = torch.stack((grad_q, grad_k, grad_v), dim=1)  # [N, 3, H, L, D]
-            _unpad(joined.permute(0, 3, 1, 2, 4), group, grad_qkv)
+            grad_v = torch.matmul(dropped.transpose(-1, -2), grad_out)
+            parts, scale = _parts(grad_qkv, group, 3, heads), _scale(q)
+            torch.mul(grad_q.transpose(1, 2), scale, out=parts[:, :, 0])
+            torch.mul(grad_k.transpose(1, 2), scale, out=parts[:, :, 1])
+            parts[:, :, 2] = grad_v.transpose(1, 2)
         return grad_qkv, None, None, None, None
 
 
-def _by_bucket(lengths: Sequence[int]) -> list[Tensor]:
-    """Sequence numbers by length, in buckets that widen: few products, little padding."""
-    buckets: dict[int, list[int]] = {}
-    for i, length in enumerate(lengths):
-        width = 16 if length <= 64 else 32 if length <= 128 else 64
-        buckets.setdefault(-(-length // width) * width, []).append(i)
-    return [torch.tensor(buckets[key]) for key in sorted(buckets)]
+def _pack(lengths: Sequence[int]) -> dict[int, list[list[int]]]:
+    """Sequences → chunks: sequence numbers of each chunk, by the chunk's length.
+
+    Best fit, decreasing: each sequence, the longest first, goes where it leaves the least room,
+    or else opens a chunk.
+    """
+    chunks: defaultdict[int, list[list[int]]] = defaultdict(list)
+    room: defaultdict[int, list[list[int]]] = defaultdict(list)
+    for sequence in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        length = lengths[sequence]
+        left = min((r for r in room if r >= length and room[r]), default=None)
+        if left is None:
+            size = max(_CHUNK, -(-length // _STEP) * _STEP)
+            chunk: list[int] = []
+            chunks[size].append(chunk)
+            left = size
+        else:
+            chunk = room[left].pop()
+        chunk.append(sequence)
+        room[left - length].append(chunk)
+    return chunks
 
 
-def _group(starts: Tensor, sizes: Tensor, device: torch.device) -> _Group:
-    count, length = len(sizes), int(sizes.max())
-    column = torch.arange(length)
-    real = column < sizes[:, None]
-    rows = torch.where(real, starts[:, None] + column, 0).flatten()
-    flat = real.flatten()
-    if bool(flat.all()):
-        empty = torch.zeros(0, dtype=torch.int64, device=device)
-        moved = rows.to(device)
-        return _Group(count, length, moved, None, moved, empty, None)
-    positions = flat.nonzero().squeeze(1)
-    bias = torch.zeros(count, 1, 1, length).masked_fill_(~real[:, None, None], -math.inf)
-    return _Group(
-        count,
-        length,
-        rows.to(device),
-        positions.to(device),
-        rows[positions].to(device),
-        (~flat).nonzero().squeeze(1).to(device),
-        bias.to(device),
-    )
+def _bias(chunks: list[list[int]], lengths: Sequence[int], length: int) -> Tensor:
+    """`[C, 1, L, L]`: 0 within a sequence, minus infinity elsewhere.
+
+    Empty slots see one another, so that no row is without a key.
+    """
+    owner = torch.full((len(chunks), length), -1)
+    for row, members in zip(owner, chunks, strict=True):
+        end = 0
+        for sequence in members:
+            start, end = end, end + lengths[sequence]
+            row[start:end] = sequence
+    apart = owner[:, :, None] != owner[:, None, :]
+    return torch.zeros(apart.shape).masked_fill_(apart, -math.inf).unsqueeze(1)
 
 
-def _pad(packed: Tensor, group: _Group) -> Tensor:
-    """`[T, F]` → `[N * L, F]` with zeros at padding."""
-    padded = packed.index_select(0, group.rows)
-    if group.bias is not None:
-        padded.index_fill_(0, group.padding, 0)
-    return padded
+def _scale(q: Tensor) -> float:
+    return 1 / math.sqrt(q.shape[-1])
 
 
-def _unpad(padded: Tensor, group: _Group, into: Tensor) -> None:
-    """`[N, L, …]` → the group's rows of `into`, `[T, F]`."""
-    flat = padded.reshape(group.count * group.length, into.shape[1])
-    if group.positions is not None:
-        flat = flat.index_select(0, group.positions)
-    into.index_copy_(0, group.tokens, flat)
+def _parts(packed: Tensor, group: _Group, parts: int, heads: int) -> Tensor:
+    """The group's slots of `[R, parts * H * D]` as a view `[C, L, parts, H, D]`."""
+    return packed[group.slots].view(group.count, group.length, parts, heads, -1)
 
 
-def _split_heads(padded: Tensor, group: _Group, parts: int, heads: int) -> tuple[Tensor, ...]:
-    """`[N * L, parts * H * D]` → `parts` tensors `[N, H, L, D]`, contiguous."""
-    split = padded.view(group.count, group.length, parts, heads, -1)
-    return split.permute(2, 0, 3, 1, 4).contiguous().unbind(0)
+def _split_heads(packed: Tensor, group: _Group, parts: int, heads: int) -> tuple[Tensor, ...]:
+    """The group's slots of `[R, parts * H * D]` → `parts` tensors `[C, H, L, D]`, contiguous."""
+    return _parts(packed, group, parts, heads).permute(2, 0, 3, 1, 4).contiguous().unbind(0)

@@ -9,11 +9,14 @@ is unchanged.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
+from torch.autograd.function import once_differentiable
 
-__all__ = ["dropout", "keep_mask"]
+__all__ = ["add_dropout", "dropout", "keep_mask"]
 
 _VALUES_PER_DRAW = 8
 _LEVELS = 256
@@ -29,14 +32,51 @@ def dropout(x: Tensor, rate: float, generator: Generator | None) -> Tensor:
     return x * keep_mask(x.shape, rate, x, generator)
 
 
+def add_dropout(x: Tensor, y: Tensor, rate: float, generator: Generator | None) -> Tensor:
+    """`x + dropout(y)` in one pass over the values; both of one shape."""
+    if generator is None or _level(rate) == 0:
+        return x + y
+    mask = keep_mask(y.shape, rate, y, generator)
+    result: Tensor = _AddMasked.apply(x, y, mask)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _AddMasked(torch.autograd.Function):
+    """`x + y * mask`, for whose backward pass the mask is enough."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+        ctx.save_for_backward(mask)
+        return torch.addcmul(x, y, mask)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        (mask,) = ctx.saved_tensors
+        return grad, grad * mask, None
+
+
 def keep_mask(shape: Sequence[int], rate: float, like: Tensor, generator: Generator) -> Tensor:
     """0 where a value is dropped, 1 / P(kept) elsewhere; dtype and device of `like`."""
     count = torch.Size(shape).numel()
-    draws = torch.empty(-(-count // _VALUES_PER_DRAW), dtype=torch.int64, device=like.device)
-    draws.random_(-(2**63), None, generator=generator)
     level = _level(rate)
-    kept = draws.view(torch.uint8)[:count].ge(level).to(like.dtype)
+    # Compared in the numbers of the result (whole numbers up to 255 are exact in all of them):
+    # several times faster than a comparison of bytes and its conversion.
+    kept = _random_bytes(count, like.device, generator).to(like.dtype).ge_(level)
     return kept.mul_(_LEVELS / (_LEVELS - level)).view(shape)
+
+
+def _random_bytes(count: int, device: torch.device, generator: Generator) -> Tensor:
+    """`[count]`, uint8."""
+    draws = -(-count // _VALUES_PER_DRAW)
+    if device.type == "cpu":
+        # Twice as fast as torch's generator for the processor.
+        seed = int(torch.randint(2**63 - 1, (), generator=generator))
+        fast = np.random.Generator(np.random.SFC64(seed))
+        drawn = fast.integers(-(2**63), 2**63, draws).view(np.uint8)
+        return torch.from_numpy(drawn)[:count]
+    long = torch.empty(draws, dtype=torch.int64, device=device)
+    return long.random_(-(2**63), None, generator=generator).view(torch.uint8)[:count]
 
 
 def _level(rate: float) -> int:

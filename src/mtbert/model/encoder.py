@@ -1,8 +1,9 @@
 """BERT from top to bottom (Devlin et al. 2019), in reading order.
 
-Shapes: T tokens of a batch whose sequences lie one after another without padding, W the hidden
-width. Everything is a function of `[T, W]`; only attention sees where a sequence ends. The
-numbers are those of the first tensor: parameters are kept in float32 and follow `compute_dtype`.
+Shapes: T tokens of a batch whose sequences lie one after another, R the slots they lie in (T and
+a few empty ones, see `Layout`), W the hidden width. Everything is a function of `[R, W]`; only
+attention sees where a sequence ends. The numbers are those of the first tensor: parameters are
+kept in float32 and follow `compute_dtype`.
 
 Dropout is on when a generator is given, and only then: there is no hidden training switch.
 """
@@ -18,7 +19,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from mtbert.model.attention import Layout, attend
-from mtbert.model.dropout import dropout
+from mtbert.model.dropout import add_dropout, dropout
 from mtbert.model.encoder_config import ACTIVATIONS, EncoderConfig
 
 __all__ = ["Encoder", "EncoderOutput"]
@@ -72,7 +73,7 @@ class Embeddings(nn.Module):
         segment_ids: Tensor,
         generator: Generator | None,
     ) -> Tensor:
-        """Three times `[T]` → `[T, W]`."""
+        """Three times `[R]` → `[R, W]`."""
         x = self.token(token_ids) + self.position(position_ids) + self.segment(segment_ids)
         return dropout(self.norm(x), self.rate, generator)
 
@@ -90,10 +91,14 @@ class SelfAttention(nn.Module):
         self.attention_rate = config.attention_probs_dropout_prob
         self.rate = config.hidden_dropout_prob
 
-    def forward(self, x: Tensor, layout: Layout, generator: Generator | None) -> Tensor:
-        """`[T, W]` → `[T, W]`."""
+    def forward(
+        self, x: Tensor, layout: Layout, generator: Generator | None, rows: Tensor | None = None
+    ) -> Tensor:
+        """`[R, W]` → `[R, W]`, or only its `rows`."""
         context = attend(self.qkv(x), layout, self.heads, self.attention_rate, generator)
-        return self.norm(x + dropout(self.output(context), self.rate, generator))
+        if rows is not None:
+            context, x = context.index_select(0, rows), x.index_select(0, rows)
+        return self.norm(add_dropout(x, self.output(context), self.rate, generator))
 
 
 class FeedForward(nn.Module):
@@ -108,9 +113,9 @@ class FeedForward(nn.Module):
         self.rate = config.hidden_dropout_prob
 
     def forward(self, x: Tensor, generator: Generator | None) -> Tensor:
-        """`[T, W]` → `[T, W]`."""
+        """`[…, W]` → `[…, W]`."""
         inner = self.activation(self.inner(x))
-        return self.norm(x + dropout(self.outer(inner), self.rate, generator))
+        return self.norm(add_dropout(x, self.outer(inner), self.rate, generator))
 
 
 class Layer(nn.Module):
@@ -121,9 +126,11 @@ class Layer(nn.Module):
         self.attention = SelfAttention(config)
         self.feed_forward = FeedForward(config)
 
-    def forward(self, x: Tensor, layout: Layout, generator: Generator | None) -> Tensor:
-        """`[T, W]` → `[T, W]`."""
-        return self.feed_forward(self.attention(x, layout, generator), generator)
+    def forward(
+        self, x: Tensor, layout: Layout, generator: Generator | None, rows: Tensor | None = None
+    ) -> Tensor:
+        """`[R, W]` → `[R, W]`, or only its `rows`."""
+        return self.feed_forward(self.attention(x, layout, generator, rows), generator)
 
 
 class Encoder(nn.Module):
@@ -171,6 +178,7 @@ class Encoder(nn.Module):
         layout: Layout,
         generator: Generator | None = None,
         position_ids: Tensor | None = None,
+        first_only: bool = False,
     ) -> Tensor:
         """Hidden states of a packed batch.
 
@@ -180,17 +188,23 @@ class Encoder(nn.Module):
             layout: where each sequence begins and ends.
             generator: source of the dropout; None: no dropout.
             position_ids: `[T]`; default: counted from 0 in each sequence.
+            first_only: only the first tokens' states are wanted. The last layer then computes
+                little more than the keys and values of the others.
 
         Returns:
-            `[T, W]` in `compute_dtype`.
+            `[R, W]` in `compute_dtype`, of which `layout` says which slots hold tokens (the others
+            hold nothing of meaning); with `first_only` `[S, W]`.
         """
         if position_ids is None:
             position_ids = layout.position_of
-        x = self.embeddings(token_ids, position_ids, segment_ids, generator)
+        placed = (layout.place(ids) for ids in (token_ids, position_ids, segment_ids))
+        x = self.embeddings(*placed, generator)
         if self.compute_dtype is not None:
             x = x.to(self.compute_dtype)
-        for layer in self.layers:
-            x = layer(x, layout, generator)
+        last = len(self.layers) - 1
+        for number, layer in enumerate(self.layers):
+            rows = layout.starts if first_only and number == last else None
+            x = layer(x, layout, generator, rows)
         return x
 
     def pool(self, first: Tensor) -> Tensor:
@@ -240,7 +254,8 @@ class Encoder(nn.Module):
             generator,
             position_ids=real % length,
         )
-        padded = hidden.new_zeros(batch * length, hidden.shape[1]).index_copy(0, real, hidden)
+        tokens = hidden.index_select(0, layout.slots)
+        padded = hidden.new_zeros(batch * length, hidden.shape[1]).index_copy(0, real, tokens)
         return EncoderOutput(
             padded.view(batch, length, -1), self.pool(hidden.index_select(0, layout.starts))
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
+from mtbert.batch import TokenBatch
 from mtbert.model.attention import Layout
 from mtbert.model.dropout import dropout
 from mtbert.model.encoder import Encoder
@@ -66,20 +67,31 @@ class Head(nn.Module):
         return outputs
 
 
-def pool_sequences(encoder: Encoder, hidden: Tensor, layout: Layout, pooling: str) -> Tensor:
-    """One vector for each sequence, `[T, W]` → `[S, W]`.
+def pool_sequences(
+    encoder: Encoder, batch: TokenBatch, pooling: str, generator: Generator | None = None
+) -> Tensor:
+    """One vector for each sequence of a packed batch, `[S, W]`.
 
     `cls`: the first token's hidden state; `pooled`: the pooler's output for it; `mean`: the mean
     over the sequence's tokens, added up in float32 or better.
     """
+    layout = Layout(batch.lengths, batch.token_ids.device)
+    hidden = encoder.encode(
+        batch.token_ids, batch.segment_ids, layout, generator, first_only=pooling != "mean"
+    )
     if pooling == "mean":
-        wide = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
-        sums = wide.new_zeros(len(layout.lengths), hidden.shape[1])
-        sums = sums.index_add(0, layout.sequence_of, wide)
-        sizes = torch.tensor(layout.lengths, dtype=wide.dtype, device=hidden.device)
-        return sums / sizes.unsqueeze(1)
-    first = hidden.index_select(0, layout.starts)
-    return encoder.pool(first) if pooling == "pooled" else first
+        return _mean(hidden, layout)
+    return encoder.pool(hidden) if pooling == "pooled" else hidden
+
+
+def _mean(hidden: Tensor, layout: Layout) -> Tensor:
+    """Means over the sequences' tokens, `[R, W]` → `[S, W]`."""
+    tokens = hidden.index_select(0, layout.slots)
+    wide = tokens.to(torch.promote_types(hidden.dtype, torch.float32))
+    sums = wide.new_zeros(len(layout.lengths), hidden.shape[1])
+    sums = sums.index_add(0, layout.sequence_of, wide)
+    sizes = torch.tensor(layout.lengths, dtype=wide.dtype, device=hidden.device)
+    return sums / sizes.unsqueeze(1)
 
 
 def side_vectors(pooled: Tensor, sides: int) -> Tensor:

@@ -8,7 +8,6 @@ from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 
 from mtbert.batch import TokenBatch
-from mtbert.model.attention import Layout
 from mtbert.model.encoder import Encoder
 from mtbert.model.heads import Head, pool_sequences, side_vectors
 from mtbert.settings import TaskSettings
@@ -69,9 +68,8 @@ class MultitaskNetwork(nn.Module):
     def represent(self, task: str, batch: TokenBatch, generator: Generator | None = None) -> Tensor:
         """Pooled sequences as the task's head reads them, `[examples, sides, W]`."""
         head = self.head(task)
-        layout = Layout(batch.lengths, batch.token_ids.device)
-        hidden = self.encoder.encode(batch.token_ids, batch.segment_ids, layout, generator)
-        return side_vectors(pool_sequences(self.encoder, hidden, layout, head.pooling), head.sides)
+        pooled = pool_sequences(self.encoder, batch, head.pooling, generator)
+        return side_vectors(pooled, head.sides)
 
     def forward(
         self, task: str, inputs: TokenBatch | Tensor, generator: Generator | None = None

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from mtbert.config import data_file, load_config
-from mtbert.data.batches import tokenize
-from mtbert.data.examples import ExampleSet, read_examples
+from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.files import open_table, read_table
 from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
@@ -39,16 +38,18 @@ def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]
     parts, clean = [], True
     for name, task in settings.tasks.items():
         lenient = task.model_copy(update={"on_bad_rows": "skip"})
-        train: ExampleSet | None = None
+        train: DataSet | None = None
         for set_name, file in _named_files(task).items():
             path = data_file(settings, file)
-            found = read_examples(path, lenient, labelled=set_name != "test")
-            parts.append(_describe(f"{name} {set_name}", settings, task, tokenizer, found))
-            clean &= not found.problems or task.on_bad_rows == "skip"
+            found = load_data_set(
+                path, lenient, tokenizer, settings.encoder.max_length, labelled=set_name != "test"
+            )
+            parts.append(_describe(f"{name} {set_name}", settings, task, found))
+            clean &= not found.left_out.problems or task.on_bad_rows == "skip"
             if set_name == "train":
                 train = found
-            elif train is not None and (leaks := leaked(train.examples, found.examples)):
-                parts.append(f"  {len(leaks)} of these stand in train too")
+            elif train is not None and (leaks := len(leaked(train.keys, found.keys))):
+                parts.append(f"  {leaks} of these stand in train too")
     return "\n".join(parts), clean
 
 
@@ -81,21 +82,19 @@ def _named_files(task: TaskSettings) -> dict[str, str]:
     return {name: file for name, file in files.items() if file is not None}
 
 
-def _describe(
-    title: str, settings: Settings, task: TaskSettings, tokenizer: Tokenizer, found: ExampleSet
-) -> str:
-    inputs = tokenize(found.examples, task, tokenizer, settings.encoder.max_length)
+def _describe(title: str, settings: Settings, task: TaskSettings, found: DataSet) -> str:
+    inputs, problems = found.inputs, found.left_out.problems
     lengths = inputs.lengths
     lines = [
         f"{title}: {found.path}",
-        f"  {len(found.examples)} examples, {len(found.problems)} bad rows",
+        f"  {len(found)} examples, {len(problems)} bad rows",
         f"  tokens: mean {lengths.mean():.1f}, longest {lengths.max()}, {inputs.truncated} "
         f"truncated to {settings.encoder.max_length}",
         _table(_length_histogram(lengths)),
     ]
     if not np.isnan(inputs.labels).all():
         lines.append(_table(_label_histogram(task, inputs.labels)))
-    return "\n".join(lines + _problem_lines(found.problems))
+    return "\n".join(lines + _problem_lines(problems))
 
 
 def _table(rows: list[tuple[str, int]]) -> str:

@@ -11,11 +11,12 @@ from typing import Any, BinaryIO
 
 from mtbert import atomic
 from mtbert.config import data_file
-from mtbert.data.batches import tokenize
+from mtbert.data.cache import open_cache
+from mtbert.data.datasets import load_data_set
 from mtbert.data.examples import Example, ExampleSet, parse_rows, read_examples
 from mtbert.data.files import open_table, read_table
 from mtbert.errors import UserError, problem_list
-from mtbert.evaluation.evaluate import Evaluation, EvaluationSet, evaluate
+from mtbert.evaluation.evaluate import EvaluationSet, evaluate
 from mtbert.evaluation.leaderboard import LEADERBOARD, write_predictions
 from mtbert.evaluation.predict import predict_stream
 from mtbert.service.multitask_model import MultitaskModel
@@ -36,21 +37,23 @@ def evaluate_run(path: Path, split: str) -> dict[str, Any]:
         UserError: no finished run, or the data cannot be used (a test file may have no labels).
     """
     settings, model = _load(path)
+    cache = open_cache(settings.data.cache)
     sets = []
     for name, task in settings.tasks.items():
         for position, (set_name, file) in enumerate(_split_files(task, split).items()):
-            examples = read_examples(data_file(settings, file), task).examples
-            inputs = tokenize(examples, task, model.tokenizer, model.max_length)
-            sets.append(EvaluationSet(name, set_name, examples, inputs, position == 0))
+            found = load_data_set(
+                data_file(settings, file), task, model.tokenizer, model.max_length, cache=cache
+            )
+            sets.append(EvaluationSet(name, set_name, found.ids, found.inputs, position == 0))
     if not sets:
         raise UserError(f"{path}: no task has a {split} file")
-    found: Evaluation = evaluate(model.network, sets)
+    scores = evaluate(model.network, sets)
     return {
         "split": split,
-        split: found.dev,
-        "others": found.others,
-        "overall": found.overall,
-        "mean": found.mean,
+        split: scores.dev,
+        "others": scores.others,
+        "overall": scores.overall,
+        "mean": scores.mean,
     }
 
 
@@ -118,7 +121,8 @@ def write_leaderboard(runs: Sequence[Path], data: Path, output: Path) -> list[st
             count = write_predictions(
                 target, LEADERBOARD[name], ((e.id, answer.value) for e, answer in answers)
             )
-            left_out = f", {len(found.problems)} bad rows left out" if found.problems else ""
+            bad = len(found.left_out.problems)
+            left_out = f", {bad} bad rows left out" if bad else ""
             lines.append(f"{target}: {count} rows from {path} (dev {score:.4f}){left_out}")
     return lines
 
@@ -158,8 +162,8 @@ def _leaderboard_examples(file: Path, task: TaskSettings, split: str) -> Example
     """Dev rows that are bad are left out; of a test file every row must be answered."""
     lenient = task.model_copy(update={"on_bad_rows": "skip"})
     found = read_examples(file, lenient, labelled=split == "dev")
-    if split == "test" and found.problems:
-        raise UserError(problem_list(str(file), found.problems))
+    if split == "test" and found.left_out.problems:
+        raise UserError(problem_list(str(file), found.left_out.problems))
     return found
 
 

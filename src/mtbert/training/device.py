@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
 from mtbert.errors import UserError
+from mtbert.model.encoder import Encoder
 from mtbert.settings import Settings
 
-__all__ = ["compute_dtype", "keep_freed_memory", "resolve_device"]
+__all__ = [
+    "compute_dtype",
+    "fit_encoder",
+    "flushed_denormals",
+    "keep_freed_memory",
+    "precision_reason",
+    "resolve_device",
+]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -43,16 +53,38 @@ def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
     """
     if precision != "auto":
         return torch.bfloat16 if precision == "bf16" else torch.float32
+    return torch.bfloat16 if _fast_bf16(device)[0] else torch.float32
+
+
+def precision_reason(precision: str, device: torch.device) -> str:
+    """Why `compute_dtype` takes what it takes, for people."""
+    return _fast_bf16(device)[1] if precision == "auto" else "asked for"
+
+
+def _fast_bf16(device: torch.device) -> tuple[bool, str]:
+    """Whether bf16 is the faster one, and why."""
     if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    elif device.type == "cpu":
-        processor = torch.cpu.get_capabilities()
-        fast = bool(processor.get("amx_bf16")) or (
-            bool(processor.get("avx512_bf16")) and "intel" not in str(processor["cpu_name"]).lower()
-        )
-    else:
-        fast = False
-    return torch.bfloat16 if fast else torch.float32
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return True, "this GPU computes in bf16"
+        return False, "this GPU does not compute in bf16"
+    if device.type != "cpu":
+        return False, f"bf16 is not measured on {device.type}"
+    processor = torch.cpu.get_capabilities()
+    if processor.get("amx_bf16"):
+        return True, "this processor has AMX"
+    if not processor.get("avx512_bf16"):
+        return False, "this processor has no bf16 instructions"
+    if "intel" in str(processor["cpu_name"]).lower():
+        return False, "AVX512-BF16 without AMX is slower than fp32 on Intel's processors"
+    return True, "this processor has AVX512-BF16"
+
+
+def fit_encoder(encoder: Encoder, dtype: torch.dtype, device: torch.device) -> None:
+    """Let an encoder compute in `dtype`, in the way that is fast to train on the device."""
+    encoder.compute_dtype = dtype
+    # A step touches a few hundred rows of the vocabulary. On a GPU a dense gradient is cheap, and a
+    # sparse one would make the processor wait for its size.
+    encoder.embeddings.token.sparse = device.type == "cpu"
 
 
 def keep_freed_memory() -> None:
@@ -67,3 +99,18 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Numbers below 1e-38 count as zero inside.
+
+    The moments of embedding rows that no batch touches any more decay to such numbers, and with
+    them an update of the optimizer takes ten times as long. Threads inherit the setting from the
+    one that starts them: enter before the first computation of the process.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)

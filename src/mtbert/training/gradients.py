@@ -7,7 +7,7 @@ is set aside (one copy a task), and the Gram matrix decides the weights of the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,7 +23,14 @@ from mtbert.model.multitask import MultitaskNetwork
 from mtbert.surgery import pcgrad_weights
 from mtbert.training.losses import example_losses, example_weights
 
-__all__ = ["SURGERY", "ExampleSource", "StepGradients", "compute_gradients", "gram_matrix"]
+__all__ = [
+    "SURGERY",
+    "ExampleSource",
+    "StepGradients",
+    "compute_gradients",
+    "gram_matrix",
+    "total_norm",
+]
 
 Gradient = list[Tensor | None]
 
@@ -131,32 +138,54 @@ def compute_gradients(
             for parameter in shared:
                 parameter.grad = None
     if not apart:
+        for parameter in shared:
+            if parameter.grad is not None and parameter.grad.is_sparse:
+                parameter.grad = parameter.grad.coalesce()
         return StepGradients(losses)
+    rows = _share_rows(gradients)
     gram = gram_matrix(gradients)
-    if surgery == "none":
-        weights = None
-        _add_up(shared, gradients, [1.0] * len(gradients))
-    else:
+    weights = None
+    if surgery != "none":
         assert orders is not None
         weights = SURGERY[surgery](gram, orders)
-        _add_up(shared, gradients, weights.tolist())
+    _add_up(gradients, [1.0] * len(gradients) if weights is None else weights.tolist())
+    for k, (parameter, total) in enumerate(zip(shared, gradients[0], strict=True)):
+        if total is not None and k in rows:
+            total = torch.sparse_coo_tensor(
+                rows[k].unsqueeze(0),
+                total,
+                parameter.shape,
+                check_invariants=False,
+                is_coalesced=True,
+            )
+        parameter.grad = total
     return StepGradients(losses, gram, weights)
 
 
 def gram_matrix(gradients: Sequence[Gradient]) -> Tensor:
     """Inner products of the tasks' gradients, `[tasks, tasks]`, float64; None counts as zero."""
     tasks = len(gradients)
+    pairs = [(i, j) for i in range(tasks) for j in range(i, tasks)]
+    products: dict[tuple[int, int], list[Tensor]] = {pair: [] for pair in pairs}
+    # All pairs of one parameter before the next one: its gradients are in the cache then.
+    for parts in zip(*gradients, strict=True):
+        flat = [None if part is None else part.flatten() for part in parts]
+        for i, j in pairs:
+            if (a := flat[i]) is not None and (b := flat[j]) is not None:
+                products[i, j].append(torch.dot(a, b))
     gram = torch.zeros(tasks, tasks, dtype=torch.float64)
-    for i in range(tasks):
-        for j in range(i, tasks):
-            products = [
-                torch.dot(a.flatten(), b.flatten())
-                for a, b in zip(gradients[i], gradients[j], strict=True)
-                if a is not None and b is not None
-            ]
-            if products:
-                gram[i, j] = gram[j, i] = torch.stack(products).to("cpu", torch.float64).sum()
+    for (i, j), found in products.items():
+        if found:
+            gram[i, j] = gram[j, i] = torch.stack(found).to("cpu", torch.float64).sum()
     return gram
+
+
+def total_norm(parameters: Iterable[Parameter]) -> Tensor:
+    """Norm of the gradients of all parameters together, a scalar."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = [(g.coalesce().values() if g.is_sparse else g).flatten() for g in gradients]
+    # On CPUs a dot product is several times faster than torch's norm.
+    return torch.stack([torch.dot(values, values) for values in flat]).sum().sqrt()
 
 
 def _backward(
@@ -192,18 +221,37 @@ def _home(network: MultitaskNetwork) -> tuple[torch.device, torch.dtype]:
     return parameter.device, parameter.dtype
 
 
-def _add_up(
-    shared: Sequence[Parameter], gradients: Sequence[Gradient], weights: Sequence[float]
-) -> None:
-    """`.grad` of each shared parameter = the weighted sum, built in the first task's memory."""
-    for k, parameter in enumerate(shared):
+def _share_rows(gradients: Sequence[Gradient]) -> dict[int, Tensor]:
+    """Sparse gradients → dense ones `[rows, W]` over the rows that any task touches, in place.
+
+    Returns:
+        Those rows, `[rows]`, by the parameter's number.
+    """
+    shared_rows: dict[int, Tensor] = {}
+    for k, parts in enumerate(zip(*gradients, strict=True)):
+        sparse = [part for part in parts if part is not None and part.is_sparse]
+        if not sparse:
+            continue
+        rows = torch.unique(torch.cat([part._indices()[0] for part in sparse]))
+        shared_rows[k] = rows
+        for gradient, part in zip(gradients, parts, strict=True):
+            if part is not None:
+                dense = part._values().new_zeros(len(rows), part.shape[1])
+                places = torch.searchsorted(rows, part._indices()[0])
+                gradient[k] = dense.index_add_(0, places, part._values())
+    return shared_rows
+
+
+def _add_up(gradients: Sequence[Gradient], weights: Sequence[float]) -> None:
+    """The weighted sum of the tasks' gradients, in place of the first one."""
+    first = gradients[0]
+    for k, parts in enumerate(zip(*gradients, strict=True)):
         total: Tensor | None = None
-        for gradient, weight in zip(gradients, weights, strict=True):
-            part = gradient[k]
+        for part, weight in zip(parts, weights, strict=True):
             if part is None:
                 continue
             if total is None:
                 total = part if weight == 1 else part.mul_(weight)
             else:
                 total.add_(part, alpha=weight)
-        parameter.grad = total
+        first[k] = total

@@ -25,7 +25,8 @@ from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TrainingSettings
 from mtbert.training import checkpoint as checkpoints
 from mtbert.training.checkpoint import Checkpoint
-from mtbert.training.gradients import StepGradients, compute_gradients
+from mtbert.training.finite import Computed, bad_examples, explodes, finite_part
+from mtbert.training.gradients import compute_gradients, total_norm
 from mtbert.training.interrupt import watch_interruption
 from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
 from mtbert.training.progress import Progress
@@ -35,6 +36,8 @@ from mtbert.training.state import Phase, Scores, State
 _log = logging.getLogger(__name__)
 
 __all__ = ["NonFiniteLoss", "Trainer"]
+
+_SHOWN_IDS = 8
 
 
 class NonFiniteLoss(TrainingError):
@@ -71,10 +74,9 @@ class Trainer:
         self._device = next(network.heads.parameters()).device
         loaded = checkpoints.load_newest(run.checkpoints)
         if loaded is not None:
-            state = {k: v for k, v in loaded.state.items() if k not in ("format", "moment_steps")}
-            self.state = State(**state)
+            self.state = State.from_json(loaded.state, f"{run.checkpoints}: state.json")
             self.best = loaded.best
-        self._moments = loaded
+        self._loaded = loaded
         run.start_metrics(self.state.step)
 
     def train(self) -> bool:
@@ -92,14 +94,16 @@ class Trainer:
     def load_best(self) -> None:
         """Give the network the weights of its best evaluation."""
         if self.best is not None:
-            self._load(self.best)
+            self._load(self.best, self._learned_by_all_phases(), "the best weights")
 
     @torch.no_grad()
-    def _load(self, weights: Mapping[str, Tensor]) -> None:
-        """Copy weights by name; every name must be known."""
-        parameters = dict(self.network.named_parameters())
-        for name, tensor in weights.items():
-            parameters[name].copy_(tensor)
+    def _load(
+        self, weights: Mapping[str, Tensor], parameters: Mapping[str, Parameter], title: str
+    ) -> None:
+        """Copy weights by name; they must be those of the parameters."""
+        checkpoints.check_fit(f"{self.run.checkpoints}: {title}", weights, parameters)
+        for name, parameter in parameters.items():
+            parameter.copy_(weights[name])
 
     def _next_phase(self) -> None:
         state = self.state
@@ -144,11 +148,10 @@ class Trainer:
                 weight_decay=self.settings.weight_decay,
             )
         )
-        if self._moments is not None:
-            self._load(self._moments.weights)
-            steps = self._moments.state["moment_steps"]
-            checkpoints.restore_moments(self._optimizer, self._moments.moments, steps)
-            self._moments = None
+        if self._loaded is not None:
+            self._load(self._loaded.weights, self._learning, "the weights")
+            checkpoints.restore_moments(self._optimizer, self._loaded.moments, self.state.updates)
+            self._loaded = None
         if self.state.phase_step == 0:
             self.state.tokens += phase.encoded_tokens
             self.state.encoding_seconds += phase.encoding_seconds
@@ -157,11 +160,33 @@ class Trainer:
         """Per-task gradients, surgery, clipping, update."""
         state, settings = self.state, self.settings
         started = time.perf_counter()
+        computed, faults = finite_part(step, lambda part: self._compute(phase, part))
+        if faults:
+            self._handle(phase, step, faults)
         factor = rate_factor(settings.schedule, settings.warmup, state.phase_step, total)
+        factor *= state.rate_factor
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * factor
-        number = state.step + 1
-        logged = number == 1 or number % settings.log_every == 0
+        if computed.losses:
+            self._optimizer.step(grad_scale=self._shortening(computed.norm))
+        self._optimizer.zero_grad()
+        state.step, state.phase_step = state.step + 1, state.phase_step + 1
+        tokens = sum(
+            int(phase.sources[task].lengths[batch.indices].sum()) for task, batch in step.items()
+        )
+        if not phase.encoded_tokens:
+            state.tokens += tokens
+        state.step_seconds += time.perf_counter() - started
+        self._progress.advance(tokens)
+        self._watch_losses(computed.losses)
+        logged = state.step == 1 or state.step % settings.log_every == 0
+        if logged or (computed.gradients.gram is not None and settings.surgery == "none"):
+            self._log_step(phase, step, computed, factor)
+
+    def _compute(self, phase: Phase, step: Step) -> Computed:
+        """Fill `.grad` for a step or a part of one."""
+        settings, number = self.settings, self.state.step + 1
+        self._optimizer.zero_grad()
         gradients = compute_gradients(
             self.network,
             step,
@@ -175,21 +200,51 @@ class Trainer:
             orders=self._generator("surgery", torch.device("cpu")),
         )
         losses = {task: loss.item() for task, loss in gradients.losses.items()}
-        self._check_losses(losses, step)
-        norm = self._clip()
-        self._check_norm(norm, step)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
-        state.step, state.phase_step = number, state.phase_step + 1
-        tokens = sum(
-            int(phase.sources[task].lengths[batch.indices].sum()) for task, batch in step.items()
-        )
-        if not phase.encoded_tokens:
-            state.tokens += tokens
-        state.step_seconds += time.perf_counter() - started
-        self._progress.advance(tokens)
-        if logged or (gradients.gram is not None and settings.surgery == "none"):
-            self._log_step(phase, losses, gradients, norm, factor)
+        return Computed(gradients, losses, total_norm(self._learning.values()).item())
+
+    def _handle(self, phase: Phase, step: Step, faults: Mapping[str, str]) -> None:
+        """What `training.non_finite` says of parts of a step that are not finite."""
+        state, policy = self.state, self.settings.non_finite
+        told = []
+        for task, what in faults.items():
+            rows = bad_examples(self.network, task, step[task], phase.sources[task])
+            ids = [phase.ids[task][row] for row in rows]
+            shown = ", ".join(ids[:_SHOWN_IDS]) + (", …" if len(ids) > _SHOWN_IDS else "")
+            told.append(f"task {task}, step {state.step + 1}: {what}; examples {shown}")
+            state.left_out[task] = state.left_out.get(task, 0) + 1
+            self._record(
+                {
+                    "kind": "non_finite",
+                    "epoch": self._epochs_before() + state.epoch + 1,
+                    "step": state.step + 1,
+                    "task": task,
+                    "what": what,
+                    "ids": ids,
+                    "policy": policy,
+                }
+            )
+        message = "; ".join(told)
+        if policy == "stop":
+            raise NonFiniteLoss(
+                f"{message}; weights are those of the step before. A lower learning rate or a "
+                "`clip` helps, or `training.non_finite: skip`"
+            )
+        if policy == "halve":
+            state.rate_factor /= 2
+            message += f"; learning rates are now {state.rate_factor:g} of the configured"
+        _log.warning("left out: %s", message)
+
+    def _watch_losses(self, losses: Mapping[str, float]) -> None:
+        """Say once of a task that its loss explodes."""
+        state = self.state
+        for task, loss in losses.items():
+            first = state.first_losses.setdefault(task, [])
+            if explodes(first, loss) and task not in state.exploded:
+                state.exploded[task] = state.step
+                _log.warning(
+                    "task %s, step %d: the loss explodes: %.3g, at first it was %.3g",
+                    task, state.step, loss, sum(first) / len(first),
+                )  # fmt: skip
 
     def _after_step(self, phase: Phase, epoch_ended: bool) -> None:
         """Evaluate, save and report when it is time; in that order, so a save knows the scores."""
@@ -236,11 +291,15 @@ class Trainer:
         state.best_score = None if math.isnan(score) else score
         state.best_step, state.best_epoch = state.step, epoch
         state.best_dev, state.best_others = finite(scores.dev), finite(scores.others)
+        learned = self._learned_by_all_phases()
+        self.best = {name: p.detach().cpu().clone() for name, p in learned.items()}
+        self.run.write_predictions(scores.predictions)
+
+    def _learned_by_all_phases(self) -> dict[str, Parameter]:
         learned = self.network.head_parameters()
         if any(phase.trains_encoder for phase in self.phases):
             learned = {**self.network.shared_parameters(), **learned}
-        self.best = {name: p.detach().cpu().clone() for name, p in learned.items()}
-        self.run.write_predictions(scores.predictions)
+        return learned
 
     def _say_scores(self, scores: Scores, epoch: int, better: bool) -> None:
         shown = "  ".join(
@@ -248,9 +307,8 @@ class Trainer:
             for task, metrics in scores.dev.items()
             for name, value in list(metrics.items())[:1]
         )
-        undefined = [t for t, m in scores.dev.items() if any(math.isnan(v) for v in m.values())]
-        for task in undefined:
-            _log.warning("%s: a correlation is undefined (constant labels or predictions)", task)
+        for name, reason in scores.undefined.items():
+            _log.warning("%s: the scores are undefined: %s", name, reason)
         mark = "  (best so far)" if better else ""
         self._progress.say(f"epoch {epoch}, step {self.state.step}: {shown}{mark}")
 
@@ -260,61 +318,35 @@ class Trainer:
 
     def _save_checkpoint(self) -> None:
         self.state.run_seconds = time.perf_counter() - self._started
-        tensors, steps = checkpoints.optimizer_moments(self._optimizer)
+        moments, self.state.updates = checkpoints.optimizer_moments(self._optimizer)
         state = dataclasses.asdict(self.state)
         self.run.sync_metrics()
         checkpoints.save(
             self.run.checkpoints,
             self.state.step,
-            Checkpoint({**state, "moment_steps": steps}, dict(self._learning), tensors, self.best),
+            Checkpoint(state, dict(self._learning), moments, self.best),
             self.settings.keep_checkpoints,
         )
 
-    def _clip(self) -> float:
-        """Shorten the whole gradient to the largest norm allowed; returns the norm before."""
-        if self.settings.clip is not None:
-            parameters = self._learning.values()
-            return torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip).item()
-        gradients = [p.grad for p in self._learning.values() if p.grad is not None]
-        return torch.nn.utils.get_total_norm(gradients).item()
+    def _shortening(self, norm: float) -> Tensor | None:
+        """What gradients are divided by so that the whole is no longer than allowed."""
+        clip = self.settings.clip
+        return None if clip is None else torch.tensor(max(1.0, norm / clip), device=self._device)
 
-    def _check_losses(self, losses: Mapping[str, float], step: Step) -> None:
-        for task, loss in losses.items():
-            if not math.isfinite(loss):
-                rows = ", ".join(str(i) for i in step[task].indices[:8])
-                raise NonFiniteLoss(
-                    f"task {task}, step {self.state.step + 1}: the loss is {loss}; rows {rows}, …; "
-                    "weights are those of the step before. A lower learning rate or a `clip` helps"
-                )
-
-    def _check_norm(self, norm: float, step: Step) -> None:
-        if not math.isfinite(norm):
-            raise NonFiniteLoss(
-                f"tasks {', '.join(step)}, step {self.state.step + 1}: the gradient's norm is "
-                f"{norm}; weights are those of the step before. A lower learning rate helps"
-            )
-
-    def _log_step(
-        self,
-        phase: Phase,
-        losses: Mapping[str, float],
-        gradients: StepGradients,
-        norm: float,
-        factor: float,
-    ) -> None:
+    def _log_step(self, phase: Phase, step: Step, computed: Computed, factor: float) -> None:
         state = self.state
         record: dict[str, Any] = {
             "kind": "train",
             "phase": phase.name,
             "epoch": self._epochs_before() + state.epoch + 1,
             "step": state.step,
-            "loss": dict(losses),
+            "loss": {task: computed.losses.get(task) for task in step},
             "learning_rate": phase.learning_rate * factor if phase.trains_encoder else 0.0,
             "head_learning_rate": phase.head_learning_rate * factor,
-            "gradient_norm": norm,
+            "gradient_norm": computed.norm,
             "tokens": state.tokens,
         }
-        self._record(record | gradients.statistics())
+        self._record(record | computed.gradients.statistics())
 
     def _record(self, record: Mapping[str, Any]) -> None:
         self.run.log(record)

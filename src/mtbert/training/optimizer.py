@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 from torch.optim import Optimizer
+from torch.optim.adamw import adamw
 
 __all__ = ["AdamW", "parameter_groups", "rate_factor"]
-
-_BLOCK = 1 << 18
-"""Values updated at a time on a CPU: parameter, gradient and both moments fit the cache, so the
-passes of an update read main memory once. benchmarks/optimizer.py compares sizes."""
-
-_Quadruple = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class AdamW(Optimizer):
@@ -32,7 +27,16 @@ class AdamW(Optimizer):
         p = p - lr * weight_decay * p
 
     It differs from `torch.optim.AdamW` in the place of eps (inside there, scaled by the
-    correction) and in the order of decay and update.
+    correction) and in the order of decay and update. Its arithmetic is mapped onto the kernel of
+    that optimizer, which reads and writes each value once: with d = lr * weight_decay and the
+    step size s,
+
+        (p - s u) (1 - d) = p (1 - d) - s (1 - d) u,        u = m / (sqrt(v) + eps)
+
+    which is torch's update with the rate s (1 - d), the decay d / (s (1 - d)) and no correction
+    of its own.
+
+    A sparse gradient is zero elsewhere: the same update as by the dense one.
 
     Raises:
         ValueError: a setting out of its range.
@@ -51,6 +55,8 @@ class AdamW(Optimizer):
             raise ValueError("lr, eps and weight_decay must be 0 or more")
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"betas must be in [0, 1), found {betas}")
+        if lr * weight_decay >= 1:
+            raise ValueError("lr * weight_decay must be below 1: the decay would undo the weights")
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -59,25 +65,31 @@ class AdamW(Optimizer):
             "correct_bias": correct_bias,
         }
         super().__init__(params, defaults)
+        self._spread: dict[Tensor, Tensor] = {}
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update every parameter that has a gradient."""
+    def step(
+        self, closure: Callable[[], Any] | None = None, *, grad_scale: Tensor | None = None
+    ) -> Any:
+        """Update every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss anew and returns it.
+            grad_scale: scalar by which every gradient is divided first, in place.
+        """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            by_step: defaultdict[int, list[_Quadruple]] = defaultdict(list)
+            by_step: defaultdict[int, list[Parameter]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     state = self._state_of(parameter)
                     state["step"] += 1
-                    by_step[state["step"]].append(
-                        (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"])
-                    )
-            for step, quadruples in by_step.items():
-                self._update(group, step, quadruples)
+                    by_step[state["step"]].append(parameter)
+            for step, parameters in by_step.items():
+                self._update(group, step, parameters, grad_scale)
         return loss
 
     def _state_of(self, parameter: Tensor) -> dict[str, Any]:
@@ -88,47 +100,61 @@ class AdamW(Optimizer):
             state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.contiguous_format)
         return state
 
-    @staticmethod
-    def _update(group: dict[str, Any], step: int, quadruples: list[_Quadruple]) -> None:
+    def _update(
+        self,
+        group: dict[str, Any],
+        step: int,
+        parameters: list[Parameter],
+        grad_scale: Tensor | None,
+    ) -> None:
         beta1, beta2 = group["betas"]
         step_size = group["lr"]
         if group["correct_bias"]:
             step_size *= math.sqrt(1 - beta2**step) / (1 - beta1**step)
         decay = group["lr"] * group["weight_decay"]
-        for block in _blocks(quadruples):
-            params, grads, means, squares = (list(column) for column in zip(*block, strict=True))
-            torch._foreach_lerp_(means, grads, 1 - beta1)
-            torch._foreach_mul_(squares, beta2)
-            torch._foreach_addcmul_(squares, grads, grads, 1 - beta2)
-            scale = torch._foreach_sqrt(squares)
-            torch._foreach_add_(scale, group["eps"])
-            torch._foreach_addcdiv_(params, means, list(scale), -step_size)
-            if decay:
-                torch._foreach_mul_(params, 1 - decay)
+        rate = step_size * (1 - decay)
+        # The kernel takes memory as it lies, so all of it must lie alike.
+        params = [p if p.is_contiguous() else p.contiguous() for p in parameters]
+        adamw(
+            params,
+            [self._dense(p) for p in parameters],
+            [self.state[p]["exp_avg"] for p in parameters],
+            [self.state[p]["exp_avg_sq"] for p in parameters],
+            [],
+            # b^inf is 0: the correction is already in the rate.
+            [torch.full((), math.inf, device=p.device) for p in params],
+            fused=True,
+            grad_scale=grad_scale,
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=rate,
+            weight_decay=decay / rate if rate else 0.0,
+            eps=group["eps"],
+            maximize=False,
+        )
+        for parameter, updated in zip(parameters, params, strict=True):
+            if updated is not parameter:
+                parameter.copy_(updated)
+            self._clear(parameter)
 
+    def _dense(self, parameter: Tensor) -> Tensor:
+        """The gradient, contiguous; a sparse one is spread out in a buffer that is kept."""
+        grad = parameter.grad
+        assert grad is not None
+        if not grad.is_sparse:
+            return grad.contiguous()
+        grad = grad.coalesce()
+        buffer = self._spread.get(parameter)
+        if buffer is None:
+            buffer = self._spread[parameter] = torch.zeros_like(parameter)
+        return buffer.index_copy_(0, grad.indices()[0], grad.values())
 
-def _blocks(quadruples: list[_Quadruple]) -> Iterator[list[_Quadruple]]:
-    """Everything at once on an accelerator, pieces that fit the cache on a CPU."""
-    if quadruples[0][0].device.type != "cpu":
-        yield quadruples
-        return
-    block: list[_Quadruple] = []
-    size = 0
-    for quadruple in quadruples:
-        count = quadruple[0].numel()
-        if count < _BLOCK or not quadruple[0].is_contiguous():
-            pieces: Iterable[tuple[Tensor, ...]] = [quadruple]
-        else:
-            columns = [tensor.reshape(-1).split(_BLOCK) for tensor in quadruple]
-            pieces = zip(*columns, strict=True)
-        for piece in pieces:
-            if size + piece[0].numel() > _BLOCK and block:
-                yield block
-                block, size = [], 0
-            block.append(piece)  # type: ignore[arg-type]
-            size += piece[0].numel()
-    if block:
-        yield block
+    def _clear(self, parameter: Tensor) -> None:
+        """Zero what `_dense` filled: a few rows, where a new buffer would touch them all."""
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            rows = parameter.grad.coalesce().indices()[0]
+            self._spread[parameter].index_fill_(0, rows, 0)
 
 
 def parameter_groups(

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -16,8 +17,11 @@ from mtbert.config import dump_yaml, load_config
 from mtbert.errors import UserError
 from mtbert.reading import is_file, read_json, why_invalid
 from mtbert.settings import Settings
+from mtbert.training.origin import Origin, check_format, differences
 
 __all__ = ["RunFolder", "read_run", "read_summary"]
+
+_LOCK = ".lock"
 
 
 class _Summary(BaseModel):
@@ -40,34 +44,48 @@ class RunFolder:
     The lock is the kernel's and dies with the process, so no stale lock is ever left.
     """
 
-    def __init__(self, path: Path, settings: Settings, *, resume: bool) -> None:
+    def __init__(self, path: Path, settings: Settings, origin: Origin, *, resume: bool) -> None:
         """Create the folder, or open it to resume.
 
         Raises:
-            UserError: it holds a run and `resume` is not set, its configuration is another one,
-                another process works on it, or it cannot be written.
+            UserError: it holds a run and `resume` is not set, its configuration, its inputs or
+                its format are others, another process works on it, or it cannot be written.
         """
         self.path = path
         self._metrics: IO[str] | None = None
         self.check(path, resume=resume)
-        config = path / "config.yaml"
-        try:
+        with atomic.writing(path):
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = (path / ".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise UserError(f"{path}: another process is working on this run") from None
-        except OSError as error:
-            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+            self._lock = (path / _LOCK).open("w")
         try:
-            if config.exists():
-                self._check_same(settings, load_config(str(config)))
-            else:
-                atomic.write_text(config, dump_yaml(settings))
+            self._take_lock()
+            self.check(path, resume=resume)  # another run may have been faster
+            self._begin(settings, origin)
         except UserError:
             self.close()
             raise
+
+    def _take_lock(self) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{self.path}: another process is working on this run") from None
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be locked: {error.strerror}") from None
+
+    def _begin(self, settings: Settings, origin: Origin) -> None:
+        """Write what the run starts from, config.yaml last; or compare with it."""
+        for folder in (self.path, self.checkpoints, self.path / "predictions"):
+            with atomic.writing(folder):
+                atomic.remove_partials(folder)
+        config = self.path / "config.yaml"
+        if config.exists():
+            check_format(self.path)
+            self._check_same(settings, load_config(str(config)))
+            origin.go_on(self.path)
+        else:
+            origin.write(self.path)
+            atomic.write_text(config, dump_yaml(settings))
 
     @staticmethod
     def check(path: Path, *, resume: bool) -> None:
@@ -98,48 +116,79 @@ class RunFolder:
         """Open metrics.jsonl and drop what was logged after `last_step`."""
         file = self.path / "metrics.jsonl"
         kept = []
-        if file.exists():
-            for line in file.read_text("utf-8").splitlines(keepends=True):
-                try:
-                    if line.endswith("\n") and json.loads(line)["step"] <= last_step:
-                        kept.append(line)
-                except (ValueError, KeyError):
-                    continue  # a line that was being written when the process died
+        with atomic.writing(file):
+            raw = file.read_bytes() if file.exists() else b""
+        for line in raw.splitlines(keepends=True):
+            try:
+                if line.endswith(b"\n") and json.loads(line)["step"] <= last_step:
+                    kept.append(line.decode("utf-8"))
+            except (ValueError, KeyError, TypeError):
+                continue  # a line that was being written when the process died
         atomic.write_text(file, "".join(kept))
-        self._metrics = file.open("a", encoding="utf-8")
+        with atomic.writing(file):
+            self._metrics = file.open("a", encoding="utf-8")
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Append one line to metrics.jsonl; a number that is not finite becomes null."""
+        """Append one line to metrics.jsonl; a number that is not finite becomes null.
+
+        Raises:
+            UserError: it cannot be written.
+        """
         assert self._metrics is not None
-        self._metrics.write(json.dumps(atomic.finite(record), ensure_ascii=False) + "\n")
-        self._metrics.flush()
+        with atomic.writing(self.path / "metrics.jsonl"):
+            self._metrics.write(_line(record))
+            self._metrics.flush()
 
     def sync_metrics(self) -> None:
-        """Bring metrics.jsonl to disk, before a checkpoint that it belongs to."""
+        """Bring metrics.jsonl to disk, before a checkpoint that it belongs to.
+
+        Raises:
+            UserError: it cannot be written, or the folder has vanished.
+        """
         assert self._metrics is not None
-        os.fsync(self._metrics.fileno())
+        self.check_there()
+        with atomic.writing(self.path / "metrics.jsonl"):
+            os.fsync(self._metrics.fileno())
+
+    def check_there(self) -> None:
+        """Refuse to write into a folder that is no longer the one that was opened.
+
+        Raises:
+            UserError: it has vanished, or another one is in its place.
+        """
+        lock = self.path / _LOCK
+        with atomic.writing(self.path):
+            there = lock.exists() and os.path.samestat(lock.stat(), os.fstat(self._lock.fileno()))
+        if not there:
+            raise UserError(
+                f"{self.path}: the run folder has vanished, or another one is in its place; "
+                "bring it back and go on with --resume"
+            )
 
     def write_predictions(self, predictions: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
         """Replace the prediction files `NAME-dev.jsonl`."""
+        self.check_there()
         for name, rows in predictions.items():
             with atomic.new_file(self.path / "predictions" / f"{name}-dev.jsonl") as stream:
                 for row in rows:
-                    stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    stream.write(_line(row))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json; the run is finished when it is there."""
+        self.check_there()
         atomic.write_json(self.path / "summary.json", atomic.finite(summary))
 
     def close(self) -> None:
         """Close the files and let go of the lock."""
         if self._metrics is not None:
-            self._metrics.close()
+            with suppress(OSError):  # lines that could not be written before cannot be now
+                self._metrics.close()
         self._lock.close()
 
     def _check_same(self, wanted: Settings, stored: Settings) -> None:
-        if wanted == stored:
+        changes = differences(stored.model_dump(), wanted.model_dump())
+        if not changes:
             return
-        changes = _differences("", stored.model_dump(), wanted.model_dump())
         raise UserError(
             f"{self.path}: the run was started with other settings ({'; '.join(changes)}); "
             "resume it with its own config.yaml, or start a new run in another folder"
@@ -170,17 +219,11 @@ def read_run(path: Path) -> tuple[Settings, Path]:
     """
     if not is_file(path / "config.yaml"):
         raise UserError(f"{path}: not a run folder, no config.yaml in it")
+    check_format(path)
     if not is_file(path / "model" / "mtbert.json"):
         raise UserError(f"{path}: has no model yet; finish it with mtbert train … --resume")
     return load_config(str(path / "config.yaml")), path / "model"
 
 
-def _differences(prefix: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    found = []
-    for key in sorted(set(old) | set(new)):
-        before, after = old.get(key), new.get(key)
-        if isinstance(before, dict) and isinstance(after, dict):
-            found += _differences(f"{prefix}{key}.", before, after)
-        elif before != after:
-            found.append(f"{prefix}{key}: {before!r}, now {after!r}")
-    return found
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(atomic.finite(record), ensure_ascii=False) + "\n"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor
 
 from mtbert.data.schedules import Sizes
+from mtbert.errors import UserError
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.training.gradients import ExampleSource
 
@@ -25,6 +28,9 @@ class Scores(Protocol):
     def others(self) -> dict[str, dict[str, float]]: ...
 
     @property
+    def undefined(self) -> dict[str, str]: ...
+
+    @property
     def predictions(self) -> dict[str, list[dict[str, Any]]]: ...
 
     def selection_score(self, select: str) -> float: ...
@@ -38,6 +44,7 @@ class Phase:
         name: `heads` or `all`.
         epochs: number of epochs.
         sources: examples by task, with features where the encoder is frozen.
+        ids: their ids as they stand in the files, for messages.
         sizes: what the schedule depends on.
         class_weights: `[classes]` by task, or None.
         trains_encoder: whether the encoder learns.
@@ -51,6 +58,7 @@ class Phase:
     name: str
     epochs: int
     sources: Mapping[str, ExampleSource]
+    ids: Mapping[str, Sequence[str]]
     sizes: Sizes
     class_weights: Mapping[str, Tensor | None]
     trains_encoder: bool
@@ -64,6 +72,8 @@ class Phase:
 @dataclass(slots=True)
 class State:
     """Where a run stands. JSON values only."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     phase: int = 0
     epoch: int = 0
@@ -80,8 +90,32 @@ class State:
     waited: int = 0
     """Evaluations since the best one."""
     stopped_early: bool = False
+    rate_factor: float = 1.0
+    """Of every learning rate; halved by `training.non_finite: halve`."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Parts of steps that were not finite and were left out, by task."""
+    first_losses: dict[str, list[float]] = field(default_factory=dict)
+    """The first losses of each task, for comparison."""
+    exploded: dict[str, int] = field(default_factory=dict)
+    """The step at which a task's loss first exceeded its first ones by far."""
+    updates: dict[str, int] = field(default_factory=dict)
+    """Updates that each parameter has had, by name."""
     tokens: int = 0
     step_seconds: float = 0.0
     encoding_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     run_seconds: float = 0.0
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], source: str) -> State:
+        """The state that was saved; fields that it lacks have their first value.
+
+        Raises:
+            UserError: names `source` and what does not fit.
+        """
+        try:
+            return TypeAdapter(cls).validate_json(json.dumps(values))
+        except ValidationError as error:
+            found = error.errors()[0]
+            where = ".".join(map(str, found["loc"]))
+            raise UserError(f"{source}: {where}: {found['msg'].lower()}") from None

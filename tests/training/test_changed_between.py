@@ -1,0 +1,222 @@
+"""What changes between a stop and --resume: refused by name, or reported; never ignored."""
+
+import json
+import logging
+import shutil
+import typing
+
+import pytest
+from pydantic import BaseModel
+from toy import TASKS, write_encoder
+
+from mtbert.config import parse_settings
+from mtbert.errors import UserError
+from mtbert.experiments.run import Interrupted
+from mtbert.settings import ColumnSettings, Settings, TaskSettings
+from mtbert.training.loop import Trainer
+from mtbert.training.origin import Origin
+from mtbert.training.run_folder import RunFolder
+
+OTHER = {
+    "seed": 2,
+    "device": "auto",
+    "threads": 3,
+    "data.cache": "/elsewhere",
+    "data.dir": "/elsewhere",
+    "encoder.path": "packaged",
+    "encoder.revision": "main",
+    "encoder.mode": "heads_first",
+    "encoder.heads_first_epochs": 2,
+    "encoder.max_length": 12,
+    "tasks.sst.kind": "pair_classification",
+    "tasks.sst.train": "other.csv",
+    "tasks.sst.dev": "other.csv",
+    "tasks.sst.test": "other.csv",
+    "tasks.sst.uses": None,
+    "tasks.sst.columns.id": "key",
+    "tasks.sst.columns.text": "words",
+    "tasks.sst.columns.text2": None,
+    "tasks.sst.columns.label": "class",
+    "tasks.sst.labels": ["good", "bad"],
+    "tasks.sts.range": [0, 6],
+    "tasks.sst.loss": "mse",
+    "tasks.sst.head": "mean",
+    "tasks.sts.features": "uv_absdiff_product",
+    "tasks.sts.pair_encoding": "separately",
+    "tasks.sst.dropout": 0.2,
+    "tasks.sst.loss_weight": 2.0,
+    "tasks.sst.batch_size": 3,
+    "tasks.sst.class_weights": "balanced",
+    "tasks.sst.on_bad_rows": "skip",
+    "training.epochs": 3,
+    "training.batch_size": 5,
+    "training.learning_rate": 1e-4,
+    "training.head_learning_rate": 1e-4,
+    "training.schedule": "linear",
+    "training.warmup": 0.1,
+    "training.weight_decay": 0.1,
+    "training.clip": 1.0,
+    "training.batching": "method1",
+    "training.group_by_length": True,
+    "training.steps_per_epoch": 2,
+    "training.surgery": "pcgrad",
+    "training.precision": "bf16",
+    "training.non_finite": "skip",
+    "training.deterministic": True,
+    "training.accumulate": 2,
+    "training.select": "sst.f1",
+    "training.evaluate_every": 2,
+    "training.checkpoint_every": 2,
+    "training.keep_checkpoints": 2,
+    "training.patience": 2,
+    "training.log_every": 2,
+    "training.gradients_every": 2,
+    "training.tensorboard": True,
+}
+"""A value of every key that the toy configuration does not have."""
+
+WITH_OTHERS = {"tasks.sst.uses": {"train": None, "uses": "para"}, "tasks.sst.columns.text2": {}}
+"""Keys that cannot change alone; what changes is seen in the keys that change with them."""
+
+
+def keys(model, prefix=""):
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if name == "tasks":
+            yield from keys(TaskSettings, "tasks.sst.")
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, f"{prefix}{name}.")
+        else:
+            assert typing.get_origin(kind) is not dict
+            yield prefix + name
+
+
+def test_the_table_holds_every_key():
+    known = {key.replace("tasks.sts.", "tasks.sst.") for key in OTHER}
+    assert known == set(keys(Settings))
+    assert {"id", "text"} < set(ColumnSettings.model_fields)
+
+
+@pytest.mark.parametrize("key", sorted(OTHER.keys() - WITH_OTHERS.keys()))
+def test_a_changed_key_is_refused_by_name(toy, tmp_path, key):
+    origin = Origin({}, {})
+    RunFolder(tmp_path / "run", toy.settings(), origin, resume=False).close()
+    before = {p: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()}
+    tree = toy.tree()
+    section = tree
+    for part in key.split(".")[:-1]:
+        section = section.setdefault(part, {})
+    section[key.split(".")[-1]] = OTHER[key]
+    changed = parse_settings(tree, "changed")
+    with pytest.raises(UserError) as error:
+        RunFolder(tmp_path / "run", changed, origin, resume=True)
+    assert f"{key}: " in str(error.value)
+    assert ", now " in str(error.value)
+    assert {p: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()} == before
+
+
+@pytest.mark.parametrize("change", ["a task less", "a task more", "another order"])
+def test_other_tasks_are_refused(toy, tmp_path, change):
+    """The order of the tasks decides the order of dropout and surgery."""
+    origin = Origin({}, {})
+    names = {"a task less": ["sst"], "a task more": list(TASKS), "another order": ["sts", "sst"]}
+    RunFolder(tmp_path / "run", toy.settings("sst", "sts"), origin, resume=False).close()
+    with pytest.raises(UserError, match="started with other settings"):
+        RunFolder(tmp_path / "run", toy.settings(*names[change]), origin, resume=True)
+
+
+def test_the_order_of_dev_files_is_a_setting(toy, tmp_path):
+    """The first one selects."""
+    files = {"one": "sst-dev.csv", "two": "sst-train.csv"}
+    tree = toy.tree("sst")
+    tree["tasks"]["sst"]["dev"] = files
+    RunFolder(tmp_path / "run", parse_settings(tree, ""), Origin({}, {}), resume=False).close()
+    tree["tasks"]["sst"]["dev"] = dict(reversed(files.items()))
+    with pytest.raises(UserError, match=r"tasks\.sst\.dev\.order: one, two, now two, one"):
+        RunFolder(tmp_path / "run", parse_settings(tree, ""), Origin({}, {}), resume=True)
+
+
+@pytest.fixture
+def stopped(toy, tmp_path, monkeypatch):
+    """A run on data and an encoder of its own, stopped after two steps; goes on when called."""
+    own = tmp_path / "own"
+    shutil.copytree(toy.folder, own, ignore=shutil.ignore_patterns("runs"))
+    after_step = Trainer._after_step
+
+    def stopping(self, *args):
+        after_step(self, *args)
+        self._interruption.requested |= self.state.step == 2
+
+    changes = {"data": {"dir": str(own)}, "encoder": {"path": str(own / "encoder")}}
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(Trainer, "_after_step", stopping)
+        toy.train(tmp_path / "run", "sst", **changes)
+    return lambda: toy.train(tmp_path / "run", "sst", resume=True, **changes)
+
+
+@pytest.mark.parametrize("file", ["sst-train.csv", "sst-dev.csv"])
+def test_a_data_file_that_changed_is_refused(stopped, tmp_path, file):
+    with (tmp_path / "own" / file).open("a") as stream:
+        stream.write("more,a good film,good\n")
+    with pytest.raises(UserError, match=r"files changed .*: tasks\.sst\.(train|dev)"):
+        stopped()
+
+
+def test_an_encoder_with_one_flipped_bit_is_refused(stopped, tmp_path):
+    file = tmp_path / "own" / "encoder" / "model.safetensors"
+    raw = bytearray(file.read_bytes())
+    raw[-1] ^= 1
+    file.write_bytes(raw)
+    with pytest.raises(UserError, match=r"files changed .*: encoder/model\.safetensors"):
+        stopped()
+
+
+def test_another_tokenizer_is_refused(stopped, tmp_path):
+    write_encoder(tmp_path / "other", words=["film", "actor"])
+    shutil.copy(tmp_path / "other" / "vocab.txt", tmp_path / "own" / "encoder" / "vocab.txt")
+    with pytest.raises(UserError, match=r"files changed .*: encoder/vocab\.txt"):
+        stopped()
+
+
+def test_a_file_that_is_not_learned_from_may_change(stopped, tmp_path):
+    (tmp_path / "own" / "sst-test.csv").write_text("id,sentence\n1,a film\n")
+    assert stopped()["steps"] == 8
+
+
+def test_another_environment_is_reported_and_kept(stopped, tmp_path, monkeypatch, caplog):
+    file = tmp_path / "run" / "run.json"
+    stored = json.loads(file.read_text("utf-8"))
+    stored["environments"][0]["versions"]["torch"] = "1.0"
+    stored["environments"][0]["threads"] = 99
+    file.write_text(json.dumps(stored))
+    with caplog.at_level(logging.WARNING):
+        stopped()
+    assert "versions.torch: '1.0', now '" in caplog.text
+    assert "threads: 99, now " in caplog.text
+    assert "will not be bit for bit" in caplog.text
+    found = json.loads(file.read_text("utf-8"))["environments"]
+    assert [e["threads"] == 99 for e in found] == [True, False]
+
+
+def test_the_same_environment_is_not_reported(stopped, tmp_path, caplog):
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    with caplog.at_level(logging.WARNING):
+        stopped()
+    assert "bit for bit" not in caplog.text
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+def test_training_on_a_runs_model_leaves_that_run_as_it_was(toy, finished, tmp_path):
+    before = {p: p.read_bytes() for p in finished.rglob("*") if p.is_file()}
+    toy.train(tmp_path / "run", "sst", encoder={"path": str(finished)})
+    assert {p: p.read_bytes() for p in finished.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "inputs": 3}',
+    '{"format": 1, "inputs": {}, "environments": []}', b"\xff"])  # fmt: skip
+def test_a_damaged_run_json_is_refused_by_name(toy, tmp_path, content):
+    RunFolder(tmp_path / "run", toy.settings(), Origin({}, {}), resume=False).close()
+    raw = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / "run" / "run.json").write_bytes(raw)
+    with pytest.raises(UserError, match=r"run\.json: damaged"):
+        RunFolder(tmp_path / "run", toy.settings(), Origin({}, {}), resume=True)

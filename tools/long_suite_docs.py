@@ -1,0 +1,62 @@
+"""Write what the long suite gave into docs/long-suite.json and docs/guarantees.md.
+
+python tools/long_suite_docs.py build/long.xml     after `make test-long`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+DOCS = Path(__file__).parent.parent / "docs"
+START, END = "<!-- result of the long suite -->", "<!-- end of the result -->"
+
+
+def result(file: Path) -> dict[str, Any]:
+    """Counts of a JUnit file of pytest; properties that tests record are added up by name."""
+    suite = next(ElementTree.parse(file).iter("testsuite"))
+    counts: Counter[str] = Counter()
+    for found in suite.iter("property"):
+        counts[found.attrib["name"]] += int(found.attrib["value"])
+    number = {name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")}
+    return {
+        "date": suite.attrib["timestamp"][:10],
+        "command": "make test-long",
+        **number,
+        "seconds": round(float(suite.attrib["time"])),
+        "counts": dict(sorted(counts.items())),
+        "python": platform.python_version(),
+    }
+
+
+def sentence(found: dict[str, Any]) -> str:
+    """The result in words."""
+    bad = found["failures"] + found["errors"]
+    counts = ", ".join(f"{value:,} {name}" for name, value in found["counts"].items())
+    return (
+        f"{found['date']}, `{found['command']}`: {found['tests'] - bad - found['skipped']} tests "
+        f"passed, {bad} failed, {found['skipped']} skipped, in {found['seconds']:,} seconds "
+        f"({counts}). The numbers: `docs/long-suite.json`."
+    )
+
+
+def main() -> None:
+    """Write both files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    found = result(parser.parse_args().file)
+    (DOCS / "long-suite.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    page = DOCS / "guarantees.md"
+    pattern = re.compile(f"{START}.*?{END}", re.DOTALL)
+    text = f"{START}\n{sentence(found)}\n{END}"
+    page.write_text(pattern.sub(lambda _: text, page.read_text("utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
