@@ -21,7 +21,7 @@ from mtbert.evaluation import predict
 from mtbert.model.encoder_config import read_config
 from mtbert.model.legacy import convert_legacy
 from mtbert.model.pretrained import load_network, read_tensors
-from mtbert.reading import read_json
+from mtbert.reading import read_json, read_lines
 from mtbert.service.multitask_model import MultitaskModel
 from mtbert.settings import TaskSettings
 
@@ -139,13 +139,30 @@ def test_a_json_file_that_is_large_deep_or_double_is_refused(tmp_path):
         refused(lambda: read_json(file), told)
 
 
+def test_json_lines_without_end_are_refused(tmp_path):
+    file = tmp_path / "x.jsonl"
+    for text, told in [
+        ('{"a": 1}\n' + "[" * 100_000, "x.jsonl:2: damaged"),
+        ('{"a": 1}\n[]\n', "x.jsonl:2: damaged: expected a JSON object, found list"),
+        ('{"a": 1, "a": 2}\n', "a key stands twice"),
+        ('{"a": "' + "x" * MEBIBYTE, "x.jsonl:1: longer than"),
+    ]:
+        file.write_text(text)
+        refused(lambda: list(read_lines(file)), told)
+    with file.open("wb") as stream:
+        stream.truncate(1 << 40)  # a hole: no line end in it
+    refused(lambda: list(read_lines(file)), "x.jsonl:1: longer than")
+    file.write_text('{"a": 1}\n{"a": 2}')
+    assert [line["a"] for line in read_lines(file)] == [1, 2]
+
+
 def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "loop.json").symlink_to("loop.json")
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "device.json").symlink_to("/dev/zero")
     for name in ("pipe", "loop", "folder", "device"):
-        for reader in (read_json, read_config, read_tensors):
+        for reader in (read_json, lambda path: next(read_lines(path)), read_config, read_tensors):
             with pytest.raises(UserError, match=f"{name}.json: cannot be read"):
                 reader(tmp_path / f"{name}.json")
 

@@ -14,6 +14,7 @@ import torch
 from test_architecture import MODULES, TREES, dotted, imports
 
 from mtbert.errors import UserError
+from mtbert.experiments.runner import launch_train
 from mtbert.model import locate
 from mtbert.service.multitask_model import MultitaskModel
 
@@ -86,9 +87,26 @@ def test_the_check_itself_lets_the_safe_forms_pass(line):
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_no_module_unpickles_runs_text_or_starts_commands(module):
-    own_names = ["import_module"] if module == "__init__" else []  # what the package exports
-    assert unsafe(TREES[module]) == own_names
+    told = {
+        "__init__": ["import_module"],  # of what the package exports
+        "experiments.runner": ["subprocess.Popen"],  # the next test
+    }
+    assert unsafe(TREES[module]) == told.get(module, [])
     assert {name.split(".")[0] for name in imports(module)}.isdisjoint(UNPICKLERS)
+
+
+def test_the_one_command_that_is_started_is_mtbert_itself(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr(subprocess, "Popen", lambda words, **rest: started.append((words, rest)))
+    monkeypatch.chdir(tmp_path)
+    path = Path("--tensorboard; $(touch x)")
+    path.mkdir()
+    launch_train(path, {})
+    ((words, rest),) = started
+    whole = str(tmp_path / path)
+    assert words[:4] == [sys.executable, "-m", "mtbert", "train"]
+    assert words[4:] == [f"{whole}/planned.yaml", "--output", whole, "--resume"]
+    assert "shell" not in rest
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

@@ -127,11 +127,39 @@ def _leaderboard(options: argparse.Namespace) -> None:
         print(line)
 
 
+def _experiment(options: argparse.Namespace) -> None:
+    from mtbert.experiments import grid
+
+    found = grid.cells(grid.load_grid(options.experiment), options.override)
+    output = options.output or Path("runs") / Path(options.experiment).stem
+    if options.dry_run:
+        from mtbert.experiments.live import plan_table
+
+        print(plan_table(found, output))
+        return
+    from mtbert.experiments.runner import run_cells
+
+    run_cells(found, output, options.workers)
+    print(f"study: {output}")
+
+
 def _report(options: argparse.Namespace) -> None:
     from mtbert.experiments.report import write_report
 
-    for path in write_report(options.folder):
+    folder = options.folder
+    if options.export is not None:
+        from mtbert.experiments.results import export
+
+        export(folder, options.export)
+        folder = options.export
+    for path in write_report(folder):
         print(path)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from mtbert.experiments.compare import compare
+
+    print(compare(options.run_folders))
 
 
 def _data_check(options: argparse.Namespace) -> None:
@@ -175,11 +203,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Options and overrides in any order; argparse alone wants all overrides before --output."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.run in (_train, _bench) and not any(part.startswith("-") for part in rest):
+    overridable = options.run in (_train, _experiment, _bench)
+    if rest and overridable and not any(part.startswith("-") for part in rest):
         options.override += rest
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     return options
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -214,16 +249,34 @@ def _parser() -> argparse.ArgumentParser:
     predict.set_defaults(run=_predict)
 
     leaderboard = commands.add_parser("leaderboard", help="the course's six prediction files")
-    leaderboard.add_argument("run_folders", type=_path, nargs="+", metavar="RUN")
+    leaderboard.add_argument("run_folders", type=_path, nargs="+", metavar="RUN-or-STUDY")
     leaderboard.add_argument("--data", type=_path, required=True, help="the course's data folder")
     leaderboard.add_argument("--output", type=_path, required=True)
     leaderboard.set_defaults(run=_leaderboard)
+
+    experiment = commands.add_parser("experiment", help="a grid of runs, from a file or by name")
+    experiment.add_argument("experiment", help="a grid's YAML file, or the name of a shipped one")
+    experiment.add_argument("override", nargs="*", metavar="KEY=VALUE", help=_OVERRIDES)
+    experiment.add_argument("--output", type=_path, help="study folder (default: runs/NAME)")
+    experiment.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="runs at once, threads shared"
+    )
+    experiment.add_argument("--dry-run", action="store_true", help="list the runs and stop")
+    experiment.set_defaults(run=_experiment)
 
     report = commands.add_parser(
         "report", help="tables, figures and HTML of the runs below a folder"
     )
     report.add_argument("folder", type=_path, metavar="DIR")
+    report.add_argument(
+        "--export", type=_path, metavar="FOLDER",
+        help="of a study: write its results as JSON to FOLDER/runs, and the Markdown beside it",
+    )  # fmt: skip
     report.set_defaults(run=_report)
+
+    compare = commands.add_parser("compare", help="runs side by side: scores, settings, intervals")
+    compare.add_argument("run_folders", type=_path, nargs="+", metavar="RUN")
+    compare.set_defaults(run=_compare)
 
     data = commands.add_parser("data", help="look at data").add_subparsers(
         required=True, metavar="check"

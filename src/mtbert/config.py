@@ -10,7 +10,7 @@ import difflib
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,16 @@ from mtbert.errors import UserError, problem_list, shown
 from mtbert.reading import is_file, is_folder, read_bytes
 from mtbert.settings import ColumnSettings, Settings, TaskSettings
 
-__all__ = ["data_file", "dump_yaml", "load_config", "parse_settings", "shipped_configs"]
+__all__ = [
+    "data_file",
+    "dump_yaml",
+    "explain",
+    "load_config",
+    "nearest",
+    "parse_settings",
+    "read_yaml",
+    "shipped_configs",
+]
 
 _MAX_BYTES = 1 << 18
 _MAX_VALUES = 10_000  # more keep the parser, which is written in Python, busy for seconds
@@ -60,9 +69,7 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
             f"configuration {shown(source)} is neither a file nor a shipped name; {hint}shipped: "
             + ", ".join(shipped)
         )
-    tree = _read_yaml(path)
-    if not isinstance(tree, dict):
-        raise UserError(f"{path}: expected `key: value` lines, found {type(tree).__name__}")
+    tree = read_yaml(path)
     for section in ("data", "encoder", "training"):
         if tree.get(section, {}) is None:
             del tree[section]  # a heading with nothing below
@@ -94,7 +101,7 @@ def parse_settings(tree: Mapping[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        problems = [p for e in error.errors() for p in _explain(e)]
+        problems = [p for e in error.errors() for p in explain(e, _known_keys)]
         raise UserError(problem_list(source, problems)) from None
 
 
@@ -140,14 +147,22 @@ def dump_yaml(settings: Settings) -> str:
     return text
 
 
-def _read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The `key: value` lines of a YAML file.
+
+    Raises:
+        UserError: it cannot be read, is too large or nested too deeply, or holds something else.
+    """
     try:
         text = read_bytes(path, _MAX_BYTES).decode("utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    return _parse_yaml(text, str(path))
+    tree = _parse_yaml(text, str(path))
+    if not isinstance(tree, dict):
+        raise UserError(f"{path}: expected `key: value` lines, found {type(tree).__name__}")
+    return tree
 
 
 def _parse_yaml(text: str, source: str) -> Any:
@@ -229,13 +244,14 @@ def _names_file(parts: Sequence[str]) -> bool:
     return len(parts) >= 3 and parts[0] == "tasks" and parts[2] in _FILE_KEYS
 
 
-def _explain(error: Any) -> list[str]:
+def explain(error: Any, known_keys: Callable[[Sequence[str]], list[str]]) -> list[str]:
+    """One of pydantic's errors in plain words; `known_keys` lists the keys of a section."""
     location = [str(part) for part in error["loc"]]
     where = ".".join(location) or "configuration"
     found = error.get("input")
     match error["type"]:
         case "extra_forbidden":
-            return [f"{where}: unknown key{_nearest(location)}"]
+            return [f"{where}: unknown key{nearest(location[-1], known_keys(location[:-1]))}"]
         case "missing":
             return [f"{where}: missing; it must be set"]
         case "value_error":
@@ -245,9 +261,9 @@ def _explain(error: Any) -> list[str]:
             return [f"{where}: {error['msg'].lower()}, found {shown(found)}"]
 
 
-def _nearest(location: Sequence[str]) -> str:
-    known = _known_keys(location[:-1])
-    close = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The end of a message about an unknown name: the known one that is meant, or all."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; known: {', '.join(sorted(known))}"

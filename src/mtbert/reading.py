@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,12 +21,19 @@ __all__ = [
     "open_regular",
     "read_bytes",
     "read_json",
+    "read_lines",
     "unique_keys",
     "why_invalid",
 ]
 
 _LARGEST = 4 << 20
 """Bytes of a JSON file, which takes up to thirty times as much memory."""
+
+_LONGEST = 1 << 20
+"""Bytes of a line of JSON."""
+
+_LARGEST_LOG = 1 << 28
+"""Bytes of a file of such lines, of which one is held at a time."""
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -72,12 +81,35 @@ def read_json(path: Path, largest: int = _LARGEST) -> dict[str, Any]:
     """
     raw = read_bytes(path, largest)
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique_keys)
-        if not isinstance(value, dict):
-            raise ValueError(f"expected a JSON object, found {type(value).__name__}")
+        return _object(raw)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: damaged, it cannot be read: {error}") from None
-    return value
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines, one at a time.
+
+    Raises:
+        UserError: it is not there, `open_regular` refuses it, or a line is no JSON object of unique
+            keys, or too long.
+    """
+    try:
+        stream = open_regular(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    with stream:
+        read = 0
+        for number in itertools.count(1):
+            raw = stream.readline(_LONGEST + 1)
+            read += len(raw)
+            if not raw:
+                return
+            if len(raw) > _LONGEST or read > _LARGEST_LOG:
+                raise UserError(f"{path}:{number}: longer than a file of this kind can be")
+            try:
+                yield _object(raw)
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"{path}:{number}: damaged: {error}") from None
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -90,6 +122,13 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) < len(pairs):
         raise ValueError("a key stands twice")
     return result
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique_keys)
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a JSON object, found {type(value).__name__}")
+    return value
 
 
 def why_invalid(error: ValidationError) -> str:

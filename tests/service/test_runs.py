@@ -107,7 +107,8 @@ def course(toy, tmp_path):
 
 def test_the_six_files_hold_every_row_in_order(finished, course, tmp_path):
     output = tmp_path / "out"
-    told = write_leaderboard([finished], course, output)
+    *told, overall = write_leaderboard([finished], course, output)
+    assert overall.startswith("overall on dev: 0.")
     assert sorted(p.name for p in output.iterdir()) == sorted(
         f"{n}-{s}-output.csv" for n in LEADERBOARD for s in ("dev", "test")
     )
@@ -158,10 +159,13 @@ def test_each_task_comes_from_the_run_that_is_best_on_dev(finished, course, tmp_
         for (task, metrics), score in zip(summary["dev"].items(), scores, strict=True):
             summary["dev"][task] = dict.fromkeys(metrics, score)
         (run / "summary.json").write_text(json.dumps(summary))
-    told = write_leaderboard(runs, course, tmp_path / "out")
+    *told, overall = write_leaderboard(runs, course, tmp_path / "out")
     sources = {Path(line.split(":")[0]).name: line.split(" from ")[1] for line in told}
     assert sources["sst-dev-output.csv"].startswith(f"{runs[0]} (dev 0.9000)")
     assert sources["para-test-output.csv"].startswith(f"{runs[1]} (dev 0.8000)")
+    sts = next(line for line in told if "sts-dev" in line)
+    score = float(sts.split("(dev ")[1].split(")")[0])
+    assert overall == f"overall on dev: {(0.9 + 0.8 + (score + 1) / 2) / 3:.4f}"
 
 
 def test_missing_runs_tasks_and_files_are_refused_before_anything_is_written(
@@ -194,7 +198,7 @@ def test_the_courses_own_files_are_answered_row_by_row(toy, tmp_path):
         task |= {"columns": {"label": column}, "test": None}
     tree["tasks"]["sst"]["labels"] = list("01234")
     toy.train(tmp_path / "run", tasks=tree["tasks"], training={"epochs": 1})
-    told = write_leaderboard([tmp_path / "run"], FOLDER, tmp_path / "out")
+    *told, _ = write_leaderboard([tmp_path / "run"], FOLDER, tmp_path / "out")
     for name, task in LEADERBOARD.items():
         for split in ("dev", "test"):
             lines = (tmp_path / "out" / f"{name}-{split}-output.csv").read_text().splitlines()

@@ -10,7 +10,7 @@ from tabulate import tabulate
 from mtbert.experiments.tables import shown
 from mtbert.settings import Settings
 
-__all__ = ["model_card"]
+__all__ = ["model_card", "shown_encoder"]
 
 
 def model_card(settings: Settings, summary: Mapping[str, Any]) -> str:
@@ -43,7 +43,7 @@ tags: [mtbert, multitask, bert]
 
 # {" + ".join(settings.trained_tasks)}: one BERT encoder with {len(settings.trained_tasks)} head(s)
 
-Trained with mtbert {summary["versions"]["mtbert"]} from `{_shown_encoder(settings)}`
+Trained with mtbert {summary["versions"]["mtbert"]} from `{shown_encoder(settings)}`
 ({settings.encoder.mode}), {summary["epochs"]} epochs, batch {training.batch_size},
 batching {training.batching}, surgery {training.surgery}, seed {settings.seed}. The best epoch
 ({summary["best_epoch"]}) was chosen on the dev data by `{training.select}`, so the scores below
@@ -76,7 +76,7 @@ cut. Nothing is known of its behaviour elsewhere.
 """
 
 
-def _shown_encoder(settings: Settings) -> str:
+def shown_encoder(settings: Settings) -> str:
     """No path of the machine the model was made on."""
     path = settings.encoder.path
     return "a local folder" if path.startswith(("/", ".", "~")) or "\\" in path else path

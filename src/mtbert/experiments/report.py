@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tabulate import tabulate
 
 from mtbert import atomic
 from mtbert.errors import UserError
-from mtbert.experiments.tables import shown
-from mtbert.reading import why_invalid
+from mtbert.experiments.document import Figure, Section, Table, to_html, to_markdown
+from mtbert.experiments.figures import COLOURS, DASHES, curves
+from mtbert.experiments.paper import TABLES
+from mtbert.experiments.results import is_export, load_results
+from mtbert.experiments.study import is_study
+from mtbert.experiments.study_report import changes_csv, results_csv, sections
+from mtbert.experiments.tables import machine, shown
+from mtbert.reading import read_lines, why_invalid
 from mtbert.training.run_folder import read_summary
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["Run", "read_runs", "write_report"]
 
-# Okabe and Ito's colours, told apart by colour-blind readers; dash patterns tell them apart again.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_DASHES = ("-", "--", "-.", ":")
+_INTRODUCTION = (
+    "Scores on dev at the best epoch of each run. The epoch was chosen on the same dev data, so "
+    "they are slightly optimistic."
+)
+_CURVES = "Main metric of each task over the epochs."
 
 
 class _Evaluation(BaseModel):
@@ -53,19 +57,46 @@ class Run:
 
 
 def write_report(folder: Path) -> list[Path]:
-    """Write report.html, report.md and results.csv about the finished runs below a folder.
+    """Write tables and figures about the finished runs below a folder; returns the files.
+
+    Of any runs report.html, report.md and results.csv; of a study also differences.csv and the
+    figures of the Markdown; of exported results README.md in the place of the first two.
 
     Raises:
         UserError: there are none, or the extra `report` is not installed.
     """
+    if is_study(folder) or is_export(folder):
+        return _write_study(folder)
     runs = read_runs(folder)
     if not runs:
         raise UserError(f"{folder}: no finished run below it (no summary.json)")
     html, markdown, table = (folder / n for n in ("report.html", "report.md", "results.csv"))
-    atomic.write_text(html, _html(runs))
+    atomic.write_text(html, to_html("Results", _sections(runs), machine(runs[0].summary)))
     atomic.write_text(markdown, _markdown(runs))
     atomic.write_text(table, _csv(runs))
     return [html, markdown, table]
+
+
+def _write_study(folder: Path) -> list[Path]:
+    results = load_results(folder)
+    if not results.records:
+        raise UserError(f"{folder}: no run of this study is finished yet")
+    found = sections(results)
+    title = "The paper's experiments, reproduced"
+    if not {table.experiment for table in TABLES} & results.experiments.keys():
+        title = "Study"
+    markdown, pictures = to_markdown(title, found)
+    texts = {"results.csv": results_csv(results), "differences.csv": changes_csv(results)}
+    if is_export(folder):
+        texts = {"README.md": markdown} | texts
+    else:
+        footer = machine(next(iter(results.records.values())).summary)
+        html = to_html(title, found, footer)
+        texts = {"report.html": html, "report.md": markdown} | texts
+    texts |= {f"figures/{name}": picture for name, picture in pictures.items()}
+    for name, text in texts.items():
+        atomic.write_text(folder / name, text)
+    return [folder / name for name in texts]
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -78,16 +109,16 @@ def read_runs(folder: Path) -> list[Run]:
     for path in sorted(folder.rglob("summary.json")):
         try:
             summary = read_summary(path.parent)
-            lines = path.with_name("metrics.jsonl").read_bytes().splitlines()
-            dev = [r for r in map(json.loads, lines) if r["kind"] == "dev"]
+            lines = read_lines(path.with_name("metrics.jsonl"))
+            dev = [line for line in lines if line["kind"] == "dev"]
             for record in dev:
                 _Evaluation.model_validate(record)
             name = str(path.parent.relative_to(folder))
             runs.append(Run(folder.name if name == "." else name, summary, dev))
         except ValidationError as error:
             raise UserError(f"{path.parent}: damaged run: {why_invalid(error)}") from None
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UserError(f"{path.parent}: damaged run: {error}") from None
+        except (OSError, KeyError) as error:
+            raise UserError(f"{path.parent}: damaged run: {error!r}") from None
     return runs
 
 
@@ -134,81 +165,35 @@ def _csv(runs: list[Run]) -> str:
     return stream.getvalue()
 
 
-def _html(runs: list[Run]) -> str:
-    try:
-        from jinja2 import Environment, PackageLoader
-    except ImportError:
-        raise UserError(
-            "report: needs jinja2 and matplotlib; run: pip install 'mtbert[report]'"
-        ) from None
-    environment = Environment(
-        loader=PackageLoader("mtbert.experiments", "templates"), autoescape=True
-    )
+def _sections(runs: list[Run]) -> list[Section]:
     headers, rows = _rows(runs)
-    first = runs[0].summary
-    return environment.get_template("report.html").render(
-        headers=headers, rows=rows, figure=_learning_curves(runs), machine=first
-    )
+    return [
+        Section("", [_INTRODUCTION, Table("", headers, rows)]),
+        Section("Learning curves", [Figure("learning-curves", _CURVES, _learning_curves(runs))]),
+    ]
 
 
 def _learning_curves(runs: list[Run]) -> str:
-    """The main metric of each task over the epochs, a panel a task, as SVG.
-
-    Text and axes take the page's colour, so one picture serves dark and light.
-    """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError("report: needs matplotlib; run: pip install 'mtbert[report]'") from None
+    """The main metric of each task over the epochs, a panel a task, as SVG."""
     tasks = list(dict.fromkeys(task for run in runs for task in run.summary["dev"]))
-    marker = "#010203"  # replaced by the page's colour below
-    style: dict[Any, Any] = {"svg.fonttype": "none", "font.size": 11, "svg.hashsalt": "mtbert"}
-    style["text.parse_math"] = False  # a dollar sign in a name is one
-    style |= dict.fromkeys(
-        ["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], marker
-    )
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(1.2 + 3.4 * len(tasks), 3.6 + 0.22 * len(runs)))
-        axes = figure.subplots(1, len(tasks), squeeze=False)[0]
-        for panel, task in zip(axes, tasks, strict=True):
-            _draw_panel(panel, task, runs)
-        handles = {h.get_label(): h for panel in axes for h in panel.get_lines()}
-        figure.legend(
-            handles.values(), handles.keys(), loc="outside lower center", frameon=False, ncols=1
-        )
-        figure.set_layout_engine("constrained")
-        stream = io.StringIO()
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
-    svg = stream.getvalue()
-    return svg[svg.index("<svg") :].replace(marker, "currentColor")
-
-
-def _draw_panel(panel: Axes, task: str, runs: list[Run]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    metric = ""
-    for number, run in enumerate(runs):
-        points = [
-            (record["epoch"], next(iter(record["dev"][task].items())))
-            for record in run.dev
-            if task in record["dev"]
-        ]
-        if not points:
-            continue
-        metric = points[0][1][0]
-        panel.plot(
-            [epoch for epoch, _ in points],
-            [value if value is not None else float("nan") for _, (_, value) in points],
-            color=_COLOURS[number % len(_COLOURS)],
-            linestyle=_DASHES[number % len(_DASHES)],
-            marker="o",
-            markersize=3.5,
-            label=run.name,
-        )
-    panel.set_title(task)
-    panel.set_xlabel("epoch")
-    panel.set_ylabel(metric)
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.grid(alpha=0.25)
+    panels = []
+    for task in tasks:
+        lines, metric = [], ""
+        for number, run in enumerate(runs):
+            points = [
+                (record["epoch"], *next(iter(record["dev"][task].items())))
+                for record in run.dev
+                if task in record["dev"]
+            ]
+            if not points:
+                continue
+            epochs, metrics, values = zip(*points, strict=True)
+            metric = metrics[0]
+            style = {
+                "color": COLOURS[number % len(COLOURS)],
+                "linestyle": DASHES[number % len(DASHES)],
+            }
+            lines.append((run.name, epochs, [float("nan") if v is None else v for v in values],
+                          style))  # fmt: skip
+        panels.append((task, metric, lines))
+    return curves(panels, "epoch")

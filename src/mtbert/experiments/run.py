@@ -30,7 +30,7 @@ from mtbert.experiments.model_card import model_card
 from mtbert.experiments.tensorboard import require_tensorboard, tensorboard_log
 from mtbert.hashing import file_sha256
 from mtbert.model.fit import check_fit
-from mtbert.model.locate import locate
+from mtbert.model.locate import ENCODER_FILES, locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.model.pretrained import load_encoder, save_network
 from mtbert.settings import Settings
@@ -51,8 +51,6 @@ from mtbert.training.state import Phase, State
 __all__ = ["Interrupted", "plan", "train"]
 
 _FROZEN_RATE, _FINETUNE_RATE = 1e-3, 1e-5  # the paper, section 3.4
-
-_ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt")
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +77,7 @@ class _Prepared:
     @property
     def origin(self) -> Origin:
         """What a resumed run must start from too."""
-        files = {f"encoder/{n}": f for n in _ENCODER_FILES if (f := self.folder / n).is_file()}
+        files = {f"encoder/{n}": f for n in ENCODER_FILES if (f := self.folder / n).is_file()}
         for name, part in self.data.items():
             found = {"train": part.train, **part.dev}
             files |= {f"tasks.{name}.{key}": s.path for key, s in found.items() if s is not None}

@@ -8,7 +8,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-__all__ = ["scores_table", "shown"]
+__all__ = ["machine", "scores_table", "shown"]
 
 
 def scores_table(summary: Mapping[str, Any]) -> str:
@@ -32,3 +32,12 @@ def scores_table(summary: Mapping[str, Any]) -> str:
 def shown(value: float | None) -> str:
     """Four digits, or a word where there is no number."""
     return "undefined" if value is None or math.isnan(value) else f"{value:.4f}"
+
+
+def machine(summary: Mapping[str, Any]) -> str:
+    """Where and with what a run was made, in a line."""
+    threads, versions = summary["threads"], summary["versions"]
+    return (
+        f"{summary['processor']}, {threads} thread{'' if threads == 1 else 's'}, "
+        f"{summary['precision']}; mtbert {versions['mtbert']}, torch {versions['torch']}."
+    )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import logging
 import re
 from pathlib import Path
 
 from mtbert.errors import UserError
+from mtbert.hashing import file_sha256
 from mtbert.reading import is_file, is_folder
 
-__all__ = ["PACKAGED", "PACKAGED_SHA256", "locate"]
+__all__ = ["ENCODER_FILES", "PACKAGED", "PACKAGED_SHA256", "local_folder", "locate"]
+
+ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt")
+"""Those that decide what an encoder computes."""
 
 PACKAGED = "packaged"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -37,10 +40,8 @@ def locate(source: str, revision: str | None = None) -> Path:
     """
     if source == PACKAGED:
         return _packaged_folder()
-    folder = _expanded(Path(source))
-    if is_folder(folder):
-        if not is_file(folder / "config.json") and is_folder(folder / "model"):
-            return folder / "model"
+    folder = local_folder(source)
+    if folder is not None:
         return folder
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source) or source.startswith("."):
         raise UserError(f"encoder.path: no folder {source!r}, and it is not a Hub id")
@@ -66,11 +67,17 @@ def locate(source: str, revision: str | None = None) -> Path:
     return found
 
 
-def _expanded(path: Path) -> Path:
+def local_folder(source: str) -> Path | None:
+    """The folder that `source` names, or that of the model in it if it is a run's; else None."""
     try:
-        return path.expanduser()
+        folder = Path(source).expanduser()
     except RuntimeError:  # no such user
-        return path
+        folder = Path(source)
+    if not is_folder(folder):
+        return None
+    if not is_file(folder / "config.json") and is_folder(folder / "model"):
+        return folder / "model"
+    return folder
 
 
 def _packaged_folder() -> Path:
@@ -78,8 +85,7 @@ def _packaged_folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise UserError(f"the packaged encoder is not installed; run: {PACKAGED_INSTALL}")
     folder = Path(spec.submodule_search_locations[0]) / "model"
-    with (folder / "model.safetensors").open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = file_sha256(folder / "model.safetensors")
     if digest != PACKAGED_SHA256:
         raise UserError(
             f"{folder}/model.safetensors: sha256 {digest} is not the known one; reinstall with: "

@@ -18,7 +18,9 @@ from mtbert.data.files import open_table, read_table
 from mtbert.errors import UserError, problem_list
 from mtbert.evaluation.evaluate import EvaluationSet, evaluate
 from mtbert.evaluation.leaderboard import LEADERBOARD, write_predictions
+from mtbert.evaluation.metrics import overall_score
 from mtbert.evaluation.predict import predict_stream
+from mtbert.experiments.study import is_study, kept_models
 from mtbert.service.multitask_model import MultitaskModel
 from mtbert.settings import Settings, TaskSettings
 from mtbert.training.device import compute_dtype, resolve_device
@@ -85,15 +87,23 @@ def predict_file(path: Path, task: str, source: str, output: Path | None) -> Non
 def write_leaderboard(runs: Sequence[Path], data: Path, output: Path) -> list[str]:
     """Write the six files, each task from the run that does it best on dev.
 
+    Args:
+        runs: run folders; a study's folder stands for the runs whose models it kept.
+        data: the course's folder.
+        output: where the files go.
+
     Returns:
-        A line for each file: where it came from, rows, rows left out.
+        A line for each file: where it came from, rows, rows left out; and the overall score.
 
     Raises:
         UserError: a run or data file is missing, or no run has one of the tasks.
     """
     owners = {}
+    folders = [folder for path in runs for folder in _run_folders(path)]
     for name in LEADERBOARD:
-        scored = [(score, path) for path in runs if (score := _dev_score(path, name)) is not None]
+        scored = [
+            (score, path) for path in folders if (score := _dev_score(path, name)) is not None
+        ]
         if not scored:
             raise UserError(f"leaderboard: none of the runs has the task {name!r}")
         owners[name] = max(scored, key=lambda pair: pair[0])
@@ -124,7 +134,12 @@ def write_leaderboard(runs: Sequence[Path], data: Path, output: Path) -> list[st
             bad = len(found.left_out.problems)
             left_out = f", {bad} bad rows left out" if bad else ""
             lines.append(f"{target}: {count} rows from {path} (dev {score:.4f}){left_out}")
-    return lines
+    overall = overall_score({name: score for name, (score, _) in owners.items()})
+    return [*lines, f"overall on dev: {overall:.4f}"]
+
+
+def _run_folders(path: Path) -> list[Path]:
+    return list(dict.fromkeys(r for *_, r in kept_models(path))) if is_study(path) else [path]
 
 
 def _load(path: Path) -> tuple[Settings, MultitaskModel]:

@@ -10,7 +10,7 @@ from typing import NoReturn, Self
 
 from tqdm import tqdm
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "duration"]
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Progress:
             left = per_step * (self._total - self._done)
             self.say(
                 f"{self._title}: step {self._done} of {self._total}, {speed:,.0f} tokens/s, "
-                f"{_duration(left)} left"
+                f"{duration(left)} left"
             )
 
     def say(self, line: str) -> None:
@@ -67,7 +67,8 @@ class Progress:
             self._bar.close()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """As `1:02:03` or `2:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

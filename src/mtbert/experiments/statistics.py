@@ -1,0 +1,132 @@
+"""Means, deviations and intervals: arrays → numbers. Pure, no torch.
+
+Two kinds of chance stand between a score and what it is taken for: the seed of a run, and which
+rows happen to be in the dev set. An interval holds both.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DRAWS", "Interval", "bootstrap", "interval", "mean_deviation"]
+
+Array = NDArray[np.float64]
+
+DRAWS = 2000
+"""Samples of the dev rows."""
+
+_SEED = 2024
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate and its interval.
+
+    Attributes:
+        mean: over seeds.
+        low: lower end, and
+        high: upper end; both equal to the mean where nothing is known of its spread.
+        seeds: how many.
+        by_seeds: half the width that the seeds alone give; None for one seed.
+        by_rows: the same for the dev rows; None where no rows were given.
+    """
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    by_seeds: float | None
+    by_rows: float | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is known of the spread."""
+        return self.by_seeds is not None or self.by_rows is not None
+
+
+def mean_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Mean, and standard deviation over seeds (n - 1); NaN for one value."""
+    array = np.asarray(values, dtype=np.float64)
+    return float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else math.nan
+
+
+def bootstrap(metric: str, gold: Array, predicted: Array) -> Array:
+    """The metric on samples of the rows with replacement, `[DRAWS]`.
+
+    The samples depend on the number of rows alone, so differences of two results on the same rows
+    are paired. NaN where a correlation is undefined in a sample. Source: Efron, Tibshirani, An
+    Introduction to the Bootstrap, 1993.
+
+    Args:
+        metric: `accuracy` or `pearson`.
+        gold: `[rows]`.
+        predicted: `[rows]`.
+    """
+    return _WEIGHTED[metric](_counts(len(gold)), np.asarray(gold), np.asarray(predicted))
+
+
+def interval(values: Sequence[float], draws: Array | None = None, level: float = 0.95) -> Interval:
+    """The mean of one value a seed, with its interval.
+
+    Seeds: Student's t. Rows: percentiles of the bootstrap of the mean. The two are independent,
+    so the distances to the mean are added in squares. With one seed the interval knows of the
+    rows alone.
+
+    Args:
+        values: `[seeds]`.
+        draws: `[seeds, DRAWS]`, the bootstrap of each value, or None.
+        level: of confidence.
+    """
+    mean, deviation = mean_deviation(values)
+    by_seeds = by_rows = None
+    if len(values) > 1:
+        from scipy import stats  # slow to import
+
+        t = float(stats.t.ppf((1 + level) / 2, len(values) - 1))
+        by_seeds = t * deviation / math.sqrt(len(values))
+    below = above = 0.0
+    if draws is not None:
+        ends = np.nanquantile(np.mean(draws, axis=0), [(1 - level) / 2, (1 + level) / 2])
+        below, above = max(0.0, mean - float(ends[0])), max(0.0, float(ends[1]) - mean)
+        by_rows = (below + above) / 2
+    low, high = math.hypot(by_seeds or 0, below), math.hypot(by_seeds or 0, above)
+    return Interval(mean, mean - low, mean + high, len(values), by_seeds, by_rows)
+
+
+@functools.lru_cache(maxsize=8)
+def _counts(rows: int) -> NDArray[np.float32]:
+    """How often each sample holds each row, `[DRAWS, rows]`."""
+    generator = np.random.default_rng([_SEED, rows])
+    counts = np.empty((DRAWS, rows), np.float32)
+    for sample in counts:
+        sample[:] = np.bincount(generator.integers(rows, size=rows), minlength=rows)
+    return counts
+
+
+def _accuracy(counts: NDArray[np.float32], gold: Array, predicted: Array) -> Array:
+    right = (gold == predicted).astype(np.float32)
+    accuracy: Array = (counts @ right).astype(np.float64) / len(gold)
+    return accuracy
+
+
+def _pearson(counts: NDArray[np.float32], gold: Array, predicted: Array) -> Array:
+    # Centred on the whole set first, so that the moments keep their digits.
+    x, y = gold - gold.mean(), predicted - predicted.mean()
+    columns = np.stack([x, y, x * x, y * y, x * y], axis=1).astype(np.float64)
+    moments = (counts.astype(np.float64) @ columns) / len(gold)
+    mx, my, xx, yy, xy = moments.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r: Array = (xy - mx * my) / np.sqrt((xx - mx * mx) * (yy - my * my))
+    return r
+
+
+_WEIGHTED: dict[str, Callable[[NDArray[np.float32], Array, Array], Array]] = {
+    "accuracy": _accuracy,
+    "pearson": _pearson,
+}

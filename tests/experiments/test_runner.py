@@ -1,0 +1,249 @@
+"""Studies that stop, fail and go on: which runs are started, and what is left of them."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from studies import made_up, overrides, write_finished
+
+from mtbert.errors import TrainingError, UserError
+from mtbert.experiments import runner
+from mtbert.experiments.grid import cells, load_grid
+from mtbert.experiments.live import plan_table
+from mtbert.experiments.study import PLANNED, State, Study, kept_models, read_places, run_state
+from mtbert.training.run_folder import read_summary
+
+
+@pytest.fixture(scope="module")
+def four(course):
+    """Four runs: Method 2 and 3 in both forms."""
+    return cells(load_grid("batching"), overrides(course, "seed=1"))
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    monkeypatch.setattr(runner, "_POLL_SECONDS", 0.001)
+
+
+class Launches:
+    """In the place of `launch_train`: counts, and does for a run's label what it is told to."""
+
+    def __init__(self, **special):
+        self.names, self.special, self.environments = [], special, []
+
+    def __call__(self, path, environment):
+        label = path.name.rpartition("-s1-")[0]
+        self.names.append(label)
+        self.environments.append(environment)
+        return self.special.get(label.replace("-", "_"), made_up)(path, environment)
+
+
+def shell(line):
+    return lambda path, environment: subprocess.Popen(["sh", "-c", line], cwd=path)
+
+
+def states(study, found):
+    return [run_state(Study(study).path(cell.run)).state for cell in found]
+
+
+def test_every_run_is_made_once_and_finished_ones_are_skipped(study, paper_cells):
+    runs = {place.run for place in read_places(study)}
+    assert len(read_places(study)) == 84
+    assert len(runs) == 64
+    assert {p.name for p in (study / "runs").iterdir()} == runs
+    again = Launches()
+    runner.run_cells(paper_cells, study, launch=again)
+    assert again.names == []
+
+
+def test_only_the_best_models_of_a_form_and_task_are_kept(study):
+    places = read_places(study)
+    with_model = {p.name for p in (study / "runs").iterdir() if (p / "model").exists()}
+    best = {}
+    for place in places:
+        for task, metrics in read_summary(study / "runs" / place.run)["dev"].items():
+            key, score = (place.form, task), next(iter(metrics.values()))
+            best[key] = max(best.get(key, -1), score)
+    kept = {(form, task): path for form, task, path in kept_models(study)}
+    assert (
+        set(kept)
+        == set(best)
+        == {(f, t) for f in ("paper", "ours") for t in ("sst", "para", "sts")}
+    )
+    for (form, task), path in kept.items():
+        assert next(iter(read_summary(path)["dev"][task].values())) == best[form, task]
+    assert with_model == {path.name for path in kept.values()}
+    assert not list((study / "runs").glob("*/checkpoints"))
+
+
+def test_a_failed_run_stops_no_other_and_is_tried_again(four, tmp_path):
+    fails = Launches(paper_method2=shell("echo 'mtbert: no memory left' >> log.txt; exit 1"))
+    with pytest.raises(TrainingError, match=r"1 of 4 runs failed.*\n.*no memory left"):
+        runner.run_cells(four, tmp_path, launch=fails)
+    assert states(tmp_path, four) == [State.FAILED, *[State.FINISHED] * 3]
+    path = Study(tmp_path).path(four[0].run)
+    (path / "checkpoints").mkdir()
+    again = Launches(
+        paper_method2=lambda p, e: (p / "checkpoints").rmdir() or made_up(p, e)  # still there
+    )
+    runner.run_cells(four, tmp_path, launch=again)
+    assert again.names == ["paper-method2"]
+    assert states(tmp_path, four) == [State.FINISHED] * 4
+
+
+def test_a_run_whose_folder_cannot_be_used_is_made_anew(four, tmp_path):
+    refused = Launches(
+        paper_method2=shell("echo old > old; echo 'mtbert: damaged' > log.txt; exit 2")
+    )
+    with pytest.raises(TrainingError, match="damaged"):
+        runner.run_cells(four, tmp_path, launch=refused)
+    path = Study(tmp_path).path(four[0].run)
+    assert run_state(path).state is State.BROKEN
+    runner.run_cells(four, tmp_path, launch=Launches())
+    assert states(tmp_path, four) == [State.FINISHED] * 4
+    assert not (path / "old").exists()
+
+
+@pytest.mark.parametrize("damage", ["predictions", "summary"])
+def test_a_damaged_finished_run_is_listed_and_made_anew(four, tmp_path, damage, caplog):
+    runner.run_cells(four, tmp_path, launch=Launches())
+    path = Study(tmp_path).path(four[1].run)
+    if damage == "summary":
+        (path / "summary.json").write_text("{")
+    else:
+        (path / "predictions" / "sts-dev.jsonl").unlink()
+    assert run_state(path).state is State.BROKEN
+    again = Launches()
+    runner.run_cells(four, tmp_path, launch=again)
+    assert again.names == ["paper-method3"]
+    assert f"{path.name}: broken" in caplog.text
+    assert run_state(path).state is State.FINISHED
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(four, tmp_path):
+    path = Study(tmp_path).prepare(four[0].run)
+    (path / "config.yaml").write_bytes((path / PLANNED).read_bytes())
+    (path / "metrics.jsonl").write_text('{"kind": "train", "step": 2}\n{"kind": "tr')
+    assert run_state(path).state is State.INTERRUPTED
+    seen = []
+
+    def launch(folder, environment):
+        seen.append((folder / "metrics.jsonl").exists())
+        return made_up(folder, environment)
+
+    runner.run_cells(four[:1], tmp_path, launch=launch)
+    assert seen == [True]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_begun_run_goes_on_with_its_own_configuration(tmp_path, monkeypatch, begun):
+    started = []
+    monkeypatch.setattr(subprocess, "Popen", lambda words, **rest: started.append((words, rest)))
+    (tmp_path / PLANNED).write_text("")
+    if begun:
+        (tmp_path / "config.yaml").write_text("")
+    runner.launch_train(tmp_path, {"A": "b"})
+    ((words, rest),) = started
+    config = tmp_path / ("config.yaml" if begun else PLANNED)
+    output = ["--output", str(tmp_path), "--resume"]
+    assert words == [sys.executable, "-m", "mtbert", "train", str(config), *output]
+    assert rest["env"] == {"A": "b"}
+    assert not rest.get("shell")
+
+
+def test_a_signal_is_passed_on_and_nothing_new_is_started(four, tmp_path):
+    wait = "trap 'echo stopped > told; exit 130' TERM; echo $$ > up; while :; do sleep 0.02; done"
+
+    def launch(path, environment):
+        process = shell(wait)(path, environment)
+        while not (path / "up").exists():
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        return process
+
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+        runner.run_cells(four, tmp_path, launch=launch)
+    (path,) = (tmp_path / "runs").iterdir()
+    assert (path / "told").read_text() == "stopped\n"
+    assert not (path / "failed.json").exists()
+    again = Launches()
+    runner.run_cells(four, tmp_path, launch=again)
+    assert len(again.names) == 4
+
+
+def test_a_second_process_is_refused(four, tmp_path):
+    with (tmp_path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="another process is working on this study"):
+            runner.run_cells(four, tmp_path, launch=Launches())
+    assert not (tmp_path / "study.json").exists()
+
+
+def test_a_run_that_another_process_has_is_left_to_it(four, tmp_path):
+    path = Study(tmp_path).prepare(four[0].run)
+    with (path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        launches = Launches()
+        with pytest.raises(TrainingError, match="another process is working on this run"):
+            runner.run_cells(four, tmp_path, launch=launches)
+    assert "paper-method2" not in launches.names
+    assert len(launches.names) == 3
+
+
+def test_workers_share_the_threads(four, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "6")
+    launches = Launches()
+    runner.run_cells(four, tmp_path, workers=2, launch=launches)
+    assert {e["OMP_NUM_THREADS"] for e in launches.environments} == {"3"}
+    assert runner.threads_each(100) == 1
+
+
+def test_a_later_grid_adds_to_a_study_and_uses_its_runs(four, tmp_path, course):
+    runner.run_cells(four, tmp_path, launch=Launches())
+    more = cells(load_grid("task-count"), overrides(course, "seed=1"))
+    launches = Launches()
+    runner.run_cells(more, tmp_path, launch=launches)
+    assert (
+        len(launches.names) == 12
+    )  # 14 places, of which all three together is there in both forms
+    assert Counter(p.experiment for p in read_places(tmp_path)) == {"batching": 4, "task-count": 14}
+
+
+def test_the_plan_tells_states_and_shares_of_the_work(four, tmp_path):
+    path = Study(tmp_path).prepare(four[0].run)
+    write_finished(path)
+    lines = plan_table(four, tmp_path).splitlines()
+    assert [line.split()[-1] for line in lines[2:6]] == ["finished", *["waiting"] * 3]
+    shares = [float(line.split()[-2].rstrip("%")) for line in lines[2:6]]
+    assert sum(shares) == pytest.approx(100, abs=0.3)
+    assert lines[-1].startswith("4 runs for 4 places in tables")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{", "[]", '{"format": 1}', '{"format": 2, "experiments": {}}',
+        '{"format": 1, "experiments": {"a": {"title": "a", "cells": [["f", "v", 1, "../../x"]]}}}',
+        '{"format": 1, "experiments": {"a": {"title": "a", "cells": [["f", "v", "1", "x"]]}}}',
+        '{"format": 1, "experiments": {"a": {"title": "a", "cells": [["f", "v"]]}}}',
+        '{"format": 1, "experiments": {"a": []}}',
+    ],
+)  # fmt: skip
+def test_a_damaged_index_is_refused(tmp_path, text):
+    (tmp_path / "study.json").write_text(text)
+    with pytest.raises(UserError, match=r"study\.json: damaged"):
+        read_places(tmp_path)
+
+
+def test_why_a_run_failed_is_kept(four, tmp_path):
+    fails = Launches(paper_method2=shell("echo one >> log.txt; echo two >> log.txt; exit 1"))
+    with pytest.raises(TrainingError, match="two"):
+        runner.run_cells(four[:1], tmp_path, launch=fails)
+    path = Study(tmp_path).path(four[0].run)
+    assert json.loads((path / "failed.json").read_text()) == {"code": 1, "reason": "two"}
+    assert run_state(path).reason == "two"
