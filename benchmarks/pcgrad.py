@@ -1,8 +1,9 @@
-"""What does PCGrad add to one step of three tasks, in time and memory, beside torchjd?
+"""What does PCGrad add to one step of three tasks, in time and memory, beside other ways to do it?
 
 A step: 32 examples each of SST, paraphrase pairs and STS pairs, forward, backward, AdamW. torchjd
-has no model of its own, so it runs on transformers' BERT, and each is compared with the plain
-summed step of its own model. Everyone computes in what `precision: auto` picks.
+has no model of its own, so it runs on transformers' BERT, as does the classic way (one graph kept
+for a backward pass a task, gradients flattened, projected as whole vectors); each is compared with
+the plain summed step of its own model. Everyone computes in what `precision: auto` picks.
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ def run(rounds: int) -> Result:
     contestants: dict[str, Callable[[], Turn]] = {
         "mtbert summed": partial(ours, "none"),
         "mtbert pcgrad": partial(ours, "pcgrad"),
-        "transformers summed": partial(theirs, False),
-        "torchjd pcgrad": partial(theirs, True),
+        "transformers summed": partial(theirs, None),
+        "torchjd pcgrad": partial(theirs, _torchjd_backward),
+        "classic pcgrad": partial(theirs, _classic_backward),
     }
     turns = interleave(contestants, rounds)
     middle = medians(turns)
@@ -64,6 +66,7 @@ def run(rounds: int) -> Result:
         for a, b in (
             ("mtbert pcgrad", "mtbert summed"),
             ("torchjd pcgrad", "transformers summed"),
+            ("classic pcgrad", "transformers summed"),
             ("torchjd pcgrad", "mtbert pcgrad"),
         )
     }
@@ -158,8 +161,11 @@ def ours(surgery: str) -> Turn:
 # transformers and torchjd
 
 
-def theirs(surgery: bool) -> Turn:
-    """A contestant: transformers' BERT with three linear heads, summed or through torchjd."""
+Backward = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[nn.Parameter]], None]
+
+
+def theirs(backward: Backward | None) -> Turn:
+    """A contestant: transformers' BERT with three linear heads, summed or with surgery."""
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -195,11 +201,12 @@ def theirs(surgery: bool) -> Turn:
     def train_surgery(step: Step) -> None:
         firsts = {name: features(step, name) for name in NAMES}
         losses = [loss(step, name, first) for name, first in firsts.items()]
-        _torchjd_backward(losses, list(firsts.values()), list(bert.parameters()))
+        assert backward is not None
+        backward(losses, list(firsts.values()), list(bert.parameters()))
         optimizer.step()
         optimizer.zero_grad()
 
-    return partial(_turn, sources, train_surgery if surgery else train_summed, _held())
+    return partial(_turn, sources, train_summed if backward is None else train_surgery, _held())
 
 
 def _torchjd_backward(
@@ -211,6 +218,32 @@ def _torchjd_backward(
     # One task at a time: cheaper here than the default, all of them under vmap.
     mtl_backward(losses, features=features, shared_params=shared, parallel_chunk_size=1)
     jac_to_grad(shared, PCGrad())
+
+
+def _classic_backward(
+    losses: Sequence[Tensor], features: Sequence[Tensor], shared: Sequence[nn.Parameter]
+) -> None:
+    rows = []
+    for loss in losses:
+        loss.backward(retain_graph=True)
+        rows.append(torch.cat([_taken(parameter).flatten() for parameter in shared]))
+    projected = [row.clone() for row in rows]
+    for i, gradient in enumerate(projected):
+        for j in torch.randperm(len(rows)).tolist():
+            product = torch.dot(gradient, rows[j])
+            if i != j and product < 0:
+                gradient -= product / torch.dot(rows[j], rows[j]) * rows[j]
+    total = torch.stack(projected).sum(0)
+    for parameter, part in zip(
+        shared, total.split([parameter.numel() for parameter in shared]), strict=True
+    ):
+        parameter.grad = part.view_as(parameter)
+
+
+def _taken(parameter: nn.Parameter) -> Tensor:
+    """The gradient, set aside; zero where there is none."""
+    gradient, parameter.grad = parameter.grad, None
+    return torch.zeros_like(parameter) if gradient is None else gradient
 
 
 def _autocast() -> AbstractContextManager[object]:

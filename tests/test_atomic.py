@@ -149,6 +149,22 @@ with atomic.new_file(root / "a.txt") as stream, atomic.new_folder(root / "model"
     assert (folder / "a").read_text() == "old"
 
 
+def test_a_folder_is_gone_under_its_name_before_anything_in_it_is(tmp_path, monkeypatch):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "b").write_text("")
+    rmtree, seen = atomic.shutil.rmtree, []
+
+    def watched(path):
+        seen.append((folder.exists(), entries(path)))
+        rmtree(path)
+
+    monkeypatch.setattr(atomic.shutil, "rmtree", watched)
+    atomic.remove_folder(folder)
+    assert seen == [(False, ["b"])]
+    assert entries(tmp_path) == []
+
+
 def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
     left = [".a.txt.0123abcd.partial", ".model.ffffffff.partial"]
     (tmp_path / left[0]).write_text("half")

@@ -237,6 +237,14 @@ def test_a_file_over_256_kibibytes_is_refused_and_one_below_is_read(load, refuse
     assert load(SMALL + "#" * (limit - len(SMALL))).seed == 3
 
 
+@pytest.mark.parametrize("labels", [9900, "long"])
+def test_settings_that_could_not_be_read_back_are_not_written(load, labels):
+    names = ["😀" * 27_000, "b"] if labels == "long" else [f"c{i}" for i in range(labels)]
+    settings = load(SMALL.replace("[bad, good]", f"[{', '.join(names)}]"))
+    with pytest.raises(UserError, match="the configuration, written out"):
+        dump_yaml(settings)
+
+
 def test_text_that_utf8_cannot_hold_is_refused(refuse):
     """Else writing the run's config.yaml would fail later."""
     escaped = '["\\ud800", good]'

@@ -158,11 +158,13 @@ def results(output: Path):
     """Everything that a run leaves, but for the times: what an exact resume must reproduce."""
     summary = json.loads((output / "summary.json").read_text("utf-8"))
     texts = [output / "metrics.jsonl", *sorted((output / "predictions").iterdir())]
-    newest = max((output / "checkpoints").glob("step-*"), key=lambda p: int(p.name[5:]))
-    state = json.loads((newest / "state.json").read_text("utf-8"))
+    saved = (output / "checkpoints").glob("step-*")  # none if it stops early in the first epoch
+    newest = max(saved, key=lambda p: int(p.name[5:]), default=None)
+    state = {} if newest is None else json.loads((newest / "state.json").read_text("utf-8"))
+    tensors = [] if newest is None else newest.glob("*.safetensors")
     return {
         "model": model_bytes(output),
-        "checkpoint": {p.name: p.read_bytes() for p in newest.glob("*.safetensors")},
+        "checkpoint": {p.name: p.read_bytes() for p in tensors},
         "state": {key: value for key, value in state.items() if key not in TIMES},
         "texts": {file.name: file.read_text("utf-8") for file in texts},
         "summary": {key: value for key, value in summary.items() if key not in TIMES},

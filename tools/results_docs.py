@@ -150,7 +150,6 @@ def overall(parts: list[list[dict[str, Any]]]) -> float:
 
 def page() -> str:
     """docs/results.md."""
-    first = next(iter(groups().values()))[0]
     notes = (RESULTS / "notes.md").read_text("utf-8") if (RESULTS / "notes.md").exists() else ""
     listed = "\n".join(
         f"- **{info['title']}**: `{info['command']}`"
@@ -166,9 +165,10 @@ def page() -> str:
 
 ## Every run
 
-Machine: {first["processor"]}, torch {first["versions"]["torch"]}. Each run had one thread, two
-runs at a time on two cores that other work shared: `seconds` and `tokens/s` are what that left,
-not what the machine can do; speed is measured in [performance.md](performance.md). `tokens/s`
+Each run had one thread of two cores of an Intel Xeon, two or three runs at a time, other work
+beside them: `seconds` and `tokens/s` are what that left, not what the machine can do; speed is
+measured in [performance.md](performance.md). Runs in bf16 were made on a processor with AMX; those
+in fp32 on one without it, by an earlier and slower version of the same mathematics. `tokens/s`
 counts real tokens over the training steps (frozen: over the one encoding and the steps). `overall`
 is the leaderboard's.
 

@@ -19,6 +19,7 @@ __all__ = [
     "finite",
     "new_file",
     "new_folder",
+    "remove_folder",
     "remove_partials",
     "sync_folder",
     "write_json",
@@ -102,6 +103,17 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise UserError(str(error).replace(str(partial), str(path))) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder that is never seen half removed.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    leaving = _beside(path)
+    path.replace(leaving)
+    shutil.rmtree(leaving)
 
 
 def remove_partials(folder: Path) -> None:

@@ -123,7 +123,11 @@ def data_file(settings: Settings, name: str) -> Path:
 
 
 def dump_yaml(settings: Settings) -> str:
-    """The settings as YAML; reading it back gives equal settings."""
+    """The settings as YAML; reading it back gives equal settings.
+
+    Raises:
+        UserError: with all defaults written out it is larger than a configuration may be.
+    """
     stream = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
@@ -134,7 +138,13 @@ def dump_yaml(settings: Settings) -> str:
         settings.data.dir
     )  # written even if none, so that no default takes its place
     yaml.dump(tree, stream)
-    return stream.getvalue()
+    text = stream.getvalue()
+    if len(text) > _MAX_BYTES:
+        raise UserError(
+            f"the configuration, written out, has {len(text)} bytes, expected at most {_MAX_BYTES}"
+        )
+    _refuse_bombs(text, "the configuration, written out")
+    return text
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

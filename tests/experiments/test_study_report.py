@@ -157,20 +157,18 @@ def test_tick_labels_of_an_axis_do_not_touch(figures):
                 assert room > 3.2 * (len(text) + len(next_text)), (name, text, next_text)
 
 
-def place(text):
-    """Where the middle of a centred text is."""
-    moved = re.search(r"translate\(([-\d.]+)", text.get("transform") or "")
-    return float(text.get("x") or moved.group(1))
-
-
 def horizontal_ticks(root):
-    """For each axis below a panel: where its labels' middles are, and their longest lines."""
+    """For each axis below a panel: where its labels are, and the longest line of each."""
     for group in root.iter(f"{SVG}g"):
         if re.fullmatch(r"matplotlib\.axis_\d*[13579]", group.get("id", "")):
             labels = []
             for tick in group:
-                texts = tick.iter(f"{SVG}text") if "xtick" in tick.get("id", "") else ()
-                lines = [(place(text), "".join(text.itertext()).strip()) for text in texts]
+                lines = []
+                for text in tick.iter(f"{SVG}text") if "xtick" in tick.get("id", "") else ():
+                    moved = re.search(r"translate\(([-\d.]+)", text.get("transform") or "")
+                    x = text.get("x") or (moved and moved.group(1))
+                    if x is not None:
+                        lines.append((float(x), "".join(text.itertext()).strip()))
                 if lines:
                     labels.append(max(lines, key=lambda line: len(line[1])))
             yield labels

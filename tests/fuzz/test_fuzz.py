@@ -33,11 +33,12 @@ def test_odd_input_is_read_or_refused(world, name):
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", TARGETS)
-def test_much_odd_input_is_read_or_refused(world, name):
+def test_much_odd_input_is_read_or_refused(world, name, record_property):
     TRIED[name] = REFUSED[name] = SECONDS[name] = 0
     strategy, attempt, _, count = TARGETS[name]
     fuzz(name, strategy, lambda value: attempt(world, value), count)
     assert TRIED[name] >= count
+    record_property("fuzzed inputs", TRIED[name])
     assert REFUSED[name] > 0
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,7 +233,7 @@ def _require(files: set[str]) -> None:
 def _remove(path: Path) -> None:
     """A checkpoint that is no longer needed; one that cannot be removed harms nobody."""
     try:
-        shutil.rmtree(path)
+        atomic.remove_folder(path)
     except OSError as error:
         _log.warning("%s: an old checkpoint that cannot be removed: %s", path, error.strerror)
 

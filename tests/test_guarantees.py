@@ -1,0 +1,31 @@
+"""docs/guarantees.md names tests that exist, and the result that stands beside it."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
+
+
+def test_every_test_that_is_named_exists():
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", PAGE)
+    assert len(named) > 30
+    assert [name for name in named if f"def {name}(" not in sources] == []
+
+
+def test_the_result_of_the_long_suite_is_the_one_on_file(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "tools"), *sys.path])
+    from long_suite_docs import sentence
+
+    file = ROOT / "docs" / "long-suite.json"
+    if not file.exists():
+        assert "has not run to its end yet" in PAGE
+        pytest.skip("the long suite has left no result yet")
+    found = json.loads(file.read_text("utf-8"))
+    assert sentence(found) in PAGE
+    assert found["failures"] + found["errors"] == 0
