@@ -44,7 +44,7 @@ test: $(STAMP) ## Run the tests, save the long ones
 .PHONY: test-long
 test-long: $(STAMP) ## Run the long tests and write their result into docs/guarantees.md
 	$(BIN)/python -m pytest -m long --junitxml=build/long.xml $(ARGS)
-	$(BIN)/python tools/long_suite_docs.py build/long.xml
+	$(BIN)/python tools/long_suite_docs.py build/long.xml --command 'make test-long$(if $(ARGS), ARGS="$(ARGS)")'
 
 .PHONY: lint
 lint: $(STAMP) ## Check format, style and types
