@@ -4,7 +4,7 @@ Shapes: T tokens of the batch, S sequences, R slots, H heads, D values a head; i
 C chunks of L slots each.
 
 The sequences of a batch lie in chunks, several short ones in one chunk, one after another, so that
-a chunk is nearly full: R is T and a few empty slots (docs/performance.md says how many). Chunks of
+a chunk is nearly full: R is T and a few empty slots. Chunks of
 equal length are attended together by plain matrix products over `[C, H, L, L]`, and a bias keeps
 the sequences of a chunk apart. So no token is moved between the layers, and the few shapes that
 occur come back in every step, which matters where a matrix product of a new shape has to be
