@@ -45,8 +45,8 @@ TASKS = {
     },
 }
 TIMES = {
-    "seconds", "step_seconds", "evaluation_seconds", "encoding_seconds", "run_seconds",
-    "tokens_per_second",
+    "seconds", "step_seconds", "step_cpu_seconds", "evaluation_seconds", "encoding_seconds",
+    "run_seconds", "tokens_per_second",
 }  # fmt: skip
 ROWS = {"sst": 16, "para": 12, "sts": 20}  # training examples; half as many in dev
 

@@ -135,11 +135,11 @@ def _experiment(options: argparse.Namespace) -> None:
     if options.dry_run:
         from mtbert.experiments.live import plan_table
 
-        print(plan_table(found, output))
+        print(plan_table(found, output, options.export))
         return
     from mtbert.experiments.runner import run_cells
 
-    run_cells(found, output, options.workers)
+    run_cells(found, output, options.workers, export=options.export)
     print(f"study: {output}")
 
 
@@ -261,6 +261,10 @@ def _parser() -> argparse.ArgumentParser:
     experiment.add_argument(
         "--workers", type=_positive, default=1, metavar="N", help="runs at once, threads shared"
     )
+    experiment.add_argument(
+        "--export", type=_path, metavar="FOLDER",
+        help="write each finished run's result as JSON to FOLDER/runs; what is there is not run",
+    )  # fmt: skip
     experiment.add_argument("--dry-run", action="store_true", help="list the runs and stop")
     experiment.set_defaults(run=_experiment)
 

@@ -1,5 +1,6 @@
 """Records: what is kept of a run, and that it is enough to make the tables again."""
 
+import dataclasses
 import json
 import shutil
 
@@ -61,6 +62,20 @@ def test_a_record_holds_scores_answers_and_curves(study):
     assert record.seconds_per_epoch == 7
     assert record.settings["training.batching"] == "method3"
     assert not any("/" in str(value) for value in record.settings.values())
+
+
+@pytest.mark.parametrize(
+    ("facts", "seconds"),
+    [
+        ({"step_cpu_seconds": 12.0, "threads": 2}, 3),
+        ({"step_cpu_seconds": None}, 7),
+        ({"step_cpu_seconds": 12.0, "device": "cuda"}, 7),
+    ],
+)
+def test_seconds_of_an_epoch_on_a_cpu_are_those_of_the_processor(study, facts, seconds):
+    record = read_record(next((study / "runs").glob("paper-method3-s1-*")))
+    changed = dataclasses.replace(record, summary=record.summary | facts)
+    assert changed.seconds_per_epoch == seconds
 
 
 def test_the_files_of_a_record_give_it_back(study, exported):
@@ -139,7 +154,7 @@ BAD = {
     "way out": (other("../../x", "rows", "sst", "labels"), "rows.sst.labels"),
     "no labels": (
         other("0" * 12, "rows", "sst", "labels"),
-        "labels-000000000000.json: no such file",
+        "labels-000000000000.json: not there",
     ),
     "not base 64": (other("?", "rows", "sst", "predicted"), "damaged record"),
     "rows": (other("AAAA", "rows", "para", "probability"), "3 rows, 80 labels"),

@@ -15,6 +15,8 @@ from mtbert.errors import TrainingError, UserError
 from mtbert.experiments import runner
 from mtbert.experiments.grid import cells, load_grid
 from mtbert.experiments.live import plan_table
+from mtbert.experiments.results import export as export_results
+from mtbert.experiments.results import load_results
 from mtbert.experiments.study import PLANNED, State, Study, kept_models, read_places, run_state
 from mtbert.training.run_folder import read_summary
 
@@ -79,6 +81,39 @@ def test_only_the_best_models_of_a_form_and_task_are_kept(study):
         assert next(iter(read_summary(path)["dev"][task].values())) == best[form, task]
     assert with_model == {path.name for path in kept.values()}
     assert not list((study / "runs").glob("*/checkpoints"))
+
+
+def test_exported_results_are_written_at_once_and_not_run_again_elsewhere(four, tmp_path):
+    here, there, export = tmp_path / "here", tmp_path / "there", tmp_path / "export"
+    fails = Launches(ours_method3=shell("exit 1"))
+    with pytest.raises(TrainingError, match="1 of 4 runs failed"):
+        runner.run_cells(four, here, launch=fails, export=export)
+    kept = {p.stem for p in (export / "runs").glob("*-s1-*.json")}
+    assert len(kept) == 3
+    assert "finished" in plan_table(four, there, export)
+    again = Launches()
+    runner.run_cells(four, there, launch=again, export=export)  # another machine: no run folders
+    assert again.names == ["ours-method3"]
+    results = load_results(export)
+    assert not results.missing
+    assert set(results.records) == {place.run for place in read_places(there)}
+
+
+def test_results_without_the_data_sets_labels_are_finished_and_say_what_lacks(four, tmp_path):
+    export = tmp_path / "export"
+    runner.run_cells(four, tmp_path / "here", launch=Launches(), export=export)
+    for labels in (export / "runs").glob("labels-*.json"):
+        labels.unlink()
+    again = Launches()
+    runner.run_cells(four, tmp_path / "there", launch=again, export=export)
+    assert again.names == []
+    with pytest.raises(UserError, match="labels of the dev set"):
+        load_results(export)
+    runner.run_cells(four[:1], tmp_path / "anew", launch=Launches())
+    export_results(tmp_path / "anew", tmp_path / "fresh")
+    for labels in (tmp_path / "fresh" / "runs").glob("labels-*.json"):
+        labels.rename(export / "runs" / labels.name)
+    assert not load_results(export).missing
 
 
 def test_a_failed_run_stops_no_other_and_is_tried_again(four, tmp_path):

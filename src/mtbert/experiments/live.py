@@ -13,7 +13,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from mtbert.experiments.grid import Cell
-from mtbert.experiments.study import Study, run_state
+from mtbert.experiments.study import Study
 from mtbert.training.progress import duration
 
 __all__ = ["Board", "Line", "plan_table"]
@@ -82,9 +82,9 @@ class Board:
             self._drawn = 0
 
 
-def plan_table(cells: Sequence[Cell], folder: Path) -> str:
+def plan_table(cells: Sequence[Cell], folder: Path, export: Path | None = None) -> str:
     """The runs of a grid in order, what each is for, and what has become of it."""
-    study = Study(folder)
+    study = Study(folder, export)
     uses: dict[str, list[str]] = {}
     for cell in cells:
         uses.setdefault(cell.run.key, []).append(cell.experiment.name)
@@ -98,7 +98,7 @@ def plan_table(cells: Sequence[Cell], folder: Path) -> str:
             run.settings.training.epochs,
             f"{run.steps:,}",
             f"{run.work / total:.1%}",
-            run_state(study.path(run)).state,
+            study.state(run).state,
         ]
         for key, run in runs.items()
     ]

@@ -27,7 +27,7 @@ from mtbert.reading import read_json, read_lines, why_invalid
 from mtbert.settings import Settings
 from mtbert.training.run_folder import read_summary
 
-__all__ = ["Record", "Rows", "read_record", "read_stored", "store"]
+__all__ = ["Record", "Rows", "read_record", "read_stored", "store", "stored_seconds"]
 
 Array = NDArray[np.float64]
 
@@ -55,6 +55,7 @@ class _Summary(_Checked):
     steps: int
     seconds: float
     step_seconds: float
+    step_cpu_seconds: float | None = None
     encoding_seconds: float
     evaluation_seconds: float
     tokens: int
@@ -151,8 +152,18 @@ class Record:
 
     @property
     def seconds_per_epoch(self) -> float:
-        """Of the training steps; evaluation and start-up left out."""
-        return float(self.summary["step_seconds"]) / max(1, int(self.summary["epochs"]))
+        """Of the training steps; evaluation and start-up left out.
+
+        On a CPU it is the processor time, shared out over the threads, so that runs beside one
+        another and a busy machine do not change it; elsewhere, and in older runs, the time that
+        passed.
+        """
+        seconds, threads = self.summary.get("step_cpu_seconds"), 1
+        if seconds is None or self.summary["device"] != "cpu":
+            seconds = self.summary["step_seconds"]
+        else:
+            threads = int(self.summary["threads"])
+        return float(seconds) / threads / max(1, int(self.summary["epochs"]))
 
     def metric(self, task: str) -> str:
         """The main metric of a task."""
@@ -217,6 +228,20 @@ def store(record: Record, folder: Path) -> Path:
     return path
 
 
+def stored_seconds(path: Path) -> float:
+    """How long the run of a stored record took, without its rows.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        return _Summary.model_validate(read_json(path, _LARGEST).get("summary")).seconds
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file") from None
+    except ValidationError as error:
+        raise UserError(f"{path}: damaged record: {why_invalid(error)}") from None
+
+
 def read_stored(path: Path) -> Record:
     """A record from its JSON.
 
@@ -256,7 +281,13 @@ def _record(content: Mapping[str, Any], rows: dict[str, Rows], path: Path) -> Re
 
 def _stored_rows(path: Path, found: _Answers) -> Rows:
     file = path.with_name(f"labels-{found.labels}.json")
-    labels = _Labels.model_validate(read_json(file, _LARGEST)).labels
+    try:
+        labels = _Labels.model_validate(read_json(file, _LARGEST)).labels
+    except FileNotFoundError:
+        raise UserError(
+            f"{file}: not there. It holds the labels of the dev set, which belong to the data and "
+            "may be kept apart from the results; exporting a run on the same data writes it anew"
+        ) from None
     try:
         predicted = _decode(found.predicted, 1000, "<i2")
         probability = None if found.probability is None else _decode(found.probability, 255, "u1")

@@ -8,11 +8,16 @@ from pathlib import Path
 
 from mtbert.experiments.comparison import Group
 from mtbert.experiments.records import Record, read_record, read_stored, store
-from mtbert.experiments.study import Place, copy_index, is_finished, is_study, read_places
+from mtbert.experiments.study import (
+    RECORDS,
+    Place,
+    copy_index,
+    is_finished,
+    is_study,
+    read_places,
+)
 
 __all__ = ["Results", "export", "is_export", "load_results"]
-
-_STORED = "runs"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +75,7 @@ def load_results(folder: Path) -> Results:
     Raises:
         UserError: a file is damaged.
     """
-    stored = folder / _STORED
+    stored = folder / RECORDS
     if is_study(folder):
         places = read_places(folder)
         paths = {place.run: folder / "runs" / place.run for place in places}
@@ -83,7 +88,7 @@ def load_results(folder: Path) -> Results:
 
 def is_export(folder: Path) -> bool:
     """Whether results were exported to a folder."""
-    return not is_study(folder) and is_study(folder / _STORED)
+    return not is_study(folder) and is_study(folder / RECORDS)
 
 
 def export(study: Path, folder: Path) -> Path:
@@ -94,7 +99,7 @@ def export(study: Path, folder: Path) -> Path:
     Raises:
         UserError: the study or a run is damaged, or the folder cannot be written.
     """
-    stored = folder / _STORED
+    stored = folder / RECORDS
     copy_index(study, stored)
     for name in dict.fromkeys(place.run for place in read_places(study)):
         path = study / "runs" / name

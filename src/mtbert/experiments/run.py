@@ -322,6 +322,7 @@ def _summary(prepared: _Prepared, state: State) -> dict[str, Any]:
         "steps": state.step,
         "seconds": state.run_seconds,
         "step_seconds": state.step_seconds,
+        "step_cpu_seconds": state.step_cpu_seconds,
         "encoding_seconds": state.encoding_seconds,
         "evaluation_seconds": state.evaluation_seconds,
         "tokens": state.tokens,

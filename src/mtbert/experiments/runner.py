@@ -21,6 +21,8 @@ from mtbert import atomic
 from mtbert.errors import TrainingError
 from mtbert.experiments.grid import Cell, Run
 from mtbert.experiments.live import Board, Line
+from mtbert.experiments.records import stored_seconds
+from mtbert.experiments.results import export as export_results
 from mtbert.experiments.study import PLANNED, State, Study, run_state
 from mtbert.reading import open_regular
 from mtbert.training.interrupt import watch_interruption
@@ -72,21 +74,28 @@ def threads_each(workers: int) -> int:
 
 
 def run_cells(
-    cells: Sequence[Cell], folder: Path, workers: int = 1, launch: Launch = launch_train
+    cells: Sequence[Cell],
+    folder: Path,
+    workers: int = 1,
+    launch: Launch = launch_train,
+    export: Path | None = None,
 ) -> None:
     """Run what is not finished, in order, at most `workers` at once.
 
-    A run that fails does not stop the others.
+    A run that fails does not stop the others. With `export` each run's result is written there as
+    soon as it is finished, and what has its result there, from another machine perhaps, is
+    finished too.
 
     Raises:
         UserError: the folder cannot be used.
         TrainingError: at the end, if runs failed; they are listed.
         KeyboardInterrupt: asked to stop; running ones have saved where they are.
     """
-    study = Study(folder)
+    study = Study(folder, export)
     with study.opened(cells), watch_interruption() as interruption:
         pool = _Pool(study, list({c.run.key: c.run for c in cells}.values()), workers, launch)
         study.tidy()
+        pool.write_results()
         try:
             while pool.waiting or pool.active:
                 while pool.waiting and len(pool.active) < workers and not interruption.requested:
@@ -134,9 +143,9 @@ class _Pool:
 
     def _sort(self, run: Run) -> None:
         path = self.study.path(run)
-        found = run_state(path)
+        found = self.study.state(run)
         if found.state is State.FINISHED:
-            self.seconds[run.key] = read_summary(path)["seconds"]
+            self.seconds[run.key] = self._seconds(run)
         elif found.state is State.BUSY:
             self.failed[path.name] = found.reason
         else:
@@ -167,6 +176,7 @@ class _Pool:
                 summary = read_summary(process.path)
                 self.seconds[process.run.key] = summary["seconds"]
                 self.study.tidy()
+                self.write_results()
                 self.board.say(f"{process.path.name}: {_scores(summary)}{self._tail()}")
             elif self._stopping:
                 self.board.say(f"{process.path.name}: stopped at step {_last_step(process.path)}")
@@ -175,6 +185,18 @@ class _Pool:
                 atomic.write_json(process.path / "failed.json", {"code": code, "reason": reason})
                 self.failed[process.path.name] = reason
                 self.board.say(f"{process.path.name}: failed: {reason}")
+
+    def write_results(self) -> None:
+        """Export what is finished, if it is to be."""
+        if self.study.export is not None:
+            export_results(self.study.folder, self.study.export)
+
+    def _seconds(self, run: Run) -> float:
+        """How long a finished run took."""
+        record = self.study.record(run)
+        if record is not None:
+            return stored_seconds(record)
+        return float(read_summary(self.study.path(run))["seconds"])
 
     def stop(self) -> None:
         """Ask what runs to save and stop; once."""

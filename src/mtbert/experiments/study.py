@@ -26,6 +26,7 @@ from mtbert.training.run_folder import read_summary
 
 __all__ = [
     "PLANNED",
+    "RECORDS",
     "Place",
     "RunState",
     "State",
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 FORMAT = 1
+
+RECORDS = "runs"
+"""Folder of the results in an export."""
 
 PLANNED = "planned.yaml"
 """The configuration of a run that is to be made; a run that was begun has its own config.yaml."""
@@ -80,8 +84,15 @@ class Place:
 class Study:
     """Owns a study's folder for as long as the process lives."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, export: Path | None = None) -> None:
+        """Of a folder.
+
+        Args:
+            folder: of the study.
+            export: where results of finished runs are kept too; a run that has its result there
+                is finished, whether or not its folder is here.
+        """
+        self.folder, self.export = folder, export
 
     @contextmanager
     def opened(self, cells: Sequence[Cell]) -> Iterator[None]:
@@ -108,7 +119,22 @@ class Study:
     def path(self, run: Run) -> Path:
         """The folder of a run, whatever it was called when it was made."""
         found = sorted((self.folder / "runs").glob(f"*-{run.key}"))
-        return found[0] if found else self.folder / "runs" / run.name
+        if found:
+            return found[0]
+        record = self.record(run)
+        return self.folder / "runs" / (run.name if record is None else record.stem)
+
+    def record(self, run: Run) -> Path | None:
+        """The exported result of a run, if there is one."""
+        if self.export is None:
+            return None
+        return next(iter(sorted((self.export / RECORDS).glob(f"*-{run.key}.json"))), None)
+
+    def state(self, run: Run) -> RunState:
+        """What has become of a run, here or where it was exported from."""
+        if self.record(run) is not None:
+            return RunState(State.FINISHED)
+        return run_state(self.path(run))
 
     def prepare(self, run: Run) -> Path:
         """Make a run's folder ready to be started or resumed; a broken one is made anew."""

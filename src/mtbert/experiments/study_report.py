@@ -265,8 +265,9 @@ def _runs(results: Results) -> Section:
     return Section(
         "Runs",
         [
-            "Seconds per epoch are those of the training steps, evaluation left out; runs at the "
-            "same time on one machine take from each other.",
+            "Seconds per epoch are those of the training steps, evaluation left out: on a CPU the "
+            "processor time of each thread, which runs beside it change little; elsewhere the "
+            "time that passed.",
             Bullets(list(machines)),
             Table("", headers, rows, left=2),
         ],

@@ -159,7 +159,7 @@ class Trainer:
     def _train_step(self, phase: Phase, step: Step, total: int) -> None:
         """Per-task gradients, surgery, clipping, update."""
         state, settings = self.state, self.settings
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         computed, faults = finite_part(step, lambda part: self._compute(phase, part))
         if faults:
             self._handle(phase, step, faults)
@@ -177,6 +177,7 @@ class Trainer:
         if not phase.encoded_tokens:
             state.tokens += tokens
         state.step_seconds += time.perf_counter() - started
+        state.step_cpu_seconds += time.process_time() - cpu_started
         self._progress.advance(tokens)
         self._watch_losses(computed.losses)
         logged = state.step == 1 or state.step % settings.log_every == 0

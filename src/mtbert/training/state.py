@@ -102,6 +102,8 @@ class State:
     """Updates that each parameter has had, by name."""
     tokens: int = 0
     step_seconds: float = 0.0
+    step_cpu_seconds: float = 0.0
+    """Processor time of the steps, all threads; what other processes take is not in it."""
     encoding_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     run_seconds: float = 0.0
