@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarks.common import write
 
 NAMES = (
-    "ceiling", "optimizer", "pcgrad", "training", "ablation", "frozen", "evaluation", "data",
-    "scaling",
+    "ceiling", "optimizer", "pcgrad", "training", "pairs", "ablation", "frozen", "evaluation",
+    "data", "scaling",
 )  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 

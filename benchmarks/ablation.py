@@ -57,7 +57,7 @@ def contestant(name: str) -> Turn:
     """The step with one measure taken away; each has a process of its own to change."""
     if name != WHOLE:
         REDUCED[name]()
-    return training.ours("auto")
+    return training.ours("sst", "auto")
 
 
 def _each_sequence_in_a_chunk_of_its_own() -> None:

@@ -1,7 +1,8 @@
 """How many real tokens a second does fine-tuning see, beside transformers' Trainer?
 
-Everyone trains the packaged encoder with a head of five classes on SST: random batches of 32,
-the same for all, dropout on, forward + backward + clipping at 1.0 + AdamW. Padding is not counted.
+Everyone trains the packaged encoder with a head on one task, SST (pairs.py: STS, each pair one
+sequence): random batches of 32, the same for all, dropout on, forward + backward + clipping at 1.0
++ AdamW. Padding is not counted.
 
 One Trainer is given length-grouped batches instead. They come from transformers' own sampler, but
 evenly spread over an epoch: the sampler hands out each pool of 50 batches from the longest to the
@@ -63,12 +64,15 @@ TRAINERS = {
 PRECISIONS = ("fp32", "bf16", "auto")
 AUTO = "mtbert auto"
 
+TASK = "task"
+"""The one task's name in our network."""
+
 Turn = Callable[[int], dict[str, float]]
 
 
-def run(rounds: int) -> Result:
-    """Let all contestants, and the ceiling, take turns."""
-    turns = interleave(contestants(), rounds)
+def run(rounds: int, data: str = "sst") -> Result:
+    """Let all contestants, and the ceiling, take turns on one task."""
+    turns = interleave(contestants(data), rounds)
     products = turns.pop("ceiling")
     middle, top = medians(turns), medians({"ceiling": products})["ceiling"]
     del top["others"]
@@ -86,10 +90,11 @@ def run(rounds: int) -> Result:
     ]
     headers = ["", "real tokens/s", "GFLOP/s", "share of ceiling", f"{AUTO} is faster by"]
     return Result(
-        f"Training speed, SST, random batches of {BATCH}, medians of {rounds} rounds",
+        f"Training speed, {data.upper()}, random batches of {BATCH}, medians of {rounds} rounds",
         tabulate(rows, headers, floatfmt=("", ".0f", ".0f", "", ".2f")),
         data_in_use()
         | {
+            "task": data,
             "batch": BATCH,
             "rounds": rounds,
             "steps_a_round": STEPS,
@@ -108,10 +113,10 @@ def run(rounds: int) -> Result:
     )
 
 
-def contestants() -> dict[str, Callable[[], Turn]]:
+def contestants(data: str) -> dict[str, Callable[[], Turn]]:
     """Everyone this processor can run; emulated bf16 would say nothing."""
-    everyone = {name: partial(trainer, *options) for name, options in TRAINERS.items()}
-    everyone |= {f"mtbert {precision}": partial(ours, precision) for precision in PRECISIONS}
+    everyone = {name: partial(trainer, data, *options) for name, options in TRAINERS.items()}
+    everyone |= {f"mtbert {precision}": partial(ours, data, precision) for precision in PRECISIONS}
     able = {n: make for n, make in everyone.items() if "bf16" not in n or computes_bf16()}
     return able | {"ceiling": ceiling.turn}
 
@@ -144,29 +149,29 @@ def _encoder() -> Encoder:
 # mtbert
 
 
-def ours(precision: str) -> Turn:
+def ours(data: str, precision: str) -> Turn:
     """A contestant: fresh weights each turn, then warm-up, then the measured steps."""
     keep_freed_memory()
     torch.set_flush_denormal(True)
-    task, source = tokenized("sst")
+    task, source = tokenized(data)
     return partial(_our_turn, task, source, compute_dtype(precision, torch.device("cpu")))
 
 
 def _our_turn(
     task: TaskSettings, source: TokenizedSet, dtype: torch.dtype, number: int
 ) -> dict[str, float]:
-    network = MultitaskNetwork(Encoder.from_pretrained(PACKAGED), {"sst": task})
-    network.head("sst").initialise(Generator().manual_seed(number))
+    network = MultitaskNetwork(Encoder.from_pretrained(PACKAGED), {TASK: task})
+    network.head(TASK).initialise(Generator().manual_seed(number))
     fit_encoder(network.encoder, dtype, torch.device("cpu"))
     train = _our_step(network, source, Generator().manual_seed(number))
-    plan = steps({"sst": source}, number, WARM_UP + STEPS)
+    plan = steps({TASK: source}, number, WARM_UP + STEPS)
     for step in plan[:WARM_UP]:
         train(step)
     watch = Stopwatch()
     for step in plan[WARM_UP:]:
         train(step)
     spent = watch.read()
-    seen = np.concatenate([step["sst"].indices for step in plan[WARM_UP:]])
+    seen = np.concatenate([step[TASK].indices for step in plan[WARM_UP:]])
     return figures(source.lengths[seen], spent)
 
 
@@ -188,8 +193,8 @@ def _our_step(
         compute_gradients(
             network,
             step,
-            {"sst": source},
-            class_weights={"sst": None},
+            {TASK: source},
+            class_weights={TASK: None},
             shared=shared,
             dropout=dropout,
         )
@@ -202,23 +207,27 @@ def _our_step(
 # transformers
 
 
-def trainer(bf16: bool, grouped: bool) -> Turn:
+def trainer(data: str, bf16: bool, grouped: bool) -> Turn:
     """A contestant: the real Trainer, with what it does by default."""
     import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     logging.getLogger("accelerate").setLevel(logging.ERROR)
-    _, source = tokenized("sst")
-    return partial(_trainer_turn, source, bf16, grouped)
+    task, source = tokenized(data)
+    return partial(_trainer_turn, task, source, bf16, grouped)
 
 
-def _trainer_turn(source: TokenizedSet, bf16: bool, grouped: bool, number: int) -> dict[str, float]:
+def _trainer_turn(
+    task: TaskSettings, source: TokenizedSet, bf16: bool, grouped: bool, number: int
+) -> dict[str, float]:
     import transformers
 
     folder = locate(PACKAGED)
     order = _grouped_order if grouped else _random_order
-    model = transformers.BertForSequenceClassification.from_pretrained(folder, num_labels=5)
+    model = transformers.BertForSequenceClassification.from_pretrained(
+        folder, num_labels=task.outputs
+    )
     seen: list[NDArray[np.int64]] = []
     model.register_forward_pre_hook(partial(_count_tokens, seen), with_kwargs=True)
     clock = _clock(transformers.TrainerCallback)
@@ -226,7 +235,7 @@ def _trainer_turn(source: TokenizedSet, bf16: bool, grouped: bool, number: int) 
         training = transformers.Trainer(
             model=model,
             args=_arguments(output, bf16, number),
-            train_dataset=_rows(source, order(source, number)),
+            train_dataset=_rows(task, source, order(source, number)),
             data_collator=transformers.DataCollatorWithPadding(
                 transformers.AutoTokenizer.from_pretrained(folder)
             ),
@@ -259,8 +268,8 @@ def _arguments(output: str, bf16: bool, number: int) -> Any:
 
 def _random_order(source: TokenizedSet, number: int) -> list[int]:
     """The examples of the round's batches, one batch after another: those that mtbert trains on."""
-    plan = steps({"sst": source}, number, WARM_UP + STEPS)
-    return [int(i) for step in plan for i in step["sst"].indices]
+    plan = steps({TASK: source}, number, WARM_UP + STEPS)
+    return [int(i) for step in plan for i in step[TASK].indices]
 
 
 def _grouped_order(source: TokenizedSet, number: int) -> list[int]:
@@ -276,17 +285,18 @@ def _grouped_order(source: TokenizedSet, number: int) -> list[int]:
     return [i for k in (*measured[:WARM_UP], *measured) for i in batches[k]]
 
 
-def _rows(source: TokenizedSet, order: list[int]) -> list[dict[str, Any]]:
+def _rows(task: TaskSettings, source: TokenizedSet, order: list[int]) -> list[dict[str, Any]]:
     """Examples as transformers' collator takes them."""
+    label = int if task.kind.is_classification else float
     rows = []
     for i in order:
-        ids = source.sequences[0][i].tolist()
+        batch = source.inputs([i])
         rows.append(
             {
-                "input_ids": ids,
-                "token_type_ids": [0] * len(ids),
-                "attention_mask": [1] * len(ids),
-                "labels": int(source.labels[i]),
+                "input_ids": batch.token_ids.tolist(),
+                "token_type_ids": batch.segment_ids.tolist(),
+                "attention_mask": [1] * len(batch.token_ids),
+                "labels": label(source.labels[i]),
             }
         )
     return rows

@@ -315,6 +315,11 @@ class TrainingSettings(_Section):
     clip: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Largest norm of the whole gradient."
     )
+    average: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Evaluate and keep an exponential moving average of the weights with this "
+        "decay (0.99: over some hundred steps) in the place of the last step's.",
+    )
     batching: Literal["method1", "method2", "method3", "continued"] = Field(
         "method3",
         description="How data sets of different sizes make an epoch: the paper's methods 1 to 3, "

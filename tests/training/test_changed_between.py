@@ -56,6 +56,7 @@ OTHER = {
     "training.warmup": 0.1,
     "training.weight_decay": 0.1,
     "training.clip": 1.0,
+    "training.average": 0.9,
     "training.batching": "method1",
     "training.group_by_length": True,
     "training.steps_per_epoch": 2,

@@ -20,6 +20,7 @@ VARIANTS = {
             "warmup": 0.2,
             "clip": 1.0,
             "weight_decay": 0.01,
+            "average": 0.9,
         }
     },
     "grouped": {
@@ -33,7 +34,7 @@ VARIANTS = {
     },
     "heads first": {
         "encoder": {"mode": "heads_first", "heads_first_epochs": 1},
-        "training": {"epochs": 1, "batching": "method1"},
+        "training": {"epochs": 1, "batching": "method1", "average": 0.9},
     },
     "frozen": {"encoder": {"mode": "frozen"}, "training": {"patience": 1, "epochs": 4}},
 }

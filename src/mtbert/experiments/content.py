@@ -29,13 +29,17 @@ class Content:
     def key(self, settings: Settings) -> str:
         """Twelve hex digits that depend on the settings and on the content of the files.
 
-        Where the files are, the device and the threads do not count, nor do test files, which no
+        Settings at their defaults do not count, so that keys that later versions add, and that
+        change nothing where they are not used, leave the runs of today what they are. Where the
+        files are, the device and the threads do not count, nor do test files, which no
         run trains or is scored on.
 
         Raises:
             UserError: a file cannot be read.
         """
-        tree = settings.model_dump(mode="json", exclude={"device", "threads", "data"})
+        tree = settings.model_dump(
+            mode="json", exclude={"device", "threads", "data"}, exclude_defaults=True
+        )
         for name, task in settings.tasks.items():
             fields = tree["tasks"][name]
             fields["test"] = None
@@ -47,7 +51,9 @@ class Content:
         folder = local_folder(settings.encoder.path)
         if folder is not None and settings.encoder.path != PACKAGED:
             files = [folder / name for name in ENCODER_FILES]
-            tree["encoder"]["path"] = [self._digest(file) for file in files if file.is_file()]
+            tree.setdefault("encoder", {})["path"] = [
+                self._digest(file) for file in files if file.is_file()
+            ]
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
     def batches(self, settings: Settings) -> dict[str, int]:

@@ -4,6 +4,7 @@
                               weights.safetensors   every parameter that learns
                               moments.safetensors   the optimizer's: NAME.exp_avg, NAME.exp_avg_sq
                               best.safetensors      the best weights so far (if any)
+                              average.safetensors   the average of the weights (if there is one)
                               manifest.json         size and sha256 of the others, written last
 
 Order of the data, dropout and surgery are functions of seed and step, so no random state is kept.
@@ -43,6 +44,7 @@ FORMAT = 1
 
 _STATE, _MANIFEST = "state.json", "manifest.json"
 _WEIGHTS, _MOMENTS, _BEST = "weights.safetensors", "moments.safetensors", "best.safetensors"
+_AVERAGE = "average.safetensors"
 
 _log = logging.getLogger(__name__)
 
@@ -60,12 +62,14 @@ class Checkpoint:
         weights: every parameter that learns, by name.
         moments: the optimizer's state, by name.
         best: the weights of the best evaluation so far, or None.
+        average: the average of the weights, or None.
     """
 
     state: dict[str, Any]
     weights: dict[str, Tensor]
     moments: dict[str, Tensor]
     best: dict[str, Tensor] | None
+    average: dict[str, Tensor] | None = None
 
 
 def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int) -> None:
@@ -82,6 +86,8 @@ def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int) -> None:
         _write_tensors(checkpoint.moments, new / _MOMENTS)
         if checkpoint.best is not None:
             _write_tensors(checkpoint.best, new / _BEST)
+        if checkpoint.average is not None:
+            _write_tensors(checkpoint.average, new / _AVERAGE)
         atomic.write_json(new / _STATE, {"format": FORMAT, **checkpoint.state})
         atomic.sync_folder(new)
         files = {p.name: [p.stat().st_size, file_sha256(p)] for p in sorted(new.iterdir())}
@@ -194,7 +200,9 @@ def _read(path: Path) -> Checkpoint:
         best = load_file(path / _BEST) if _BEST in files else None
         if best is not None:  # it outlives the file that it may still be mapped to
             best = {name: tensor.clone() for name, tensor in best.items()}
-        return Checkpoint(state, load_file(path / _WEIGHTS), load_file(path / _MOMENTS), best)
+        weights, moments = load_file(path / _WEIGHTS), load_file(path / _MOMENTS)
+        average = load_file(path / _AVERAGE) if _AVERAGE in files else None
+        return Checkpoint(state, weights, moments, best, average)
     except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
         raise _DamagedError(f"cannot be read ({error})") from None
 

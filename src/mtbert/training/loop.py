@@ -12,6 +12,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from mtbert.errors import TrainingError
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TrainingSettings
 from mtbert.training import checkpoint as checkpoints
+from mtbert.training.average import WeightAverage
 from mtbert.training.checkpoint import Checkpoint
 from mtbert.training.finite import Computed, bad_examples, explodes, finite_part
 from mtbert.training.gradients import compute_gradients, total_norm
@@ -148,10 +150,18 @@ class Trainer:
                 weight_decay=self.settings.weight_decay,
             )
         )
-        if self._loaded is not None:
-            self._load(self._loaded.weights, self._learning, "the weights")
-            checkpoints.restore_moments(self._optimizer, self._loaded.moments, self.state.updates)
-            self._loaded = None
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            self._load(loaded.weights, self._learning, "the weights")
+            checkpoints.restore_moments(self._optimizer, loaded.moments, self.state.updates)
+        decay = self.settings.average
+        self._average = None if decay is None else WeightAverage(self._learning, decay)
+        if self._average is not None and loaded is not None:
+            saved = loaded.average or {}
+            checkpoints.check_fit(
+                f"{self.run.checkpoints}: the average", saved, self._average.weights
+            )
+            self._average.restore(saved)
         if self.state.phase_step == 0:
             self.state.tokens += phase.encoded_tokens
             self.state.encoding_seconds += phase.encoding_seconds
@@ -169,6 +179,8 @@ class Trainer:
             group["lr"] = group["peak"] * factor
         if computed.losses:
             self._optimizer.step(grad_scale=self._shortening(computed.norm))
+            if self._average is not None:
+                self._average.update(state.phase_step + 1)
         self._optimizer.zero_grad()
         state.step, state.phase_step = state.step + 1, state.phase_step + 1
         tokens = sum(
@@ -260,6 +272,11 @@ class Trainer:
             self._save_checkpoint()
 
     def _evaluate(self, phase: Phase) -> None:
+        """Score the weights, or their average if there is one, and keep them if they are better."""
+        with nullcontext() if self._average is None else self._average.in_place():
+            self._evaluate_weights(phase)
+
+    def _evaluate_weights(self, phase: Phase) -> None:
         state = self.state
         started = time.perf_counter()
         scores = phase.evaluate(self.network)
@@ -325,7 +342,13 @@ class Trainer:
         checkpoints.save(
             self.run.checkpoints,
             self.state.step,
-            Checkpoint(state, dict(self._learning), moments, self.best),
+            Checkpoint(
+                state,
+                dict(self._learning),
+                moments,
+                self.best,
+                None if self._average is None else self._average.weights,
+            ),
             self.settings.keep_checkpoints,
         )
 
