@@ -138,8 +138,7 @@ def load_network(folder: Path) -> tuple[MultitaskNetwork, int]:
     problems = _mismatches(dict(network.heads.named_parameters()), heads)
     if problems:
         raise UserError(problem_list(f"{folder}/heads.safetensors", problems))
-    heads = {name: tensor.to(torch.float32) for name, tensor in heads.items()}
-    network.heads.load_state_dict(heads, assign=True)
+    network.heads.load_state_dict(_own(heads), assign=True)
     return network.eval(), max_length
 
 
@@ -193,9 +192,18 @@ def _fill(encoder: Encoder, tensors: dict[str, Tensor], source: str) -> None:
         width, std = encoder.config.hidden_size, encoder.config.initializer_range
         ours["pooler.weight"] = torch.empty(width, width).normal_(0, std, generator=generator)
         ours["pooler.bias"] = torch.zeros(width)
-    encoder.load_state_dict({n: t.to(torch.float32) for n, t in ours.items()}, assign=True)
+    encoder.load_state_dict(_own(ours), assign=True)
     for parameter in encoder.parameters():
         parameter.requires_grad_(True)
+
+
+def _own(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies in float32, in memory that is aligned and not the file's.
+
+    Some kernels round otherwise for memory that is aligned otherwise, so the same weights from
+    another place in a file would give other last digits.
+    """
+    return {name: tensor.to(torch.float32, copy=True) for name, tensor in tensors.items()}
 
 
 def _modern(key: str) -> str:
