@@ -2,13 +2,17 @@
 
 import json
 import logging
+import math
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from toy import model_bytes, results
+from toy import Toy, command_line, model_bytes, results, write_encoder
 
 from mtbert.cli import main
 from mtbert.errors import UserError
@@ -64,11 +68,6 @@ class Short:
 @pytest.fixture
 def short(monkeypatch):
     return lambda *args, **options: Short(monkeypatch, *args, **options)
-
-
-def still(toy, *tasks):
-    """The tasks without dropout in their heads; the toy encoder has none by default."""
-    return {n: {**t, "dropout": 0} for n, t in toy.tree(*tasks)["tasks"].items()}
 
 
 @pytest.mark.parametrize("where", ["forward", "backward"])
@@ -148,7 +147,9 @@ def test_without_auto_the_run_stops_with_advice_before_weights_change(
     monkeypatch.setattr(Trainer, "_train_step", later)
     monkeypatch.setattr(AdamW, "step", counting)
     config = toy.config(tmp_path / "toy.json", training=training)
-    assert main(["--quiet", "train", str(config), "--output", str(tmp_path / "run")]) == 2
+    command = ["--quiet", "train", str(config), "--output", str(tmp_path / "run")]
+    with command_line(tmp_path):
+        assert main(command) == 2
     told = capsys.readouterr().err
     assert len(updates) == 2
     assert told.startswith("mtbert: step 3: out of memory: ")
@@ -157,8 +158,8 @@ def test_without_auto_the_run_stops_with_advice_before_weights_change(
     for key in ("training.batch_size", "encoder.max_length", "training.precision: bf16"):
         assert key in told
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000002"]
-    command = ["train", str(config), "training.accumulate=auto", "--resume"]
-    assert main(["--quiet", *command, "--output", str(tmp_path / "run")]) == 0
+    with command_line(tmp_path):
+        assert main([*command, "training.accumulate=auto", "--resume"]) == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["steps"], summary["accumulate"], len(updates)) == (3, 4, 3)
 
@@ -170,6 +171,46 @@ def test_one_example_at_a_time_that_does_not_fit_stops_the_run(toy, tmp_path, sh
     assert found.raised == 3  # 4, 2, 1
     assert "accumulate" not in str(e.value)
     assert "batch_size" not in str(e.value)
+
+
+@pytest.mark.parametrize("surgery", ["none", "pcgrad"])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)], ids=["64", "32"]
+)
+def test_auto_gives_the_gradients_of_whole_batches(
+    toy, tmp_path, short, monkeypatch, surgery, dtype, tolerance
+):
+    """Class weights, loss factors of method 1, three tasks; without dropout."""
+    start_phase, total_norm, taken = Trainer._start_phase, loop.total_norm, []
+    tasks = {name: {**task, "dropout": 0} for name, task in toy.tree()["tasks"].items()}
+    tasks["sst"] |= {"class_weights": [0.3, 1.7], "loss_weight": 0.5}
+    training = {"surgery": surgery, "batching": "method1", "steps_per_epoch": 1, "epochs": 1}
+    still = write_encoder(
+        tmp_path / "still", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+    changes = {"encoder": {"path": str(still)}, "tasks": tasks}
+
+    def start_in_dtype(self, phase):
+        self.network.encoder.compute_dtype = dtype
+        self.network.to(dtype)
+        start_phase(self, phase)
+
+    def taking(parameters):
+        parameters = list(parameters)
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        taken.append(torch.cat([g.to_dense().flatten() for g in gradients]))
+        return total_norm(parameters)
+
+    monkeypatch.setattr(Trainer, "_start_phase", start_in_dtype)
+    monkeypatch.setattr(loop, "total_norm", taking)
+    toy.train(tmp_path / "whole", training=training, **changes)
+    found = short(1, "backward")
+    summary = toy.train(tmp_path / "auto", training={**training, **AUTO}, **changes)
+    assert (found.raised, summary["accumulate"]) == (2, 4)
+    whole, parts = taken
+    assert whole.dtype == parts.dtype == dtype
+    assert not torch.equal(whole, parts)
+    assert (whole - parts).norm() <= tolerance * whole.norm()
 
 
 @pytest.mark.parametrize("memory_at", [1, 3])
@@ -214,7 +255,9 @@ def test_evaluation_that_does_not_fit_is_computed_in_smaller_batches(
         summary = toy.train(tmp_path / "run", **changes)
     assert found.raised > 1
     assert summary["evaluation_tokens"] < 8192 == whole["evaluation_tokens"]
-    assert caplog.text.count("answers are now computed in batches of") == 1
+    told = re.findall(r"computed in batches of (\d+) tokens instead of (\d+)", caplog.text)
+    assert 1 <= len(told) <= 3  # once a task at the most, and not again in the second epoch
+    assert int(told[-1][0]) == summary["evaluation_tokens"]
     assert summary["dev"] == {
         task: pytest.approx(metrics, abs=1e-6) for task, metrics in whole["dev"].items()
     }
@@ -404,3 +447,47 @@ def test_the_peak_of_an_attempt_is_compared_with_the_limit(monkeypatch, resettab
 
     assert watched.fit(lambda: attempt(sizes[0]), smaller) == 1
     assert len(sizes) == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_real_limit_in_processes_of_their_own(tmp_path):
+    """What a step needs is taken from the messages that a limit of one byte gives."""
+    toy, nouns = object.__new__(Toy), "film actor plot music cat dog bird sun "
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 8192}
+    toy.folder, toy.encoder = tmp_path, write_encoder(tmp_path / "encoder", **sizes)
+    header, words = "id,sentence,label\n", ["bad", "good"]
+    rows = [f"{n},{words[n % 2]} {nouns * 3},{words[n % 2]}\n" for n in range(64)]
+    (tmp_path / "sst-train.csv").write_text(header + "".join(rows))
+    (tmp_path / "sst-dev.csv").write_text(f"{header}a,good {nouns},good\nb,bad {nouns},bad\n")
+    config = toy.config(
+        tmp_path / "toy.json", "sst", encoder={"max_length": 32}, threads=1,
+        training={"batch_size": 64, "epochs": 1},
+    )  # fmt: skip
+
+    def train(output, *overrides):
+        command = [sys.executable, "-m", "mtbert", "--quiet", "train", str(config), *overrides]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [*command, "--output", str(tmp_path / output), "--resume"],
+            capture_output=True, text=True, check=False, env=environment,
+        )  # fmt: skip
+        needed = re.search(r"needed ([\d.]+) (MB|GB)", done.stderr)
+        return done, needed and float(needed[1]) * {"MB": 1, "GB": 1000}[needed[2]]
+
+    none, most = train("run", "training.memory_limit=1")
+    assert none.returncode == 2
+    assert none.stderr.startswith("mtbert: step 1: out of memory: needed ")
+    assert "the limit is 1 bytes; the weights are those of the step before. Go on by --resume " \
+        "with `training.accumulate: auto` (the same batches in less memory) or a higher " \
+        "`training.memory_limit`." in none.stderr  # fmt: skip
+    auto, least = train("auto", "training.memory_limit=1", "training.accumulate=auto")
+    assert auto.returncode == 2
+    assert "step 1: out of memory with one example at a time" in auto.stderr
+    assert most > least + 150
+    limit = f"training.memory_limit={(most + least) // 2:.0f}MB"
+    found, _ = train("run", limit, "training.accumulate=auto")
+    assert found.returncode == 0, found.stderr
+    assert "training.accumulate: 1, now 'auto'; training.memory_limit: 1, now " in found.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert 1 < summary["accumulate"] <= 8
+    assert summary["out_of_memory"] == math.log2(summary["accumulate"])

@@ -129,7 +129,8 @@ def _in_batches(
                 f"task {task}: out of memory when answering one example at a time: {reason}; "
                 f"{helps}{SMALLER} helps"
             )
-        memory.token_budget //= 2
+        largest = max(int(examples.lengths[indices].sum()) for indices in batches)
+        memory.token_budget = min(memory.token_budget, largest) // 2
         reasons.append(reason)
 
     memory.fit(attempt, smaller)

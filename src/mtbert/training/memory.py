@@ -139,9 +139,10 @@ def size(count: int) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what was raised."""
+    """What was needed and what there is, in the words of who raised it."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    told = lines[0] if lines else type(error).__name__
+    return told.split(" Of the allocated memory")[0].rstrip(".;")
 
 
 def _forget_peak() -> bool:
