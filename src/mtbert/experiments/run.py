@@ -33,6 +33,7 @@ from mtbert.model.fit import check_fit
 from mtbert.model.locate import ENCODER_FILES, locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.model.pretrained import load_encoder, save_network
+from mtbert.model.sums import write_sums
 from mtbert.settings import Settings
 from mtbert.training.device import (
     compute_dtype,
@@ -300,6 +301,7 @@ def _finish(prepared: _Prepared, run: RunFolder, state: State) -> dict[str, Any]
             },
         )
         atomic.write_text(folder / "README.md", model_card(settings, summary))
+        write_sums(folder)
     run.write_summary(summary)
     return summary
 
