@@ -92,6 +92,8 @@ class Memory:
     def _within_limit(self, attempt: Callable[[], _Result]) -> _Result:
         if self.limit is None or self._device.type != "cpu":
             return attempt()
+        # Where the kernel does not let the peak be reset, what is held at the end; that is close to
+        # the peak, for glibc keeps what a step frees.
         kind = "VmHWM" if _forget_peak() else "VmRSS"
         result = attempt()
         used = _resident(kind)
