@@ -17,6 +17,15 @@ settings.register_profile("mtbert", deadline=None, derandomize=True, database=No
 settings.load_profile("mtbert")
 
 
+@pytest.fixture(autouse=True)
+def same_threads():
+    """A run sets the thread number of the process; the next test starts with the one before."""
+    threads = torch.get_num_threads()
+    yield
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def make_bert(tmp_path_factory):
     """A function that makes a random transformers BertModel, in eval mode, and its folder.

@@ -42,6 +42,7 @@ MAY_USE_FILES = {
     "model.pretrained",
     "reading",
     "training.checkpoint",
+    "training.memory",
     "training.origin",
     "training.run_folder",
     "evaluation.predict",
@@ -55,6 +56,7 @@ MAY_USE_FILES = {
 READS_WITHOUT_BOUND = {
     "service.machine",  # the kernel's
     "training.checkpoint",  # a run's own state
+    "training.memory",  # the kernel's
     "training.origin",
     "training.run_folder",
 }

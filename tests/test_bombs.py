@@ -11,6 +11,7 @@ import pytest
 import torch
 from harness import memory_of
 from safetensors.torch import save_file
+from toy import copy_model
 
 from mtbert.config import load_config
 from mtbert.data.examples import Example, read_examples
@@ -203,10 +204,7 @@ def test_a_header_that_claims_what_the_file_does_not_hold_is_refused(tmp_path):
 
 
 def test_sizes_that_the_weights_do_not_have_are_refused_before_memory_is_taken(finished, tmp_path):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    for file in (finished / "model").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
+    folder = copy_model(finished, tmp_path / "model")
     config = json.loads((folder / "config.json").read_text("utf-8"))
     huge = {"vocab_size": 10_000_000, "hidden_size": 65_536, "intermediate_size": 1_048_576}
     (folder / "config.json").write_text(json.dumps(config | huge))
@@ -284,10 +282,7 @@ def test_a_tokenizer_that_is_none_of_berts_is_refused(finished, tmp_path, name):
 
 
 def test_ids_beyond_the_encoder_are_refused_though_there_are_few(finished, tmp_path):
-    folder = tmp_path / "model"
-    folder.mkdir()
-    for file in (finished / "model").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
+    folder = copy_model(finished, tmp_path / "model")
     content = json.loads((folder / "tokenizer.json").read_text("utf-8"))
     del content["model"]["vocab"]["film"]
     content["model"]["vocab"]["film"] = 5000
@@ -329,10 +324,7 @@ def test_an_answer_that_is_no_number_is_refused(finished, tmp_path):
 def test_weights_that_are_no_numbers_are_refused(finished, tmp_path, value):
     from safetensors.torch import load_file
 
-    folder = tmp_path / "model"
-    folder.mkdir()
-    for file in (finished / "model").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
+    folder = copy_model(finished, tmp_path / "model")
     for name in ("heads.safetensors", "model.safetensors"):
         kept = (folder / name).read_bytes()
         tensors = load_file(folder / name)

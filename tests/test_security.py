@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from test_architecture import MODULES, TREES, dotted, imports
+from toy import copy_model
 
 from mtbert.errors import UserError
 from mtbert.experiments.runner import launch_train
@@ -182,10 +183,7 @@ print(json.dumps([len(answers), events]))
 
 def test_a_model_folder_with_code_and_pickles_is_read_without_touching_them(finished, tmp_path):
     """Audit hooks of the interpreter see every file, import, connection, process and pickle."""
-    folder, created = tmp_path / "model", tmp_path / "created"
-    folder.mkdir()
-    for file in (finished / "model").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
+    folder, created = copy_model(finished, tmp_path / "model"), tmp_path / "created"
     evil = f"open({str(created)!r}, 'w')\n"
     for name in ("modeling_bert.py", "__init__.py", "conftest.py", "sitecustomize.py"):
         (folder / name).write_text(evil)
@@ -218,10 +216,7 @@ def test_a_model_folder_with_code_and_pickles_is_read_without_touching_them(fini
 
 @pytest.mark.parametrize("file", ["model.safetensors", "heads.safetensors", "mtbert.json"])
 def test_a_pickle_under_another_name_is_refused(finished, tmp_path, file):
-    folder, created = tmp_path / "model", tmp_path / "created"
-    folder.mkdir()
-    for found in (finished / "model").iterdir():
-        (folder / found.name).write_bytes(found.read_bytes())
+    folder, created = copy_model(finished, tmp_path / "model"), tmp_path / "created"
     (folder / file).write_bytes(pickle.dumps(Malicious(created)))
     with pytest.raises(UserError, match=re.escape(file)):
         MultitaskModel.from_pretrained(folder)

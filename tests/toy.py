@@ -15,6 +15,7 @@ from mtbert.config import parse_settings
 from mtbert.experiments import run
 from mtbert.model.encoder import Encoder
 from mtbert.model.encoder_config import EncoderConfig
+from mtbert.model.sums import SUMS
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 NOUNS = ["film", "actor", "plot", "music", "cat", "dog", "bird", "sun", "moon", "sea"]
@@ -152,6 +153,15 @@ def model_bytes(output: Path):
     """The weights of a run's model as they lie on disk."""
     names = ("model.safetensors", "heads.safetensors")
     return {name: (output / "model" / name).read_bytes() for name in names}
+
+
+def copy_model(run: Path, folder: Path) -> Path:
+    """A copy of a run's model without the sums of its files: damage comes to the readers."""
+    folder.mkdir()
+    for file in (run / "model").iterdir():
+        if file.name != SUMS:
+            (folder / file.name).write_bytes(file.read_bytes())
+    return folder
 
 
 def results(output: Path):

@@ -1,6 +1,9 @@
 """Write what the long suite gave into docs/long-suite.json and docs/guarantees.md.
 
 python tools/long_suite_docs.py build/long.xml     after `make test-long`
+
+A part of it (`make test-long ARGS="tests/fuzz"`) takes the place of its last result and leaves
+those of other parts, each with its date; a run of the whole takes the place of all.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 DOCS = Path(__file__).parent.parent / "docs"
+WHOLE = "make test-long"
 START, END = "<!-- result of the long suite -->", "<!-- end of the result -->"
 
 
@@ -35,29 +39,46 @@ def result(file: Path, command: str) -> dict[str, Any]:
     }
 
 
+def joined(parts: list[dict[str, Any]], found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The results that stand side by side after one more."""
+    if found["command"] == WHOLE:
+        return [found]
+    others = [part for part in parts if part["command"] != found["command"]]
+    return sorted([*others, found], key=lambda part: part["command"])
+
+
 def sentence(found: dict[str, Any]) -> str:
-    """The result in words."""
+    """A result in words."""
     bad = found["failures"] + found["errors"]
     counts = ", ".join(f"{value:,} {name}" for name, value in found["counts"].items())
     return (
         f"{found['date']}, `{found['command']}`: {found['tests'] - bad - found['skipped']} tests "
         f"passed, {bad} failed, {found['skipped']} skipped, in {found['seconds']:,} seconds "
-        f"({counts}). The numbers: `docs/long-suite.json`."
+        f"({counts})."
     )
+
+
+def section(parts: list[dict[str, Any]]) -> str:
+    """What stands between the marks of docs/guarantees.md."""
+    lines = [f"- {sentence(part)}" for part in parts]
+    return "\n".join([START, *lines, "", "The numbers: `docs/long-suite.json`.", END])
 
 
 def main() -> None:
     """Write both files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--command", default="make test-long", help="what was run")
+    parser.add_argument("--command", default=WHOLE, help="what was run")
     options = parser.parse_args()
-    found = result(options.file, options.command)
-    (DOCS / "long-suite.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    file = DOCS / "long-suite.json"
+    before = json.loads(file.read_text("utf-8"))["parts"] if file.exists() else []
+    parts = joined(before, result(options.file, options.command))
+    file.write_text(json.dumps({"parts": parts}, indent=2) + "\n", encoding="utf-8")
     page = DOCS / "guarantees.md"
     pattern = re.compile(f"{START}.*?{END}", re.DOTALL)
-    text = f"{START}\n{sentence(found)}\n{END}"
-    page.write_text(pattern.sub(lambda _: text, page.read_text("utf-8")), encoding="utf-8")
+    page.write_text(
+        pattern.sub(lambda _: section(parts), page.read_text("utf-8")), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -5,10 +5,19 @@ The descriptions are the documentation: docs/configuration.md is generated from 
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 __all__ = [
     "LARGEST_LABEL",
@@ -43,6 +52,31 @@ def _path(text: str) -> str:
 
 
 _Path = Annotated[str, AfterValidator(_path)]
+
+_UNITS = {
+    unit: base**power
+    for power, letter in enumerate(("", "k", "m", "g", "t"))
+    for unit, base in ((f"{letter}b", 1000), (f"{letter}ib" if letter else "", 1024))
+}
+
+
+def _bytes(value: object) -> object:
+    """A number of bytes, also as text with a unit: `500MB`, `1.5 GiB`.
+
+    Raises:
+        ValueError: neither.
+    """
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?) ?([A-Za-z]*)", str(value).strip(), re.ASCII)
+    if found is None or found[2].lower() not in _UNITS:
+        raise ValueError(
+            "expected bytes, as a whole number or with a unit: 500MB, 8GB (of 1000), 8GiB (of 1024)"
+        )
+    return int(Fraction(found[1]) * _UNITS[found[2].lower()])
+
+
+_Bytes = Annotated[int, BeforeValidator(_bytes)]
 
 
 class TargetKind(StrEnum):
@@ -351,10 +385,22 @@ class TrainingSettings(_Section):
     deterministic: bool = Field(
         False, description="Refuse operations that may differ between identical runs."
     )
-    accumulate: Annotated[int, Field(ge=1)] = Field(
+    accumulate: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
         1,
-        description="Parts into which a batch is split to save memory. `batch_size` stays what "
-        "one update sees.",
+        description="Parts into which a batch is split to save memory; `batch_size` stays what "
+        "one update sees. `auto` begins with one and doubles them, for the rest of the run, "
+        "whenever a step runs out of memory; that step is computed again. It may be changed "
+        "before a run goes on.",
+    )
+    memory_limit: _Bytes | None = Field(
+        None,
+        ge=1,
+        description="Bytes, or `500MB`, `8GB`, `8GiB`: what the process may take. On CPUs (Linux) "
+        "the peak of its resident memory, looked at after the backward passes of a step, before "
+        "the weights change, and after each dev file; on a GPU what torch may take of the GPU's. A "
+        "step above it is thrown away and, with `accumulate: auto`, computed again in smaller "
+        "parts; else the run stops with advice. Evaluation is computed again in smaller batches. "
+        "It may be changed before a run goes on. Default: no limit.",
     )
     select: str = Field(
         "sum",

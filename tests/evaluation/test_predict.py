@@ -123,7 +123,7 @@ def test_outputs_stand_in_the_order_of_the_input_whatever_the_batches(
     examples = examples_of(13, texts=1 + (task == "pair"))
     whole = tokenize(examples, network.tasks[task], tokenizer, 16)
     batches = predict.token_budget_batches(whole.lengths, budget)
-    monkeypatch.setattr(predict, "token_budget_batches", lambda lengths: batches)
+    monkeypatch.setattr(predict, "token_budget_batches", lambda lengths, budget: batches)
     found = compute_outputs(network, task, whole)
     monkeypatch.undo()
     for example, row in zip(examples, found, strict=True):

@@ -23,6 +23,7 @@ from mtbert.evaluation.predict import predict_stream
 from mtbert.experiments.report import read_runs
 from mtbert.model.encoder_config import read_config
 from mtbert.model.pretrained import read_tensors
+from mtbert.model.sums import SUMS, write_sums
 from mtbert.service.multitask_model import MultitaskModel
 from mtbert.service.runs import predict_file
 from mtbert.settings import TaskSettings
@@ -181,8 +182,12 @@ def texts(world, value):
 
 
 def model_folders(world, value):
-    """A model folder with one damaged file: refused, or it answers."""
-    name, seed, as_tree = value
+    """A model folder with one damaged file: refused, or it answers.
+
+    Without the sums of its files, so that the damage comes to the readers; or with sums that
+    vouch for it, or are themselves what is damaged.
+    """
+    name, seed, as_tree, vouched = value
     folder = world.folder / "copy"
     _copy_files(world.run / "model", folder)
     file = folder / name
@@ -190,6 +195,10 @@ def model_folders(world, value):
         file.write_bytes(_damaged_json(json.loads(file.read_text("utf-8")), seed))
     else:
         file.write_bytes(damaged(file.read_bytes(), seed))
+    if vouched and name != SUMS:
+        write_sums(folder)
+    elif name != SUMS:
+        (folder / SUMS).unlink()
 
     def answer():
         model = MultitaskModel.from_pretrained(folder)
@@ -317,7 +326,7 @@ headers = st.tuples(
     st.binary(max_size=40),
 )
 MODEL_FILES = [
-    "config.json", "mtbert.json", "tokenizer.json", "heads.safetensors", "model.safetensors",
+    "config.json", "mtbert.json", "tokenizer.json", "heads.safetensors", "model.safetensors", SUMS,
 ]  # fmt: skip
 CHECKPOINT_FILES = [
     "manifest.json", "state.json", "weights.safetensors", "moments.safetensors",
@@ -349,7 +358,8 @@ TARGETS = {
     "streams": (st.tuples(documents, table_names), streams, 100, 2_000),
     "predict": (documents, commands, 20, 300),
     "model folders": (
-        st.tuples(st.sampled_from(MODEL_FILES), seeds, st.booleans()), model_folders, 50, 2_000,
+        st.tuples(st.sampled_from(MODEL_FILES), seeds, st.booleans(), st.booleans()),
+        model_folders, 50, 2_000,
     ),
     "checkpoints": (
         st.tuples(st.sampled_from(CHECKPOINT_FILES), seeds, st.booleans(), st.booleans()),

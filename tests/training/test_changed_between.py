@@ -1,4 +1,4 @@
-"""What changes between a stop and --resume: refused by name, or reported; never ignored."""
+"""What changes between a stop and --resume: refused, or honoured and reported; never ignored."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 from toy import TASKS, write_encoder
 
-from mtbert.config import parse_settings
+from mtbert.config import load_config, parse_settings
 from mtbert.errors import UserError
 from mtbert.experiments.run import Interrupted
 from mtbert.settings import ColumnSettings, Settings, TaskSettings
@@ -64,7 +64,6 @@ OTHER = {
     "training.precision": "bf16",
     "training.non_finite": "skip",
     "training.deterministic": True,
-    "training.accumulate": 2,
     "training.select": "sst.f1",
     "training.evaluate_every": 2,
     "training.checkpoint_every": 2,
@@ -75,6 +74,9 @@ OTHER = {
     "training.tensorboard": True,
 }
 """A value of every key that the toy configuration does not have."""
+
+HONOURED = {"training.accumulate": "auto", "training.memory_limit": 10**12}
+"""Keys that may change, for they decide how a step is computed and not what."""
 
 WITH_OTHERS = {"tasks.sst.uses": {"train": None, "uses": "para"}, "tasks.sst.columns.text2": {}}
 """Keys that cannot change alone; what changes is seen in the keys that change with them."""
@@ -94,7 +96,7 @@ def keys(model, prefix=""):
 
 def test_the_table_holds_every_key():
     known = {key.replace("tasks.sts.", "tasks.sst.") for key in OTHER}
-    assert known == set(keys(Settings))
+    assert known | set(HONOURED) == set(keys(Settings))
     assert {"id", "text"} < set(ColumnSettings.model_fields)
 
 
@@ -114,6 +116,31 @@ def test_a_changed_key_is_refused_by_name(toy, tmp_path, key):
     assert f"{key}: " in str(error.value)
     assert ", now " in str(error.value)
     assert {p: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()} == before
+
+
+@pytest.mark.parametrize("key", HONOURED)
+def test_how_a_step_is_computed_may_change_which_is_reported_and_kept(
+    stopped, toy, tmp_path, caplog, key
+):
+    name = key.removeprefix("training.")
+    before = load_config(str(tmp_path / "run" / "config.yaml"))
+    with caplog.at_level(logging.WARNING):
+        summary = stopped(training={name: HONOURED[key]})
+    assert summary["steps"] == 8
+    old = getattr(before.training, name)
+    assert f"other settings than before ({key}: {old!r}, now {HONOURED[key]!r})" in caplog.text
+    found = load_config(str(tmp_path / "run" / "config.yaml"))
+    assert getattr(found.training, name) == HONOURED[key]
+    assert found.training.model_copy(update={name: old}) == before.training
+    with pytest.raises(UserError, match=f"{key}: "):  # a finished run has nothing to go on with
+        stopped()
+
+
+def test_a_change_that_may_be_does_not_hide_one_that_may_not(stopped, tmp_path):
+    before = (tmp_path / "run" / "config.yaml").read_bytes()
+    with pytest.raises(UserError, match=r"training\.accumulate: .*; training\.clip: "):
+        stopped(training={"accumulate": 2, "clip": 1.0})
+    assert (tmp_path / "run" / "config.yaml").read_bytes() == before
 
 
 @pytest.mark.parametrize("change", ["a task less", "a task more", "another order"])
@@ -152,7 +179,7 @@ def stopped(toy, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         patch.setattr(Trainer, "_after_step", stopping)
         toy.train(tmp_path / "run", "sst", **changes)
-    return lambda: toy.train(tmp_path / "run", "sst", resume=True, **changes)
+    return lambda **more: toy.train(tmp_path / "run", "sst", resume=True, **changes, **more)
 
 
 @pytest.mark.parametrize("file", ["sst-train.csv", "sst-dev.csv"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,11 @@ from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TaskSettings
+from mtbert.training.memory import SMALLER, Memory, OutOfMemory
 
 __all__ = ["Prediction", "compute_features", "compute_outputs", "decode", "predict_stream"]
+
+_log = logging.getLogger(__name__)
 
 _STREAM_CHUNK = 1024  # examples, and
 _STREAM_CHARACTERS = 1 << 20
@@ -53,29 +57,89 @@ class Prediction:
 
 @torch.no_grad()
 def compute_outputs(
-    network: MultitaskNetwork, task: str, examples: TokenizedSet | FeatureSet
+    network: MultitaskNetwork,
+    task: str,
+    examples: TokenizedSet | FeatureSet,
+    memory: Memory | None = None,
 ) -> NDArray[np.float64]:
-    """Outputs of the task's head without dropout, `[examples, outputs]`, in the input's order."""
+    """Outputs of the task's head without dropout, `[examples, outputs]`, in the input's order.
+
+    Raises:
+        OutOfMemory: not even one example at a time fits into `memory`.
+    """
     device = next(network.heads.parameters()).device
     outputs = np.empty((len(examples), network.tasks[task].outputs))
-    for indices in token_budget_batches(examples.lengths):
+
+    def compute(indices: NDArray[np.int64]) -> None:
         batch = network(task, examples.inputs(indices).to(device))
         outputs[indices] = batch.to(torch.float64).cpu().numpy()
+
+    _in_batches(task, examples, memory or Memory(), compute)
     return outputs
 
 
 @torch.no_grad()
-def compute_features(network: MultitaskNetwork, task: str, examples: TokenizedSet) -> FeatureSet:
-    """Encode once what a frozen encoder would encode every epoch, without dropout."""
+def compute_features(
+    network: MultitaskNetwork, task: str, examples: TokenizedSet, memory: Memory | None = None
+) -> FeatureSet:
+    """Encode once what a frozen encoder would encode every epoch, without dropout.
+
+    Raises:
+        OutOfMemory: not even one example at a time fits into `memory`.
+    """
     device = next(network.heads.parameters()).device
     features: Tensor | None = None
-    for indices in token_budget_batches(examples.lengths):
+
+    def compute(indices: NDArray[np.int64]) -> None:
+        nonlocal features
         vectors = network.represent(task, examples.inputs(indices).to(device)).float()
         if features is None:
             features = torch.empty(len(examples), *vectors.shape[1:])
         features[torch.from_numpy(indices)] = vectors.cpu()
+
+    _in_batches(task, examples, memory or Memory(), compute)
     assert features is not None
     return FeatureSet(features, examples)
+
+
+def _in_batches(
+    task: str,
+    examples: TokenizedSet | FeatureSet,
+    memory: Memory,
+    compute: Callable[[NDArray[np.int64]], None],
+) -> None:
+    """Compute all examples in batches that fit; where one does not, all of them in smaller ones.
+
+    Begun afresh, so that the batches depend on the budget that is left and not on the place
+    where memory ran out.
+    """
+    batches: list[NDArray[np.int64]] = []
+    reasons: list[str] = []
+    before = memory.token_budget
+
+    def attempt() -> None:
+        batches[:] = token_budget_batches(examples.lengths, memory.token_budget)
+        for indices in batches:
+            compute(indices)
+
+    def smaller(reason: str) -> None:
+        if len(batches) == len(examples):
+            helps = "" if memory.limit is None else "a higher `training.memory_limit` or "
+            raise OutOfMemory(
+                f"task {task}: out of memory when answering one example at a time: {reason}; "
+                f"{helps}{SMALLER} helps"
+            )
+        largest = max(int(examples.lengths[indices].sum()) for indices in batches)
+        memory.token_budget = min(memory.token_budget, largest) // 2
+        reasons.append(reason)
+
+    memory.fit(attempt, smaller)
+    if reasons:
+        _log.warning(
+            "task %s: out of memory: %s; answers are now computed in batches of %d tokens instead "
+            "of %d",
+            task, reasons[0], memory.token_budget, before,
+        )  # fmt: skip
 
 
 def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
@@ -110,11 +174,12 @@ def predict_stream(
     """Answer examples in order, a bounded number in memory at a time.
 
     Raises:
-        UserError: an answer is no number.
+        UserError: an answer is no number, or memory does not suffice.
     """
-    task = network.tasks[name]
+    task, memory = network.tasks[name], Memory()
     for chunk in _chunks(examples):
-        outputs = compute_outputs(network, name, tokenize(chunk, task, tokenizer, max_length))
+        inputs = tokenize(chunk, task, tokenizer, max_length)
+        outputs = compute_outputs(network, name, inputs, memory)
         answers = decode(task, outputs)
         for example, answer in zip(chunk, answers, strict=True):
             if not np.isfinite(answer.score):

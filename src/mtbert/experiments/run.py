@@ -33,6 +33,7 @@ from mtbert.model.fit import check_fit
 from mtbert.model.locate import ENCODER_FILES, locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.model.pretrained import load_encoder, save_network
+from mtbert.model.sums import write_sums
 from mtbert.settings import Settings
 from mtbert.training.device import (
     compute_dtype,
@@ -43,6 +44,7 @@ from mtbert.training.device import (
 )
 from mtbert.training.loop import Trainer
 from mtbert.training.losses import class_weights
+from mtbert.training.memory import Memory, advising
 from mtbert.training.origin import Origin
 from mtbert.training.plan import describe
 from mtbert.training.run_folder import RunFolder, read_summary
@@ -66,6 +68,7 @@ class _Prepared:
     settings: Settings
     folder: Path
     device: torch.device
+    memory: Memory
     precision: str
     tokenizer: Tokenizer
     network: MultitaskNetwork
@@ -115,10 +118,11 @@ def train(settings: Settings, output: Path, *, resume: bool = False) -> dict[str
     """Run a configuration to its end and return its summary.
 
     Raises:
-        UserError: configuration, data, encoder or folder cannot be used; nothing was written.
+        UserError: configuration, data, encoder or folder cannot be used, and nothing was written;
+            or memory does not suffice.
         Interrupted: a signal asked to stop; the run can be resumed.
     """
-    with flushed_denormals():
+    with flushed_denormals(), advising():
         return _train(settings, output, resume)
 
 
@@ -136,8 +140,9 @@ def _train(settings: Settings, output: Path, resume: bool) -> dict[str, Any]:
         _log.info("the plan:\n\n%s\n", prepared.description)
         with _tensorboard(settings, output) as log:
             trainer = Trainer(
-                prepared.network, _phases(prepared), settings.training, settings.seed, run, log
-            )
+                prepared.network, _phases(prepared), settings.training, settings.seed, run, log,
+                prepared.memory,
+            )  # fmt: skip
             trainer.state.run_seconds += time.perf_counter() - started
             if not trainer.train():
                 raise Interrupted(f"{output}: stopped; go on with --resume")
@@ -149,6 +154,7 @@ def _train(settings: Settings, output: Path, resume: bool) -> dict[str, Any]:
 
 def _prepare(settings: Settings) -> _Prepared:
     device = resolve_device(settings)
+    memory = Memory(settings.training.memory_limit, device)
     if settings.training.deterministic != torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(settings.training.deterministic)  # takes a second
     keep_freed_memory()
@@ -178,7 +184,7 @@ def _prepare(settings: Settings) -> _Prepared:
     ]
     precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     return _Prepared(
-        settings, folder, device, precision, tokenizer, network, data, train_sets,
+        settings, folder, device, memory, precision, tokenizer, network, data, train_sets,
         _sizes(settings, train_sets), dev,
     )  # fmt: skip
 
@@ -216,7 +222,7 @@ def _phases(prepared: _Prepared) -> list[Phase]:
                 trains_encoder=True,
                 learning_rate=rate,
                 head_learning_rate=training.head_learning_rate or rate,
-                evaluate=lambda network: evaluate(network, prepared.dev),
+                evaluate=lambda network: evaluate(network, prepared.dev, prepared.memory),
             )
         )
     return phases
@@ -228,20 +234,21 @@ def _frozen_phase(prepared: _Prepared, epochs: int, rate: float) -> Phase:
     started = time.perf_counter()
     _log.info("encoding once what the frozen encoder would encode every epoch")
     features: dict[str, FeatureSet] = {
-        name: compute_features(network, name, part) for name, part in prepared.train.items()
+        name: compute_features(network, name, part, prepared.memory)
+        for name, part in prepared.train.items()
     }
     seconds = time.perf_counter() - started
     dev = [
         EvaluationSet(
-            part.task, part.name, part.ids, compute_features(network, part.task, part.inputs),
-            part.selects,
+            part.task, part.name, part.ids,
+            compute_features(network, part.task, part.inputs, prepared.memory), part.selects,
         )
         for part in prepared.dev
         if isinstance(part.inputs, TokenizedSet)
     ]  # fmt: skip
 
     def evaluate_features(network: MultitaskNetwork) -> Evaluation:
-        return evaluate(network, dev)
+        return evaluate(network, dev, prepared.memory)
 
     return Phase(
         name="heads",
@@ -294,6 +301,7 @@ def _finish(prepared: _Prepared, run: RunFolder, state: State) -> dict[str, Any]
             },
         )
         atomic.write_text(folder / "README.md", model_card(settings, summary))
+        write_sums(folder)
     run.write_summary(summary)
     return summary
 
@@ -304,6 +312,7 @@ def _summary(prepared: _Prepared, state: State) -> dict[str, Any]:
         task: math.nan if (value := next(iter(metrics.values()))) is None else value
         for task, metrics in state.best_dev.items()
     }
+    accumulate = settings.training.accumulate
     computing = state.step_seconds + state.encoding_seconds
     sets = {
         f"{name}/{set_name}": found
@@ -336,6 +345,9 @@ def _summary(prepared: _Prepared, state: State) -> dict[str, Any]:
         "left_out": state.left_out,
         "learning_rate_factor": state.rate_factor,
         "exploded": state.exploded,
+        "accumulate": state.parts if accumulate == "auto" else accumulate,
+        "out_of_memory": state.out_of_memory,
+        "evaluation_tokens": state.token_budget,
         **_environment(prepared),
     }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mtbert.errors import UserError
 from mtbert.hashing import file_sha256
+from mtbert.model.sums import SUMS
 from mtbert.reading import is_file, is_folder
 
 __all__ = ["ENCODER_FILES", "PACKAGED", "PACKAGED_SHA256", "local_folder", "locate"]
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 _COMMIT = r"[0-9a-f]{40}"
 _HUB_FILES = [
     "config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "mtbert.json",
-    "heads.safetensors",
+    "heads.safetensors", "tokenizer_config.json", SUMS,
 ]  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from mtbert.model.encoder import Encoder
 from mtbert.model.encoder_config import read_config
 from mtbert.model.locate import locate
 from mtbert.model.multitask import MultitaskNetwork
+from mtbert.model.sums import check_sums
 from mtbert.reading import is_file, open_regular, read_json, why_invalid
 from mtbert.settings import TASK_NAME, EncoderSettings, TaskSettings
 
@@ -66,9 +67,14 @@ def load_encoder(source: str, revision: str | None = None) -> Encoder:
     """An encoder with pretrained weights in float32, without dropout until one is given.
 
     Raises:
-        UserError: not found, another architecture, or weights that do not fit.
+        UserError: not found, damaged, another architecture, or weights that do not fit.
     """
     folder = locate(source, revision)
+    check_sums(folder)
+    return _read_encoder(folder)
+
+
+def _read_encoder(folder: Path) -> Encoder:
     config = read_config(folder / "config.json")
     file = folder / "model.safetensors"
     if not is_file(file):
@@ -111,6 +117,7 @@ def load_network(folder: Path) -> tuple[MultitaskNetwork, int]:
     Raises:
         UserError: a file is missing or damaged, or the format is a newer one.
     """
+    check_sums(folder)
     try:
         meta = read_json(folder / "mtbert.json")
         found = meta["format"]
@@ -131,7 +138,7 @@ def load_network(folder: Path) -> tuple[MultitaskNetwork, int]:
         raise UserError(f"{folder}/mtbert.json: damaged: {why_invalid(error)}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{folder}/mtbert.json: damaged: {error}") from None
-    encoder = load_encoder(str(folder))
+    encoder = _read_encoder(folder)
     with torch.device("meta"):
         network = MultitaskNetwork(encoder, tasks)
     heads = read_tensors(folder / "heads.safetensors")

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from mtbert.data.schedules import Step, TaskBatch
@@ -70,14 +71,19 @@ def _faults(computed: Computed, step: Step, compute: Callable[[Step], Computed])
 
 @torch.no_grad()
 def bad_examples(
-    network: MultitaskNetwork, task: str, batch: TaskBatch, source: ExampleSource
+    network: MultitaskNetwork, task: str, batch: TaskBatch, source: ExampleSource, parts: int = 1
 ) -> list[int]:
-    """Rows of a batch whose own loss is not finite, without dropout; all of them if none is."""
+    """Rows of a batch whose own loss is not finite, without dropout; all of them if none is.
+
+    They are computed in so many parts.
+    """
     device = next(network.heads.parameters()).device
-    labels = source.label_tensor(batch.indices).to(device)
-    outputs = network(task, source.inputs(batch.indices).to(device), None)
-    finite = torch.isfinite(example_losses(network.tasks[task], outputs, labels))
-    bad = batch.indices[(~finite).cpu().numpy()]
+    finite = []
+    for indices in np.array_split(batch.indices, min(parts, len(batch.indices))):
+        labels = source.label_tensor(indices).to(device)
+        outputs = network(task, source.inputs(indices).to(device), None)
+        finite.append(torch.isfinite(example_losses(network.tasks[task], outputs, labels)))
+    bad = batch.indices[(~torch.cat(finite)).cpu().numpy()]
     return [int(row) for row in (bad if len(bad) else batch.indices)]
 
 

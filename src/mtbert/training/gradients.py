@@ -34,6 +34,13 @@ __all__ = [
 
 Gradient = list[Tensor | None]
 
+_SMALLEST_SQUARE = 1e-20
+"""A sum of squares above it has lost nothing that counts to squares below float32's smallest,
+1e-38, however many they are."""
+
+_LARGEST_WEIGHT = 1e30
+_PIECE = 1 << 20  # values that are widened at a time
+
 
 class ExampleSource(Protocol):
     """What a task is trained on: token sequences, or features of a frozen encoder."""
@@ -163,7 +170,11 @@ def compute_gradients(
 
 
 def gram_matrix(gradients: Sequence[Gradient]) -> Tensor:
-    """Inner products of the tasks' gradients, `[tasks, tasks]`, float64; None counts as zero."""
+    """Inner products of the tasks' gradients, `[tasks, tasks]`, float64; None counts as zero.
+
+    They are summed in the gradients' own numbers. Of gradients whose squares are too large or too
+    small for float32 (longer than 1e19, shorter than 1e-10), they are summed again in float64.
+    """
     tasks = len(gradients)
     pairs = [(i, j) for i in range(tasks) for j in range(i, tasks)]
     products: dict[tuple[int, int], list[Tensor]] = {pair: [] for pair in pairs}
@@ -177,11 +188,30 @@ def gram_matrix(gradients: Sequence[Gradient]) -> Tensor:
     for (i, j), found in products.items():
         if found:
             gram[i, j] = gram[j, i] = torch.stack(found).to("cpu", torch.float64).sum()
+    squares = gram.diagonal()
+    exact = (squares >= _SMALLEST_SQUARE) & squares.isfinite()
+    for i, j in pairs:
+        if not (exact[i] and exact[j] and gram[i, j].isfinite()):
+            gram[i, j] = gram[j, i] = _wide_dot(gradients[i], gradients[j])
     return gram
 
 
+def _wide_dot(a: Gradient, b: Gradient) -> float:
+    """The inner product of two gradients in float64, a bounded piece at a time."""
+    total = 0.0
+    for x, y in zip(a, b, strict=True):
+        if x is not None and y is not None:
+            pieces = (x.flatten().split(_PIECE), y.flatten().split(_PIECE))
+            for part, other in zip(*pieces, strict=True):
+                total += torch.dot(part.double(), other.double()).item()
+    return total
+
+
 def total_norm(parameters: Iterable[Parameter]) -> Tensor:
-    """Norm of the gradients of all parameters together, a scalar."""
+    """Norm of the gradients of all parameters together, a scalar.
+
+    Infinite above 1e19 in float32: the optimizer's moments hold squares, which would be so too.
+    """
     gradients = [p.grad for p in parameters if p.grad is not None]
     flat = [(g.coalesce().values() if g.is_sparse else g).flatten() for g in gradients]
     # On CPUs a dot product is several times faster than torch's norm.
@@ -243,13 +273,18 @@ def _share_rows(gradients: Sequence[Gradient]) -> dict[int, Tensor]:
 
 
 def _add_up(gradients: Sequence[Gradient], weights: Sequence[float]) -> None:
-    """The weighted sum of the tasks' gradients, in place of the first one."""
+    """The weighted sum of the tasks' gradients, in place of the first one.
+
+    A weight that is no float32, of a tiny gradient beside a huge one, is multiplied in float64.
+    """
     first = gradients[0]
     for k, parts in enumerate(zip(*gradients, strict=True)):
         total: Tensor | None = None
         for part, weight in zip(parts, weights, strict=True):
             if part is None:
                 continue
+            if abs(weight) > _LARGEST_WEIGHT:
+                part, weight = part.double().mul_(weight).to(part.dtype), 1.0
             if total is None:
                 total = part if weight == 1 else part.mul_(weight)
             else:

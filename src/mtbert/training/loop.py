@@ -30,6 +30,7 @@ from mtbert.training.checkpoint import Checkpoint
 from mtbert.training.finite import Computed, bad_examples, explodes, finite_part
 from mtbert.training.gradients import compute_gradients, total_norm
 from mtbert.training.interrupt import watch_interruption
+from mtbert.training.memory import SMALLER, Memory, OutOfMemory
 from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
 from mtbert.training.progress import Progress
 from mtbert.training.run_folder import RunFolder
@@ -57,6 +58,7 @@ class Trainer:
         seed: int,
         run: RunFolder,
         log: Callable[[Mapping[str, Any]], None] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         """Start afresh, or from the run's newest checkpoint if it has one.
 
@@ -67,17 +69,20 @@ class Trainer:
             seed: of all orders, dropout and surgery.
             run: where checkpoints and metrics go.
             log: receives every logged record beside metrics.jsonl.
+            memory: what may be taken; evaluation shares it. Default: all there is.
         """
         self.network, self.phases, self.settings = network, phases, settings
         self.seed, self.run = seed, run
         self.state = State()
         self.best: dict[str, Tensor] | None = None
         self._also_log = log
+        self._memory = Memory() if memory is None else memory
         self._device = next(network.heads.parameters()).device
         loaded = checkpoints.load_newest(run.checkpoints)
         if loaded is not None:
             self.state = State.from_json(loaded.state, f"{run.checkpoints}: state.json")
             self.best = loaded.best
+            self._memory.token_budget = min(self._memory.token_budget, self.state.token_budget)
         self._loaded = loaded
         run.start_metrics(self.state.step)
 
@@ -170,7 +175,7 @@ class Trainer:
         """Per-task gradients, surgery, clipping, update."""
         state, settings = self.state, self.settings
         started, cpu_started = time.perf_counter(), time.process_time()
-        computed, faults = finite_part(step, lambda part: self._compute(phase, part))
+        computed, faults = self._compute_step(phase, step)
         if faults:
             self._handle(phase, step, faults)
         factor = rate_factor(settings.schedule, settings.warmup, state.phase_step, total)
@@ -196,6 +201,55 @@ class Trainer:
         if logged or (computed.gradients.gram is not None and settings.surgery == "none"):
             self._log_step(phase, step, computed, factor)
 
+    def _compute_step(self, phase: Phase, step: Step) -> tuple[Computed, dict[str, str]]:
+        """Gradients of what is finite of a step, in as many parts as memory demands."""
+        state, before = self.state, self.state.parts
+        reasons: list[str] = []
+
+        def smaller(reason: str) -> None:
+            self._optimizer.zero_grad()
+            self._split_further(step, reason)
+            reasons.append(reason)
+
+        found = self._memory.fit(
+            lambda: finite_part(step, lambda part: self._compute(phase, part)), smaller
+        )
+        if reasons:
+            _log.warning(
+                "step %d: out of memory: %s; batches are now computed in %d parts instead of %d",
+                state.step + 1, reasons[0], state.parts, before,
+            )  # fmt: skip
+        return found
+
+    def _split_further(self, step: Step, reason: str) -> None:
+        """Twice as many parts, if that is allowed and some part has more than one example.
+
+        Raises:
+            OutOfMemory: it is not; weights are those of the step before.
+        """
+        state = self.state
+        whole = self._parts < max(len(batch.indices) for batch in step.values())
+        if whole and self.settings.accumulate == "auto":
+            state.parts, state.out_of_memory = 2 * state.parts, state.out_of_memory + 1
+            return
+        title, helps, smaller = "out of memory with one example at a time", [], SMALLER
+        if whole:
+            title, smaller = "out of memory", f"a smaller `training.batch_size`, {SMALLER}"
+            helps.append("`training.accumulate: auto` (the same batches in less memory)")
+        if self._memory.limit is not None:
+            helps.append("a higher `training.memory_limit`")
+        told = f" Go on by --resume with {' or '.join(helps)}." if helps else ""
+        raise OutOfMemory(
+            f"step {state.step + 1}: {title}: {reason}; the weights are those of the step before."
+            f"{told} In a new run {smaller} helps"
+        )
+
+    @property
+    def _parts(self) -> int:
+        """Parts into which a batch is split."""
+        accumulate = self.settings.accumulate
+        return self.state.parts if accumulate == "auto" else accumulate
+
     def _compute(self, phase: Phase, step: Step) -> Computed:
         """Fill `.grad` for a step or a part of one."""
         settings, number = self.settings, self.state.step + 1
@@ -208,7 +262,7 @@ class Trainer:
             shared=self._shared,
             surgery=settings.surgery,
             measure=number == 1 or number % settings.gradients_every == 0,
-            accumulate=settings.accumulate,
+            accumulate=self._parts,
             dropout=self._generator("dropout", self._device),
             orders=self._generator("surgery", torch.device("cpu")),
         )
@@ -220,7 +274,7 @@ class Trainer:
         state, policy = self.state, self.settings.non_finite
         told = []
         for task, what in faults.items():
-            rows = bad_examples(self.network, task, step[task], phase.sources[task])
+            rows = bad_examples(self.network, task, step[task], phase.sources[task], self._parts)
             ids = [phase.ids[task][row] for row in rows]
             shown = ", ".join(ids[:_SHOWN_IDS]) + (", …" if len(ids) > _SHOWN_IDS else "")
             told.append(f"task {task}, step {state.step + 1}: {what}; examples {shown}")
@@ -280,6 +334,7 @@ class Trainer:
         state = self.state
         started = time.perf_counter()
         scores = phase.evaluate(self.network)
+        state.token_budget = self._memory.token_budget
         state.evaluation_seconds += time.perf_counter() - started
         score = scores.selection_score(self.settings.select)
         epoch = self._epochs_before() + state.epoch + (state.step_in_epoch > 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -22,6 +23,11 @@ from mtbert.training.origin import Origin, check_format, differences
 __all__ = ["RunFolder", "read_run", "read_summary"]
 
 _LOCK = ".lock"
+
+_MAY_CHANGE = ("training.accumulate: ", "training.memory_limit: ")
+"""Settings that change how a step is computed, not what it computes."""
+
+_log = logging.getLogger(__name__)
 
 
 class _Summary(BaseModel):
@@ -81,8 +87,15 @@ class RunFolder:
         config = self.path / "config.yaml"
         if config.exists():
             check_format(self.path)
-            self._check_same(settings, load_config(str(config)))
+            changes = self._honoured(settings, load_config(str(config)))
             origin.go_on(self.path)
+            if changes:
+                _log.warning(
+                    "%s: goes on with other settings than before (%s); where batches are split "
+                    "otherwise, it will not be bit for bit the run that was never stopped",
+                    self.path, "; ".join(changes),
+                )  # fmt: skip
+                atomic.write_text(config, dump_yaml(settings))
         else:
             origin.write(self.path)
             atomic.write_text(config, dump_yaml(settings))
@@ -185,10 +198,17 @@ class RunFolder:
                 self._metrics.close()
         self._lock.close()
 
-    def _check_same(self, wanted: Settings, stored: Settings) -> None:
+    def _honoured(self, wanted: Settings, stored: Settings) -> list[str]:
+        """What differs, if all of it may be changed before a run goes on.
+
+        Raises:
+            UserError: something else differs, or the run is finished.
+        """
         changes = differences(stored.model_dump(), wanted.model_dump())
+        if not self.finished and all(change.startswith(_MAY_CHANGE) for change in changes):
+            return changes
         if not changes:
-            return
+            return []
         raise UserError(
             f"{self.path}: the run was started with other settings ({'; '.join(changes)}); "
             "resume it with its own config.yaml, or start a new run in another folder"

@@ -14,6 +14,7 @@ from mtbert.data.schedules import Sizes
 from mtbert.errors import UserError
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.training.gradients import ExampleSource
+from mtbert.training.memory import TOKEN_BUDGET
 
 __all__ = ["Phase", "Scores", "State"]
 
@@ -98,6 +99,12 @@ class State:
     """The first losses of each task, for comparison."""
     exploded: dict[str, int] = field(default_factory=dict)
     """The step at which a task's loss first exceeded its first ones by far."""
+    parts: int = 1
+    """Into which `training.accumulate: auto` has come to split a batch."""
+    out_of_memory: int = 0
+    """How often a step did not fit and was computed again in more parts."""
+    token_budget: int = TOKEN_BUDGET
+    """Tokens of an evaluation batch; less than at first where memory did not suffice."""
     updates: dict[str, int] = field(default_factory=dict)
     """Updates that each parameter has had, by name."""
     tokens: int = 0
