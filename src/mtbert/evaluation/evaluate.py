@@ -13,6 +13,7 @@ from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.evaluation.metrics import mean_score, overall_score, score, undefined
 from mtbert.evaluation.predict import compute_outputs, decode
 from mtbert.model.multitask import MultitaskNetwork
+from mtbert.training.processes import ALONE, Processes
 
 __all__ = ["Evaluation", "EvaluationSet", "evaluate"]
 
@@ -78,15 +79,17 @@ class Evaluation:
         return self.dev[task][metric]
 
 
-def evaluate(network: MultitaskNetwork, sets: Sequence[EvaluationSet]) -> Evaluation:
-    """Predict and score every set."""
+def evaluate(
+    network: MultitaskNetwork, sets: Sequence[EvaluationSet], processes: Processes = ALONE
+) -> Evaluation:
+    """Predict and score every set; several processes share the work, each has the result."""
     dev: dict[str, dict[str, float]] = {}
     others: dict[str, dict[str, float]] = {}
     reasons: dict[str, str] = {}
     predictions: dict[str, list[dict[str, Any]]] = {}
     for part in sets:
         task = network.tasks[part.task]
-        outputs = compute_outputs(network, part.task, part.inputs)
+        outputs = compute_outputs(network, part.task, part.inputs, processes)
         with np.errstate(invalid="ignore"):
             answers = decode(task, outputs)
         gold = np.asarray(part.inputs.labels)

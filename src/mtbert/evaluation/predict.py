@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mtbert.data.batches import FeatureSet, TokenizedSet, token_budget_batches, tokenize
 from mtbert.data.examples import Example
@@ -17,6 +16,7 @@ from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TaskSettings
+from mtbert.training.processes import ALONE, Processes
 
 __all__ = ["Prediction", "compute_features", "compute_outputs", "decode", "predict_stream"]
 
@@ -53,29 +53,49 @@ class Prediction:
 
 @torch.no_grad()
 def compute_outputs(
-    network: MultitaskNetwork, task: str, examples: TokenizedSet | FeatureSet
+    network: MultitaskNetwork,
+    task: str,
+    examples: TokenizedSet | FeatureSet,
+    processes: Processes = ALONE,
 ) -> NDArray[np.float64]:
-    """Outputs of the task's head without dropout, `[examples, outputs]`, in the input's order."""
+    """Outputs of the task's head without dropout, `[examples, outputs]`, in the input's order.
+
+    Several processes take batches in turn. The batches do not depend on how many they are, so
+    neither do the outputs.
+    """
     device = next(network.heads.parameters()).device
     outputs = np.empty((len(examples), network.tasks[task].outputs))
-    for indices in token_budget_batches(examples.lengths):
+    batches = token_budget_batches(examples.lengths)
+    for indices in processes.share(batches):
         batch = network(task, examples.inputs(indices).to(device))
         outputs[indices] = batch.to(torch.float64).cpu().numpy()
+    processes.fill(torch.from_numpy(outputs), _rows(batches, processes))
     return outputs
 
 
 @torch.no_grad()
-def compute_features(network: MultitaskNetwork, task: str, examples: TokenizedSet) -> FeatureSet:
-    """Encode once what a frozen encoder would encode every epoch, without dropout."""
+def compute_features(
+    network: MultitaskNetwork, task: str, examples: TokenizedSet, processes: Processes = ALONE
+) -> FeatureSet:
+    """Encode once what a frozen encoder would encode every epoch, without dropout.
+
+    Several processes take batches in turn; each gets all features.
+    """
     device = next(network.heads.parameters()).device
-    features: Tensor | None = None
-    for indices in token_budget_batches(examples.lengths):
+    width = network.encoder.config.hidden_size
+    features = torch.empty(len(examples), network.head(task).sides, width)
+    batches = token_budget_batches(examples.lengths)
+    for indices in processes.share(batches):
         vectors = network.represent(task, examples.inputs(indices).to(device)).float()
-        if features is None:
-            features = torch.empty(len(examples), *vectors.shape[1:])
         features[torch.from_numpy(indices)] = vectors.cpu()
-    assert features is not None
+    processes.fill(features, _rows(batches, processes))
     return FeatureSet(features, examples)
+
+
+def _rows(batches: list[NDArray[np.int64]], processes: Processes) -> list[NDArray[np.int64]]:
+    """Which rows each process computes."""
+    none = np.zeros(0, dtype=np.int64)
+    return [np.concatenate([none, *share]) for share in processes.shares(batches)]
 
 
 def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
