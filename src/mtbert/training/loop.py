@@ -177,33 +177,29 @@ class Trainer:
             )
         )
         if self._loaded is not None:
-            loaded = self._loaded
-            self._processes.from_first(lambda: self._restore(loaded))
+            self._restore(self._loaded)
             self._loaded = None
-        self._start_alike()
+        moments, _ = checkpoints.optimizer_moments(self._optimizer)
+        self._processes.copy_first([*self._learning.values(), *moments.values()])
         if self.state.phase_step == 0:
             self.state.tokens += phase.encoded_tokens
             self.state.encoding_seconds += phase.encoding_seconds
 
     def _restore(self, loaded: Checkpoint) -> None:
-        self._load(loaded.weights, self._learning, "the weights")
-        checkpoints.restore_moments(self._optimizer, loaded.moments, self.state.updates)
+        """Weights and moments; of other processes than the first, places for them."""
 
-    def _start_alike(self) -> None:
-        """Give every process the weights and moments of the first one."""
-        if self._processes.size == 1:
-            return
+        def restore() -> None:
+            self._load(loaded.weights, self._learning, "the weights")
+            checkpoints.restore_moments(self._optimizer, loaded.moments, self.state.updates)
+
+        self._processes.from_first(restore)
         if not self._processes.first:
-            names = [name for name in self.state.updates if name in self._learning]
-            fresh = {
-                f"{name}.{moment}": torch.zeros_like(self._learning[name])
-                for name in names
+            empty = {
+                f"{name}.{moment}": torch.empty_like(self._learning[name])
+                for name in self.state.updates
                 for moment in ("exp_avg", "exp_avg_sq")
             }
-            updates = {name: self.state.updates[name] for name in names}
-            checkpoints.restore_moments(self._optimizer, fresh, updates)
-        moments, _ = checkpoints.optimizer_moments(self._optimizer)
-        self._processes.copy_first([*self._learning.values(), *moments.values()])
+            checkpoints.restore_moments(self._optimizer, empty, self.state.updates)
 
     def _train_step(self, phase: Phase, step: Step, total: int) -> None:
         """Per-task gradients, surgery, clipping, update."""
