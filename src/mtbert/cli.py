@@ -14,9 +14,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtbert import __version__
-from mtbert.errors import TrainingError, UserError, printable, shown
+from mtbert.errors import ToldElsewhere, TrainingError, UserError, printable, shown
+
+if TYPE_CHECKING:
+    from mtbert.training.processes import Processes
 
 __all__ = ["main"]
 
@@ -41,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainingError as error:
         print(f"mtbert: {error}", file=sys.stderr)
         return 1
+    except ToldElsewhere as error:
+        return error.code
     except BrokenPipeError:
         # The reader has gone; leave without a second complaint at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -87,19 +93,29 @@ def _file_to_write(text: str) -> Path:
 
 
 def _train(options: argparse.Namespace) -> None:
+    from mtbert.training.processes import join_processes
+
+    with join_processes() as processes:
+        text = _run(options, processes)
+        if processes.first:
+            print(text)
+
+
+def _run(options: argparse.Namespace, processes: Processes) -> str:
+    """Train, or plan; what is to be printed."""
     from mtbert.config import load_config
+
+    with processes.together():
+        settings = load_config(options.config, options.override)
     from mtbert.experiments import run
 
-    settings = load_config(options.config, options.override)
     if options.dry_run:
-        print(run.plan(settings))
-        return
+        return run.plan(settings, processes)
     output = options.output or Path("runs") / Path(options.config).stem
-    summary = run.train(settings, output, resume=options.resume)
+    summary = run.train(settings, output, resume=options.resume, processes=processes)
     from mtbert.experiments.tables import scores_table
 
-    print(scores_table(summary))
-    print(f"\nrun folder: {output}")
+    return f"{scores_table(summary)}\n\nrun folder: {output}"
 
 
 def _evaluate(options: argparse.Namespace) -> None:

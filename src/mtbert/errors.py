@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "SHOWN_PROBLEMS",
+    "ToldElsewhere",
     "TrainingError",
     "UserError",
     "printable",
@@ -38,6 +39,14 @@ class TrainingError(_Told):
 
     The command line prints the message without a traceback and exits with code 1.
     """
+
+
+class ToldElsewhere(Exception):
+    """Of several processes another one tells what went wrong; this one ends with the same code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"exit code {code}")
+        self.code = code
 
 
 def problem_list(title: str, problems: Sequence[str]) -> str:

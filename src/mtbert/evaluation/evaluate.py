@@ -14,6 +14,7 @@ from mtbert.evaluation.metrics import mean_score, overall_score, score, undefine
 from mtbert.evaluation.predict import compute_outputs, decode
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.training.memory import Memory
+from mtbert.training.processes import ALONE, Processes
 
 __all__ = ["Evaluation", "EvaluationSet", "evaluate"]
 
@@ -80,9 +81,12 @@ class Evaluation:
 
 
 def evaluate(
-    network: MultitaskNetwork, sets: Sequence[EvaluationSet], memory: Memory | None = None
+    network: MultitaskNetwork,
+    sets: Sequence[EvaluationSet],
+    memory: Memory | None = None,
+    processes: Processes = ALONE,
 ) -> Evaluation:
-    """Predict and score every set.
+    """Predict and score every set; several processes share the work, each has the result.
 
     Raises:
         OutOfMemory: not even one example at a time fits into `memory`.
@@ -94,7 +98,7 @@ def evaluate(
     predictions: dict[str, list[dict[str, Any]]] = {}
     for part in sets:
         task = network.tasks[part.task]
-        outputs = compute_outputs(network, part.task, part.inputs, memory)
+        outputs = compute_outputs(network, part.task, part.inputs, memory, processes)
         with np.errstate(invalid="ignore"):
             answers = decode(task, outputs)
         gold = np.asarray(part.inputs.labels)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mtbert.data.batches import FeatureSet, TokenizedSet, token_budget_batches, tokenize
 from mtbert.data.examples import Example
@@ -19,6 +18,7 @@ from mtbert.errors import UserError
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TaskSettings
 from mtbert.training.memory import SMALLER, Memory, OutOfMemory
+from mtbert.training.processes import ALONE, Processes
 
 __all__ = ["Prediction", "compute_features", "compute_outputs", "decode", "predict_stream"]
 
@@ -61,8 +61,12 @@ def compute_outputs(
     task: str,
     examples: TokenizedSet | FeatureSet,
     memory: Memory | None = None,
+    processes: Processes = ALONE,
 ) -> NDArray[np.float64]:
     """Outputs of the task's head without dropout, `[examples, outputs]`, in the input's order.
+
+    Several processes take batches in turn. The batches do not depend on how many they are, so
+    neither do the outputs.
 
     Raises:
         OutOfMemory: not even one example at a time fits into `memory`.
@@ -74,31 +78,36 @@ def compute_outputs(
         batch = network(task, examples.inputs(indices).to(device))
         outputs[indices] = batch.to(torch.float64).cpu().numpy()
 
-    _in_batches(task, examples, memory or Memory(), compute)
+    batches = _in_batches(task, examples, memory or Memory(), compute, processes)
+    processes.fill(torch.from_numpy(outputs), _rows(batches, processes))
     return outputs
 
 
 @torch.no_grad()
 def compute_features(
-    network: MultitaskNetwork, task: str, examples: TokenizedSet, memory: Memory | None = None
+    network: MultitaskNetwork,
+    task: str,
+    examples: TokenizedSet,
+    memory: Memory | None = None,
+    processes: Processes = ALONE,
 ) -> FeatureSet:
     """Encode once what a frozen encoder would encode every epoch, without dropout.
+
+    Several processes take batches in turn; each gets all features.
 
     Raises:
         OutOfMemory: not even one example at a time fits into `memory`.
     """
     device = next(network.heads.parameters()).device
-    features: Tensor | None = None
+    width = network.encoder.config.hidden_size
+    features = torch.empty(len(examples), network.head(task).sides, width)
 
     def compute(indices: NDArray[np.int64]) -> None:
-        nonlocal features
         vectors = network.represent(task, examples.inputs(indices).to(device)).float()
-        if features is None:
-            features = torch.empty(len(examples), *vectors.shape[1:])
         features[torch.from_numpy(indices)] = vectors.cpu()
 
-    _in_batches(task, examples, memory or Memory(), compute)
-    assert features is not None
+    batches = _in_batches(task, examples, memory or Memory(), compute, processes)
+    processes.fill(features, _rows(batches, processes))
     return FeatureSet(features, examples)
 
 
@@ -107,11 +116,13 @@ def _in_batches(
     examples: TokenizedSet | FeatureSet,
     memory: Memory,
     compute: Callable[[NDArray[np.int64]], None],
-) -> None:
-    """Compute all examples in batches that fit; where one does not, all of them in smaller ones.
+    processes: Processes,
+) -> list[NDArray[np.int64]]:
+    """Compute this process's share of batches that fit; returns all of them.
 
-    Begun afresh, so that the batches depend on the budget that is left and not on the place
-    where memory ran out.
+    Where one does not fit, all are made smaller and begun afresh, so that they depend on the
+    budget that is left and not on the place where memory ran out. Not so with several processes:
+    the others would have other batches.
     """
     batches: list[NDArray[np.int64]] = []
     reasons: list[str] = []
@@ -119,14 +130,16 @@ def _in_batches(
 
     def attempt() -> None:
         batches[:] = token_budget_batches(examples.lengths, memory.token_budget)
-        for indices in batches:
+        for indices in processes.share(batches):
             compute(indices)
 
     def smaller(reason: str) -> None:
-        if len(batches) == len(examples):
+        alone = processes.size == 1
+        if len(batches) == len(examples) or not alone:
             helps = "" if memory.limit is None else "a higher `training.memory_limit` or "
+            many = "one example at a time" if alone else f"{before} tokens at a time"
             raise OutOfMemory(
-                f"task {task}: out of memory when answering one example at a time: {reason}; "
+                f"task {task}: out of memory when answering {many}: {reason}; "
                 f"{helps}{SMALLER} helps"
             )
         largest = max(int(examples.lengths[indices].sum()) for indices in batches)
@@ -140,6 +153,13 @@ def _in_batches(
             "of %d",
             task, reasons[0], memory.token_budget, before,
         )  # fmt: skip
+    return batches
+
+
+def _rows(batches: list[NDArray[np.int64]], processes: Processes) -> list[NDArray[np.int64]]:
+    """Which rows each process computes."""
+    none = np.zeros(0, dtype=np.int64)
+    return [np.concatenate([none, *share]) for share in processes.shares(batches)]
 
 
 def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:

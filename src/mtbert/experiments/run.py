@@ -23,9 +23,11 @@ from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.data.schedules import Sizes, seed_from
 from mtbert.data.tasks import TaskData, load_tasks
 from mtbert.data.tokenizer import Tokenizer
+from mtbert.errors import UserError
 from mtbert.evaluation.evaluate import Evaluation, EvaluationSet, evaluate
 from mtbert.evaluation.metrics import mean_score, overall_score
 from mtbert.evaluation.predict import compute_features
+from mtbert.experiments.alike import check_alike
 from mtbert.experiments.model_card import model_card
 from mtbert.experiments.tensorboard import require_tensorboard, tensorboard_log
 from mtbert.hashing import file_sha256
@@ -47,6 +49,7 @@ from mtbert.training.losses import class_weights
 from mtbert.training.memory import Memory, advising
 from mtbert.training.origin import Origin
 from mtbert.training.plan import describe
+from mtbert.training.processes import ALONE, Processes
 from mtbert.training.run_folder import RunFolder, read_summary
 from mtbert.training.state import Phase, State
 
@@ -76,6 +79,7 @@ class _Prepared:
     train: dict[str, TokenizedSet]
     sizes: Sizes
     dev: list[EvaluationSet]
+    processes: Processes
 
     @property
     def origin(self) -> Origin:
@@ -105,56 +109,103 @@ class _Prepared:
         )
 
 
-def plan(settings: Settings) -> str:
+def plan(settings: Settings, processes: Processes = ALONE) -> str:
     """The plan of a run, without running or writing anything.
 
     Raises:
         UserError: configuration, data or encoder cannot be used.
     """
-    return _prepare(settings).description
+    return _prepare(settings, processes).description
 
 
-def train(settings: Settings, output: Path, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    settings: Settings, output: Path, *, resume: bool = False, processes: Processes = ALONE
+) -> dict[str, Any]:
     """Run a configuration to its end and return its summary.
+
+    Args:
+        settings: of the run.
+        output: its folder, of which only the first process knows.
+        resume: go on where it stopped.
+        processes: that train together.
 
     Raises:
         UserError: configuration, data, encoder or folder cannot be used, and nothing was written;
             or memory does not suffice.
         Interrupted: a signal asked to stop; the run can be resumed.
+        ToldElsewhere: another process raises one of these.
     """
     with flushed_denormals(), advising():
-        return _train(settings, output, resume)
+        return _train(settings, output, resume, processes)
 
 
-def _train(settings: Settings, output: Path, resume: bool) -> dict[str, Any]:
-    RunFolder.check(output, resume=resume)
+def _train(settings: Settings, output: Path, resume: bool, processes: Processes) -> dict[str, Any]:
+    processes.from_first(lambda: RunFolder.check(output, resume=resume))
     if settings.training.tensorboard:
-        require_tensorboard()
+        processes.from_first(require_tensorboard)
     started = time.perf_counter()
-    prepared = _prepare(settings)
-    run = RunFolder(output, settings, prepared.origin, resume=resume)
+    prepared = _prepare(settings, processes)
+    with processes.together():
+        origin = prepared.origin
+    check_alike(settings, origin, processes)
+    run: RunFolder | None = None
+    with processes.together():
+        if processes.first:
+            run = RunFolder(output, settings, origin, resume=resume)
     try:
-        if run.finished:
-            _log.info("%s: this run is finished", output)
-            return read_summary(output)
+        if finished := processes.from_first(lambda: _finished(run)):
+            return finished
         _log.info("the plan:\n\n%s\n", prepared.description)
-        with _tensorboard(settings, output) as log:
+        with _tensorboard(prepared, output) as log:
             trainer = Trainer(
                 prepared.network, _phases(prepared), settings.training, settings.seed, run, log,
-                prepared.memory,
+                prepared.memory, processes,
             )  # fmt: skip
             trainer.state.run_seconds += time.perf_counter() - started
             if not trainer.train():
-                raise Interrupted(f"{output}: stopped; go on with --resume")
+                raise processes.everyone(Interrupted(f"{output}: stopped; go on with --resume"))
         trainer.load_best()
-        return _finish(prepared, run, trainer.state)
+        return processes.from_first(lambda: _finish(prepared, trainer.run, trainer.state))
     finally:
-        run.close()
+        if run is not None:
+            run.close()
 
 
-def _prepare(settings: Settings) -> _Prepared:
-    device = resolve_device(settings)
-    memory = Memory(settings.training.memory_limit, device)
+def _finished(run: RunFolder | None) -> dict[str, Any] | None:
+    """The summary of a run that has come to its end already."""
+    if run is None or not run.finished:
+        return None
+    _log.info("%s: this run is finished", run.path)
+    return read_summary(run.path)
+
+
+def _prepare(settings: Settings, processes: Processes) -> _Prepared:
+    with processes.together():
+        device = resolve_device(settings, None if processes.size == 1 else processes.local_rank)
+        memory = Memory(settings.training.memory_limit, device)
+        if settings.training.accumulate == "auto" and processes.size > 1:
+            raise UserError(
+                "training.accumulate: found auto, which one process alone can do; expected a "
+                f"number, since this run has {processes.size} processes"
+            )
+        tokenizer, folder, network, dtype = _load_network(settings, device)
+    data = processes.in_turn(lambda: load_tasks(settings, tokenizer))
+    train_sets = {name: part.train.inputs for name, part in data.items() if part.train is not None}
+    dev = [
+        EvaluationSet(name, set_name, found.ids, found.inputs, selects=position == 0)
+        for name, part in data.items()
+        for position, (set_name, found) in enumerate(part.dev.items())
+    ]
+    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
+    return _Prepared(
+        settings, folder, device, memory, precision, tokenizer, network, data, train_sets,
+        _sizes(settings, train_sets), dev, processes,
+    )  # fmt: skip
+
+
+def _load_network(
+    settings: Settings, device: torch.device
+) -> tuple[Tokenizer, Path, MultitaskNetwork, torch.dtype]:
     if settings.training.deterministic != torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(settings.training.deterministic)  # takes a second
     keep_freed_memory()
@@ -175,18 +226,7 @@ def _prepare(settings: Settings) -> _Prepared:
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))
         head.initialise(generator)
     network.to(device)
-    data = load_tasks(settings, tokenizer)
-    train_sets = {name: part.train.inputs for name, part in data.items() if part.train is not None}
-    dev = [
-        EvaluationSet(name, set_name, found.ids, found.inputs, selects=position == 0)
-        for name, part in data.items()
-        for position, (set_name, found) in enumerate(part.dev.items())
-    ]
-    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
-    return _Prepared(
-        settings, folder, device, memory, precision, tokenizer, network, data, train_sets,
-        _sizes(settings, train_sets), dev,
-    )  # fmt: skip
+    return tokenizer, folder, network, dtype
 
 
 def _sizes(settings: Settings, train_sets: Mapping[str, TokenizedSet]) -> Sizes:
@@ -222,7 +262,9 @@ def _phases(prepared: _Prepared) -> list[Phase]:
                 trains_encoder=True,
                 learning_rate=rate,
                 head_learning_rate=training.head_learning_rate or rate,
-                evaluate=lambda network: evaluate(network, prepared.dev, prepared.memory),
+                evaluate=lambda network: evaluate(
+                    network, prepared.dev, prepared.memory, prepared.processes
+                ),
             )
         )
     return phases
@@ -230,25 +272,26 @@ def _phases(prepared: _Prepared) -> list[Phase]:
 
 def _frozen_phase(prepared: _Prepared, epochs: int, rate: float) -> Phase:
     """Encode everything once; the heads learn from the features."""
-    network = prepared.network
+    network, processes = prepared.network, prepared.processes
     started = time.perf_counter()
     _log.info("encoding once what the frozen encoder would encode every epoch")
     features: dict[str, FeatureSet] = {
-        name: compute_features(network, name, part, prepared.memory)
+        name: compute_features(network, name, part, prepared.memory, processes)
         for name, part in prepared.train.items()
     }
     seconds = time.perf_counter() - started
     dev = [
         EvaluationSet(
             part.task, part.name, part.ids,
-            compute_features(network, part.task, part.inputs, prepared.memory), part.selects,
+            compute_features(network, part.task, part.inputs, prepared.memory, processes),
+            part.selects,
         )
         for part in prepared.dev
         if isinstance(part.inputs, TokenizedSet)
     ]  # fmt: skip
 
     def evaluate_features(network: MultitaskNetwork) -> Evaluation:
-        return evaluate(network, dev, prepared.memory)
+        return evaluate(network, dev, prepared.memory, processes)
 
     return Phase(
         name="heads",
@@ -357,6 +400,7 @@ def _environment(prepared: _Prepared) -> dict[str, Any]:
     return {
         "device": str(prepared.device),
         "precision": prepared.precision,
+        "processes": prepared.processes.size,
         "threads": torch.get_num_threads(),
         "processor": str(torch.cpu.get_capabilities().get("cpu_name", platform.processor())),
         "versions": {
@@ -369,8 +413,8 @@ def _environment(prepared: _Prepared) -> dict[str, Any]:
 
 
 def _tensorboard(
-    settings: Settings, output: Path
+    prepared: _Prepared, output: Path
 ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None] | None]:
-    if not settings.training.tensorboard:
+    if not (prepared.settings.training.tensorboard and prepared.processes.first):
         return nullcontext()
     return tensorboard_log(output / "tensorboard")

@@ -27,22 +27,49 @@ __all__ = [
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
-def resolve_device(settings: Settings) -> torch.device:
+def resolve_device(settings: Settings, local_rank: int | None = None) -> torch.device:
     """The device asked for; `auto` is a GPU if there is one. Also sets the thread number.
+
+    Args:
+        settings: of the run.
+        local_rank: of several processes on this machine, the number of this one, which is that
+            of its GPU.
 
     Raises:
         UserError: no such device here.
     """
     if settings.threads != "auto":
         torch.set_num_threads(settings.threads)
+    name = settings.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if local_rank is not None and name.startswith("cuda"):
+        return _own_gpu(name, local_rank)
     if settings.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(name)
     try:
-        device = torch.device(settings.device)
+        device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"device: {settings.device!r} cannot be used here: {reason}") from None
+    return device
+
+
+def _own_gpu(name: str, local_rank: int) -> torch.device:
+    if name != "cuda":
+        raise UserError(
+            f"device: found {name!r}, but each of several processes takes the GPU of its number; "
+            "write cuda"
+        )
+    count = torch.cuda.device_count()
+    if local_rank >= count:
+        raise UserError(
+            f"device: {count} GPUs here, but at least {local_rank + 1} processes; start as many "
+            "as there are GPUs, or set device=cpu"
+        )
+    device = torch.device("cuda", local_rank)
+    torch.cuda.set_device(device)  # NCCL's messages go by it
     return device
 
 

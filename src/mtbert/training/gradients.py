@@ -3,6 +3,10 @@
 Tasks are taken one after the other: forward, backward, and the graph is gone before the next one
 begins. Without surgery the gradients add up where they are; with it each task's shared gradient
 is set aside (one copy a task), and the Gram matrix decides the weights of the sum.
+
+Several processes take a share of each batch each. A task's gradient is summed over them before
+surgery sees it, for the projection of a sum is not the sum of projections; without surgery one
+summation at the end is enough.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from mtbert.data.schedules import Step
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.surgery import pcgrad_weights
 from mtbert.training.losses import example_losses, example_weights
+from mtbert.training.processes import ALONE, Processes
+from mtbert.training.reduction import sum_gradients
 
 __all__ = [
     "SURGERY",
@@ -106,6 +112,7 @@ def compute_gradients(
     accumulate: int = 1,
     dropout: Generator | None = None,
     orders: Generator | None = None,
+    processes: Processes = ALONE,
 ) -> StepGradients:
     """Fill `.grad` of every parameter for one step.
 
@@ -121,9 +128,10 @@ def compute_gradients(
         shared: parameters that all tasks share and that learn.
         surgery: a name of `SURGERY`, or `none`.
         measure: also compute the Gram matrix where surgery does not need it.
-        accumulate: parts into which each batch is split to save memory.
+        accumulate: parts into which each batch, or this process's share, is split to save memory.
         dropout: source of the dropout, on the network's device.
-        orders: source of surgery's random orders.
+        orders: source of surgery's random orders, the same for all processes.
+        processes: that compute the step together; the result is the same for each.
     """
     apart = bool(shared) and (surgery != "none" or measure)
     losses: dict[str, Tensor] = {}
@@ -139,11 +147,16 @@ def compute_gradients(
             factor,
             accumulate,
             dropout,
+            processes,
         )
         if apart:
+            _sum_over(processes, network, shared, {task: batch})
             gradients.append([parameter.grad for parameter in shared])
             for parameter in shared:
                 parameter.grad = None
+    if not apart:
+        _sum_over(processes, network, shared, step)
+    losses = _sum_losses(processes, losses)
     if not apart:
         for parameter in shared:
             if parameter.grad is not None and parameter.grad.is_sparse:
@@ -151,6 +164,7 @@ def compute_gradients(
         return StepGradients(losses)
     rows = _share_rows(gradients)
     gram = gram_matrix(gradients)
+    processes.copy_first([gram])
     weights = None
     if surgery != "none":
         assert orders is not None
@@ -227,15 +241,23 @@ def _backward(
     factor: float,
     accumulate: int,
     dropout: Generator | None,
+    processes: Processes,
 ) -> Tensor:
-    """Add one task's gradients to `.grad`; returns its unweighted mean loss."""
+    """Add the gradients of this process's share of a task's batch to `.grad`.
+
+    Returns:
+        The share's part of the batch's unweighted mean loss.
+    """
     device, dtype = _home(network)
     labels = source.label_tensor(indices).to(device, non_blocking=True)
     weights = example_weights(labels, class_weights)
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
-    parts = np.array_split(np.arange(len(indices)), min(accumulate, len(indices)))
+    # The weights are those of the whole batch, so the sum over all shares is its mean.
+    indices, labels, weights = (processes.share(rows) for rows in (indices, labels, weights))
     mean_loss = torch.zeros((), device=device, dtype=dtype)
-    for part in parts:
+    if not len(indices):
+        return mean_loss
+    for part in np.array_split(np.arange(len(indices)), min(accumulate, len(indices))):
         outputs = network(task, source.inputs(indices[part]).to(device), dropout)
         chosen = slice(int(part[0]), int(part[-1]) + 1)
         losses = example_losses(network.tasks[task], outputs, labels[chosen])
@@ -243,6 +265,30 @@ def _backward(
         (loss * factor).backward()
         mean_loss += loss.detach()
     return mean_loss
+
+
+def _sum_over(
+    processes: Processes, network: MultitaskNetwork, shared: Sequence[Parameter], step: Step
+) -> None:
+    """Let `.grad` of the shared parameters and of the step's heads be the sum over processes."""
+    if processes.size == 1:
+        return
+    heads = [p for task in step for p in network.head(task).parameters()]
+    parameters = [*shared, *heads]
+    gradients = [parameter.grad for parameter in parameters]
+    may_lack = any(len(batch.indices) < processes.size for batch in step.values())
+    summed = sum_gradients(processes, parameters, gradients, may_lack=may_lack)
+    for parameter, gradient in zip(parameters, summed, strict=True):
+        parameter.grad = gradient
+
+
+def _sum_losses(processes: Processes, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tasks' losses over their whole batches."""
+    if processes.size == 1:
+        return losses
+    summed = [torch.stack(list(losses.values()))]
+    processes.add_up(summed)
+    return dict(zip(losses, summed[0].unbind(), strict=True))
 
 
 def _home(network: MultitaskNetwork) -> tuple[torch.device, torch.dtype]:

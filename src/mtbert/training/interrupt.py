@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -19,18 +21,27 @@ class Interruption:
 
 
 @contextmanager
-def watch_interruption() -> Iterator[Interruption]:
+def watch_interruption(echo: float = 0.0) -> Iterator[Interruption]:
     """The first signal asks for a stop; a second one stops at once.
 
     Outside the main thread signals cannot be watched and nothing is changed.
+
+    Args:
+        echo: seconds in which further signals are the first one again, as where a terminal and
+            the launcher of several processes both pass on one Ctrl-C.
     """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
 
+    first = -math.inf
+
     def handle(number: int, frame: FrameType | None) -> None:
-        if interruption.requested:
+        nonlocal first
+        if not interruption.requested:
+            first = time.monotonic()
+        elif time.monotonic() - first >= echo:
             raise KeyboardInterrupt
         interruption.requested = True
 

@@ -3,6 +3,9 @@
 A run is one or two phases (heads on frozen features, then everything); a phase is epochs; an
 epoch is the steps of its plan. All that the loop remembers is in `State`, so a checkpoint is that
 and the tensors.
+
+Several processes go through the same steps with the same weights. Of the run folder only the first
+one knows: it reads, writes and decides, the others are told.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from mtbert.training.gradients import compute_gradients, total_norm
 from mtbert.training.interrupt import watch_interruption
 from mtbert.training.memory import SMALLER, Memory, OutOfMemory
 from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
+from mtbert.training.processes import ALONE, Processes
 from mtbert.training.progress import Progress
 from mtbert.training.run_folder import RunFolder
 from mtbert.training.state import Phase, Scores, State
@@ -41,6 +45,7 @@ _log = logging.getLogger(__name__)
 __all__ = ["NonFiniteLoss", "Trainer"]
 
 _SHOWN_IDS = 8
+_ECHO_SECONDS = 5.0
 
 
 class NonFiniteLoss(TrainingError):
@@ -56,9 +61,10 @@ class Trainer:
         phases: list[Phase],
         settings: TrainingSettings,
         seed: int,
-        run: RunFolder,
+        run: RunFolder | None,
         log: Callable[[Mapping[str, Any]], None] | None = None,
         memory: Memory | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """Start afresh, or from the run's newest checkpoint if it has one.
 
@@ -67,29 +73,51 @@ class Trainer:
             phases: in order.
             settings: the training section.
             seed: of all orders, dropout and surgery.
-            run: where checkpoints and metrics go.
+            run: where checkpoints and metrics go; None for every process but the first.
             log: receives every logged record beside metrics.jsonl.
             memory: what may be taken; evaluation shares it. Default: all there is.
+            processes: that train together.
         """
         self.network, self.phases, self.settings = network, phases, settings
-        self.seed, self.run = seed, run
+        self.seed, self._run = seed, run
         self.state = State()
         self.best: dict[str, Tensor] | None = None
         self._also_log = log
         self._memory = Memory() if memory is None else memory
+        self._processes = processes
         self._device = next(network.heads.parameters()).device
-        loaded = checkpoints.load_newest(run.checkpoints)
-        if loaded is not None:
-            self.state = State.from_json(loaded.state, f"{run.checkpoints}: state.json")
-            self.best = loaded.best
-            self._memory.token_budget = min(self._memory.token_budget, self.state.token_budget)
+        self._loaded: Checkpoint | None = None
+        found = processes.from_first(self._find_checkpoint)
+        if found is not None and not processes.first:
+            state, has_best = found
+            self._adopt(Checkpoint(state, {}, {}, {} if has_best else None), "process 0")
+        processes.from_first(lambda: self.run.start_metrics(self.state.step))
+
+    @property
+    def run(self) -> RunFolder:
+        """The run folder, of which only the first process knows."""
+        assert self._run is not None
+        return self._run
+
+    def _find_checkpoint(self) -> list[Any] | None:
+        """Load the newest checkpoint; returns what the other processes need to know of it."""
+        loaded = checkpoints.load_newest(self.run.checkpoints)
+        if loaded is None:
+            return None
+        self._adopt(loaded, f"{self.run.checkpoints}: state.json")
+        return [loaded.state, loaded.best is not None]
+
+    def _adopt(self, loaded: Checkpoint, source: str) -> None:
+        self.state = State.from_json(loaded.state, source)
+        self.best = loaded.best
+        self._memory.token_budget = min(self._memory.token_budget, self.state.token_budget)
         self._loaded = loaded
-        run.start_metrics(self.state.step)
 
     def train(self) -> bool:
         """Train to the end; False if interrupted, with everything saved."""
         self._started = time.perf_counter() - self.state.run_seconds
-        with watch_interruption() as self._interruption:
+        echo = 0.0 if self._processes.size == 1 else _ECHO_SECONDS
+        with watch_interruption(echo) as self._interruption:
             while self.state.phase < len(self.phases):
                 if not self._train_phase(self.phases[self.state.phase]):
                     self._save_checkpoint()
@@ -99,8 +127,8 @@ class Trainer:
         return True
 
     def load_best(self) -> None:
-        """Give the network the weights of its best evaluation."""
-        if self.best is not None:
+        """Give the first process's network the weights of its best evaluation."""
+        if self.best is not None and self._processes.first:
             self._load(self.best, self._learned_by_all_phases(), "the best weights")
 
     @torch.no_grad()
@@ -134,7 +162,7 @@ class Trainer:
                     if last:
                         state.epoch, state.step_in_epoch = state.epoch + 1, 0
                     self._after_step(phase, last)
-                    if self._interruption.requested:
+                    if self._processes.any(self._interruption.requested):
                         return False
                     if state.stopped_early:
                         break
@@ -155,21 +183,37 @@ class Trainer:
                 weight_decay=self.settings.weight_decay,
             )
         )
-        loaded, self._loaded = self._loaded, None
-        if loaded is not None:
-            self._load(loaded.weights, self._learning, "the weights")
-            checkpoints.restore_moments(self._optimizer, loaded.moments, self.state.updates)
         decay = self.settings.average
         self._average = None if decay is None else WeightAverage(self._learning, decay)
-        if self._average is not None and loaded is not None:
-            saved = loaded.average or {}
-            checkpoints.check_fit(
-                f"{self.run.checkpoints}: the average", saved, self._average.weights
-            )
-            self._average.restore(saved)
+        if self._loaded is not None:
+            self._restore(self._loaded)
+            self._loaded = None
+        moments, _ = checkpoints.optimizer_moments(self._optimizer)
+        average = {} if self._average is None else self._average.weights
+        self._processes.copy_first([*self._learning.values(), *moments.values(), *average.values()])
         if self.state.phase_step == 0:
             self.state.tokens += phase.encoded_tokens
             self.state.encoding_seconds += phase.encoding_seconds
+
+    def _restore(self, loaded: Checkpoint) -> None:
+        """Weights, moments and average; in other processes than the first, places for them."""
+
+        def restore() -> None:
+            self._load(loaded.weights, self._learning, "the weights")
+            checkpoints.restore_moments(self._optimizer, loaded.moments, self.state.updates)
+            if self._average is not None:
+                source = f"{self.run.checkpoints}: the average"
+                checkpoints.check_fit(source, loaded.average or {}, self._average.weights)
+                self._average.restore(loaded.average or {})
+
+        self._processes.from_first(restore)
+        if not self._processes.first:
+            empty = {
+                f"{name}.{moment}": torch.empty_like(self._learning[name])
+                for name in self.state.updates
+                for moment in ("exp_avg", "exp_avg_sq")
+            }
+            checkpoints.restore_moments(self._optimizer, empty, self.state.updates)
 
     def _train_step(self, phase: Phase, step: Step, total: int) -> None:
         """Per-task gradients, surgery, clipping, update."""
@@ -235,7 +279,9 @@ class Trainer:
         title, helps, smaller = "out of memory with one example at a time", [], SMALLER
         if whole:
             title, smaller = "out of memory", f"a smaller `training.batch_size`, {SMALLER}"
-            helps.append("`training.accumulate: auto` (the same batches in less memory)")
+            alone = self._processes.size == 1
+            parts = "`training.accumulate: auto`" if alone else "a larger `training.accumulate`"
+            helps.append(f"{parts} (the same batches in less memory)")
         if self._memory.limit is not None:
             helps.append("a higher `training.memory_limit`")
         told = f" Go on by --resume with {' or '.join(helps)}." if helps else ""
@@ -263,11 +309,13 @@ class Trainer:
             surgery=settings.surgery,
             measure=number == 1 or number % settings.gradients_every == 0,
             accumulate=self._parts,
-            dropout=self._generator("dropout", self._device),
+            dropout=self._generator("dropout", self._device, *self._own_dropout()),
             orders=self._generator("surgery", torch.device("cpu")),
+            processes=self._processes,
         )
         losses = {task: loss.item() for task, loss in gradients.losses.items()}
-        return Computed(gradients, losses, total_norm(self._learning.values()).item())
+        norm = self._processes.number(total_norm(self._learning.values()).item())
+        return Computed(gradients, losses, norm)
 
     def _handle(self, phase: Phase, step: Step, faults: Mapping[str, str]) -> None:
         """What `training.non_finite` says of parts of a step that are not finite."""
@@ -292,9 +340,11 @@ class Trainer:
             )
         message = "; ".join(told)
         if policy == "stop":
-            raise NonFiniteLoss(
-                f"{message}; weights are those of the step before. A lower learning rate or a "
-                "`clip` helps, or `training.non_finite: skip`"
+            raise self._processes.everyone(
+                NonFiniteLoss(
+                    f"{message}; weights are those of the step before. A lower learning rate or a "
+                    "`clip` helps, or `training.non_finite: skip`"
+                )
             )
         if policy == "halve":
             state.rate_factor /= 2
@@ -336,7 +386,7 @@ class Trainer:
         scores = phase.evaluate(self.network)
         state.token_budget = self._memory.token_budget
         state.evaluation_seconds += time.perf_counter() - started
-        score = scores.selection_score(self.settings.select)
+        score = self._processes.number(scores.selection_score(self.settings.select))
         epoch = self._epochs_before() + state.epoch + (state.step_in_epoch > 0)
         better = self.best is None or (
             not math.isnan(score) and score > _or_lowest(state.best_score)
@@ -364,9 +414,9 @@ class Trainer:
         state.best_score = None if math.isnan(score) else score
         state.best_step, state.best_epoch = state.step, epoch
         state.best_dev, state.best_others = finite(scores.dev), finite(scores.others)
-        learned = self._learned_by_all_phases()
+        learned = self._learned_by_all_phases() if self._processes.first else {}
         self.best = {name: p.detach().cpu().clone() for name, p in learned.items()}
-        self.run.write_predictions(scores.predictions)
+        self._processes.from_first(lambda: self.run.write_predictions(scores.predictions))
 
     def _learned_by_all_phases(self) -> dict[str, Parameter]:
         learned = self.network.head_parameters()
@@ -393,19 +443,36 @@ class Trainer:
         self.state.run_seconds = time.perf_counter() - self._started
         moments, self.state.updates = checkpoints.optimizer_moments(self._optimizer)
         state = dataclasses.asdict(self.state)
+        average = None if self._average is None else self._average.weights
+        checkpoint = Checkpoint(state, dict(self._learning), moments, self.best, average)
+        self._check_alike()
+        self._processes.from_first(lambda: self._write_checkpoint(checkpoint))
+
+    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
         self.run.sync_metrics()
         checkpoints.save(
-            self.run.checkpoints,
-            self.state.step,
-            Checkpoint(
-                state,
-                dict(self._learning),
-                moments,
-                self.best,
-                None if self._average is None else self._average.weights,
-            ),
-            self.settings.keep_checkpoints,
+            self.run.checkpoints, self.state.step, checkpoint, self.settings.keep_checkpoints
         )
+
+    def _check_alike(self) -> None:
+        """Refuse to save weights that are not the same bits in every process.
+
+        Raises:
+            TrainingError: names the process.
+        """
+        if self._processes.size == 1:
+            return
+        bits = [p.detach().view(torch.int32) for p in self._learning.values()]
+        sums = self._processes.gather([int(b.sum(dtype=torch.int64)) for b in bits])
+        for rank, found in enumerate(sums):
+            if found != sums[0]:
+                raise self._processes.everyone(
+                    TrainingError(
+                        f"step {self.state.step}: the weights of process {rank} are no longer "
+                        "those of process 0, so nothing was saved; all machines must have the "
+                        "same kind of processor and the same versions. Go on with --resume"
+                    )
+                )
 
     def _shortening(self, norm: float) -> Tensor | None:
         """What gradients are divided by so that the whole is no longer than allowed."""
@@ -428,13 +495,20 @@ class Trainer:
         self._record(record | computed.gradients.statistics())
 
     def _record(self, record: Mapping[str, Any]) -> None:
+        self._processes.from_first(lambda: self._write_record(record))
+
+    def _write_record(self, record: Mapping[str, Any]) -> None:
         self.run.log(record)
         if self._also_log is not None:
             self._also_log(record)
 
-    def _generator(self, purpose: str, device: torch.device) -> Generator:
+    def _own_dropout(self) -> list[int]:
+        """What makes dropout another one in each process; alone it is what it always was."""
+        return [] if self._processes.first else [self._processes.rank]
+
+    def _generator(self, purpose: str, device: torch.device, *further: object) -> Generator:
         generator = Generator(device)
-        generator.manual_seed(seed_from(purpose, self.seed, self.state.step))
+        generator.manual_seed(seed_from(purpose, self.seed, self.state.step, *further))
         return generator
 
 

@@ -5,8 +5,8 @@
      "environments": [{"device": …, "threads": …, "versions": {…}, …}, …]}
 
 A run goes on from the same bytes or not at all. Where it goes on with another environment (library
-versions, threads, processor), it is no longer bit for bit the run that was never stopped; that is
-said, and the environment is added to the list.
+versions, threads, processes, processor), it is no longer bit for bit the run that was never
+stopped; that is said, and the environment is added to the list.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Origin:
                 "put the old ones back, or start a new run in another folder"
             )
         environments = stored["environments"]
-        changed = differences(environments[-1], self.environment)
+        last = {"processes": 1, **environments[-1]}  # older run folders do not tell them
+        changed = differences(_sorted(last), _sorted(self.environment))
         if changed:
             _log.warning(
                 "%s: goes on elsewhere than before (%s); it will not be bit for bit the run that "
@@ -84,18 +85,25 @@ def check_format(run: Path) -> None:
         _read(run)
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "", word: str = "now"
+) -> list[str]:
     """Each value, and each order of names, that differs, as `key: old, now new`."""
     found = []
     if list(old) != list(new) and set(old) == set(new):
-        found.append(f"{prefix}order: {', '.join(old)}, now {', '.join(new)}")
+        found.append(f"{prefix}order: {', '.join(old)}, {word} {', '.join(new)}")
     for key in sorted({*old, *new}):
         before, after = old.get(key), new.get(key)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
-            found += differences(before, after, f"{prefix}{key}.")
+            found += differences(before, after, f"{prefix}{key}.", word)
         elif before != after:
-            found.append(f"{prefix}{key}: {before!r}, now {after!r}")
+            found.append(f"{prefix}{key}: {before!r}, {word} {after!r}")
     return found
+
+
+def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """By key, for the order of these says nothing."""
+    return dict(sorted(values.items()))
 
 
 def _write(run: Path, inputs: Mapping[str, str], environments: list[dict[str, Any]]) -> None:
