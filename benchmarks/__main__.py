@@ -10,7 +10,7 @@ from benchmarks.common import write
 
 NAMES = (
     "ceiling", "optimizer", "pcgrad", "training", "pairs", "ablation", "frozen", "evaluation",
-    "data", "scaling",
+    "data", "scaling", "processes",
 )  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 
