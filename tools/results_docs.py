@@ -165,10 +165,11 @@ def page() -> str:
 
 ## Every run
 
-Each run had one thread of two cores of an Intel Xeon, two or three runs at a time, other work
-beside them: `seconds` and `tokens/s` are what that left, not what the machine can do; speed is
-measured in [performance.md](performance.md). Runs in bf16 were made on a processor with AMX; those
-in fp32 on one without it, by an earlier and slower version of the same mathematics. `tokens/s`
+Each run had one thread of two cores, two or three runs at a time, other work beside them: `seconds`
+and `tokens/s` are what that left, not what the machine can do; speed is measured in
+[performance.md](performance.md). The processors (an Intel Xeon with AMX, one without it for the runs
+in fp32, by an earlier and slower version of the same mathematics, and an AMD EPYC) stand in the JSON
+files. `tokens/s`
 counts real tokens over the training steps (frozen: over the one encoding and the steps). `overall`
 is the leaderboard's.
 
