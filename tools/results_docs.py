@@ -167,9 +167,9 @@ def page() -> str:
 
 Each run had one thread of two cores, two or three runs at a time, other work beside them: `seconds`
 and `tokens/s` are what that left, not what the machine can do; speed is measured in
-[performance.md](performance.md). The processors stand in the JSON files: an Intel Xeon with AMX, one
-without it for the runs in fp32 (by an earlier and slower version of the same mathematics), and an
-AMD EPYC. `tokens/s`
+[performance.md](performance.md). The processors stand in the JSON files: an Intel Xeon with AMX,
+one without it for the runs in fp32 (by an earlier and slower version of the same mathematics), and
+an AMD EPYC. `tokens/s`
 counts real tokens over the training steps (frozen: over the one encoding and the steps). `overall`
 is the leaderboard's.
 
