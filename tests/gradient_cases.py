@@ -53,7 +53,7 @@ CASES["several buckets"] = {"step": "uneven", "surgery": "pcgrad", "bucket": 500
 
 
 class Examples:
-    """Ten random examples of a task, each of one or two sequences."""
+    """Ten random examples of a task, each of one or two sequences; swapped ones are reversed."""
 
     def __init__(self, task, dtype):
         generator = Generator().manual_seed(len(task))
@@ -65,8 +65,10 @@ class Examples:
         ]
         self.labels = torch.tensor(LABELS[task], dtype=dtype)
 
-    def inputs(self, indices):
-        rows = [side[i] for side in self.sides for i in indices]
+    def inputs(self, indices, swapped=None):
+        swapped = np.zeros(len(indices), bool) if swapped is None else swapped
+        chosen = list(zip(indices, swapped, strict=True))
+        rows = [side[i].flip(0) if flip else side[i] for side in self.sides for i, flip in chosen]
         ids = torch.cat(rows)
         return TokenBatch(ids, torch.zeros_like(ids), tuple(len(row) for row in rows))
 
@@ -108,7 +110,13 @@ def class_weights(dtype):
 
 
 def batches(step):
-    return {task: TaskBatch(np.array(rows), factor) for task, (rows, factor) in STEPS[step].items()}
+    """The tasks' batches; of `para` the first and every second one after it are swapped."""
+    return {
+        task: TaskBatch(
+            np.array(rows), factor, np.arange(len(rows)) % 2 == 0 if task == "para" else None
+        )
+        for task, (rows, factor) in STEPS[step].items()
+    }
 
 
 def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None, wrong=False,

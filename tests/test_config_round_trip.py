@@ -40,7 +40,10 @@ pairs = st.builds(
     lambda low, width, extra: {"kind": "pair_regression", "range": [low, low + width], **extra},
     st.integers(-5, 5),
     st.floats(0.1, 9),
-    some(pair_encoding=st.sampled_from(["jointly", "separately"]), loss_weight=positive),
+    some(
+        pair_encoding=st.sampled_from(["jointly", "both_orders", "separately"]),
+        loss_weight=positive,
+    ),
 )
 tasks = st.builds(
     lambda task, extra: {"train": "/data/t.csv", "dev": "/data/d.csv", **task, **extra},

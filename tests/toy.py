@@ -43,6 +43,7 @@ TASKS = {
         "train": "sts-train.csv",
         "dev": "sts-dev.csv",
         "head": "pooled",
+        "pair_encoding": "both_orders",
     },
 }
 TIMES = {

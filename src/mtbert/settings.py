@@ -205,8 +205,11 @@ class TaskSettings(_Section):
         description="For pairs encoded separately: u, v; u, v, |u-v|, u*v; or one cosine with a "
         "learned scale and offset (needs one output).",
     )
-    pair_encoding: Literal["jointly", "separately"] = Field(
-        "jointly", description="A pair as one sequence with segment ids, or each text alone."
+    pair_encoding: Literal["jointly", "both_orders", "separately"] = Field(
+        "jointly",
+        description="A pair as one sequence with segment ids; the same in both orders, for labels "
+        "that do not depend on the order (training draws one each time, an answer is the mean of "
+        "both); or each text alone.",
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="Dropout before the head's linear layer."
@@ -254,6 +257,11 @@ class TaskSettings(_Section):
     def sequences_per_example(self) -> int:
         """Two for a pair whose texts are encoded separately, else one."""
         return 2 if self.kind.is_pair and self.pair_encoding == "separately" else 1
+
+    @property
+    def in_both_orders(self) -> bool:
+        """Whether an example is a pair that is encoded in either order."""
+        return self.kind.is_pair and self.pair_encoding == "both_orders"
 
     @property
     def text_columns(self) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ PAIRS = [
     ("one " * 20, "two " * 25),
 ]
 
+WORDS = st.lists(st.sampled_from(["one", "two", "unlikely"]), max_size=5).map(" ".join)
+
 
 @pytest.fixture(scope="module")
 def reference(packaged_folder):
@@ -87,6 +89,30 @@ def test_separate_pairs_are_all_first_then_all_second_texts(
     assert found == [(ids, [0] * len(ids)) for ids in expected]
     both = [len(expected[0]) + len(expected[2]), len(expected[1]) + len(expected[3])]
     assert dataset.lengths[[4, 0]].tolist() == both
+
+
+@given(
+    pairs=st.lists(st.tuples(WORDS, WORDS, st.booleans()), min_size=1, max_size=6),
+    data=st.data(),
+)
+def test_a_swapped_pair_is_the_pair_with_its_texts_the_other_way_round(
+    tokenizer, reference, make_task, make_examples, pairs, data
+):
+    task = make_task(kind="pair_regression", pair_encoding="both_orders")
+    dataset = tokenize(make_examples([(a, b) for a, b, _ in pairs]), task, tokenizer, 512)
+    indices = data.draw(st.permutations(range(len(pairs))))
+    swapped = np.array([pairs[i][2] for i in indices])
+    found = dataset.inputs(indices, swapped)
+    reference.no_truncation()
+    reference.no_padding()
+    expected = [
+        reference.encode(*((b, a) if swap else (a, b)))
+        for a, b, swap in (pairs[i] for i in indices)
+    ]
+    assert unpack(found) == [(e.ids, e.type_ids) for e in expected]
+    assert everything(dataset) == everything(  # nothing of the set itself is changed
+        tokenize(make_examples([(a, b) for a, b, _ in pairs]), task, tokenizer, 512)
+    )
 
 
 @pytest.mark.parametrize("max_length", [4, 5, 16, 31, 32, 33, 512])
@@ -188,6 +214,7 @@ def test_features_are_picked_by_index_with_their_labels(tokenizer, make_task):
     dataset = FeatureSet(features, tokenized)
     assert torch.equal(dataset.inputs([3, 1]), features[[3, 1]])
     assert torch.equal(dataset.inputs(np.array([2])), features[[2]])
+    assert torch.equal(dataset.inputs(np.array([2]), np.array([True])), features[[2]])
     assert dataset.label_tensor([3, 2]).tolist() == [1.0, 0.0]
     assert dataset.lengths.tolist() == [2, 3, 4, 5]
     assert len(dataset) == 4

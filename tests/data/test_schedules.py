@@ -1,5 +1,6 @@
 import random
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,6 +132,40 @@ def test_method_1_uses_each_example_of_each_task_at_most_once_and_all_without_a_
         assert len(indices) == len(set(indices))
         if sizes.cap is None:
             assert len(indices) == count
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@given(sizes=any_sizes(), epoch=st.integers(0, 3), seed=st.integers(0, 99), data=st.data())
+def test_pairs_in_both_orders_are_drawn_beside_the_plan_and_change_nothing_else(
+    strategy, sizes, epoch, seed, data
+):
+    chosen = frozenset(data.draw(st.sets(st.sampled_from(sorted(sizes.examples)))))
+    both = replace(sizes, both_orders=chosen)
+    assert plan(strategy, both, epoch, seed) == plan(strategy, sizes, epoch, seed)
+    again = list(plan_epoch(strategy, both, epoch, seed))
+    for step, other in zip(plan_epoch(strategy, both, epoch, seed), again, strict=True):
+        for task, batch in step.items():
+            if task in chosen:
+                assert batch.swapped.shape == batch.indices.shape
+                assert np.array_equal(batch.swapped, other[task].swapped)
+            else:
+                assert batch.swapped is None
+
+
+def test_half_of_the_pairs_are_swapped_and_others_each_epoch():
+    sizes = replace(sizes_of(batch=40, a=4000, b=4000), both_orders=frozenset({"a", "b"}))
+
+    def orders(task, epoch, seed=1):
+        """Whether each example of a task is swapped, by its index."""
+        steps = [step[task] for step in plan_epoch("method3", sizes, epoch, seed)]
+        pairs = ((i, s) for b in steps for i, s in zip(b.indices, b.swapped, strict=True))
+        return np.array([swapped for _, swapped in sorted(pairs)])
+
+    draws = [orders("a", 0), orders("a", 1), orders("b", 0), orders("a", 0, seed=2)]
+    for i, one in enumerate(draws):
+        assert abs(one.mean() - 0.5) < 0.04  # five standard deviations of 4000 coins
+        for other in draws[:i]:
+            assert abs((one == other).mean() - 0.5) < 0.04
 
 
 @given(any_sizes(same_batch=True))

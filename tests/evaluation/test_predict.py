@@ -93,7 +93,12 @@ def test_a_prediction_as_json_leaves_out_what_it_has_not():
 
 @pytest.fixture
 def network(toy):
-    tasks = {"one": task_of(), "pair": task_of(kind="pair_regression", pair_encoding="separately")}
+    tasks = {
+        "one": task_of(),
+        "pair": task_of(kind="pair_regression", pair_encoding="separately"),
+        "both": task_of(kind="pair_regression", pair_encoding="both_orders", head="mean"),
+        "joint": task_of(kind="pair_regression", head="mean"),
+    }
     network = MultitaskNetwork(Encoder.from_pretrained(str(toy.encoder)), tasks)
     for head in network.heads.values():
         head.initialise(torch.Generator().manual_seed(2), std=1.0)
@@ -115,12 +120,12 @@ def examples_of(count, texts=1):
     ]
 
 
-@pytest.mark.parametrize("task", ["one", "pair"])
+@pytest.mark.parametrize("task", ["one", "pair", "both"])
 @pytest.mark.parametrize("budget", [1, 20, 8192])
 def test_outputs_stand_in_the_order_of_the_input_whatever_the_batches(
     network, tokenizer, monkeypatch, task, budget
 ):
-    examples = examples_of(13, texts=1 + (task == "pair"))
+    examples = examples_of(13, texts=1 + (task != "one"))
     whole = tokenize(examples, network.tasks[task], tokenizer, 16)
     batches = predict.token_budget_batches(whole.lengths, budget)
     monkeypatch.setattr(predict, "token_budget_batches", lambda lengths, budget: batches)
@@ -132,9 +137,24 @@ def test_outputs_stand_in_the_order_of_the_input_whatever_the_batches(
         np.testing.assert_allclose(row, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("task", ["one", "pair"])
+def test_a_pair_in_both_orders_has_the_mean_of_the_answers_for_each(network, tokenizer):
+    network.heads["joint"].load_state_dict(network.heads["both"].state_dict())
+    examples = examples_of(9, texts=2)
+    swapped = [Example(e.id, e.texts[::-1], None, e.line) for e in examples]
+
+    def outputs(task, given):
+        return compute_outputs(network, task, tokenize(given, network.tasks[task], tokenizer, 16))
+
+    one, other = outputs("joint", examples), outputs("joint", swapped)
+    assert np.abs(one - other).max() > 1e-3  # else nothing would be tested
+    expected = (one + other) / 2
+    np.testing.assert_allclose(outputs("both", examples), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs("both", swapped), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("task", ["one", "pair", "both"])
 def test_features_computed_once_give_the_same_outputs(network, tokenizer, task):
-    examples = examples_of(7, texts=1 + (task == "pair"))
+    examples = examples_of(7, texts=1 + (task != "one"))
     tokenized = tokenize(examples, network.tasks[task], tokenizer, 16)
     features = compute_features(network, task, tokenized)
     assert features.features.shape == (7, 1 + (task == "pair"), 16)

@@ -15,6 +15,7 @@ from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.experiments import run as module
 from mtbert.experiments.run import plan
+from mtbert.service.multitask_model import MultitaskModel
 from mtbert.service.runs import evaluate_run
 
 
@@ -91,6 +92,22 @@ def test_every_kind_of_setting_runs_in_one_run(toy, tmp_path):
     assert names == {f"{name}-dev.jsonl" for name in expected}
     found = evaluate_run(tmp_path / "run", "dev")
     assert found["dev"]["film"] == pytest.approx(summary["dev"]["film"])
+
+
+@pytest.mark.parametrize("mode", ["finetune", "frozen"])
+def test_pairs_in_both_orders_are_trained_and_answered_in_both(toy, tmp_path, mode):
+    losses, answers = {}, {}
+    for encoding in ("both_orders", "jointly"):
+        tasks = toy.tree("sts")["tasks"]
+        tasks["sts"]["pair_encoding"] = encoding
+        toy.train(tmp_path / encoding, tasks=tasks, encoder={"mode": mode})
+        model = MultitaskModel.from_pretrained(str(tmp_path / encoding))
+        pairs = [("good film", "bad bad moon"), ("the cat", "a film a film")]
+        one, other = (model.predict("sts", p) for p in (pairs, [pair[::-1] for pair in pairs]))
+        answers[encoding] = max(abs(a.value - b.value) for a, b in zip(one, other, strict=True))
+        losses[encoding] = records(tmp_path / encoding)[0]["loss"]["sts"]
+    assert answers["both_orders"] < 1e-5 < 1e-4 < answers["jointly"]
+    assert losses["both_orders"] != losses["jointly"]
 
 
 def test_the_plan_writes_nothing(toy, tmp_path, monkeypatch):

@@ -36,7 +36,9 @@ def fixture(request, tmp_path):
 def go_on(folder):
     toy = object.__new__(Toy)
     toy.folder, toy.encoder = folder, folder / "encoder"
-    settings = toy.settings("sst", "sts", training=TRAINING, threads=1)
+    tasks = toy.tree("sst", "sts")["tasks"]
+    tasks["sts"]["pair_encoding"] = "jointly"
+    settings = toy.settings(tasks=tasks, training=TRAINING, threads=1)
     return run.train(settings, folder / "stopped", resume=True)
 
 

@@ -26,14 +26,17 @@ TASKS = {
 }
 STEP = {
     "sst": TaskBatch(np.array([6, 0, 3, 2, 5, 1, 4])),
-    "para": TaskBatch(np.array([1, 7, 4]), loss_factor=2.0),
+    "para": TaskBatch(np.array([1, 7, 4]), 2.0, swapped=np.array([True, False, True])),
     "sts": TaskBatch(np.array([0, 9, 8, 2, 5]), loss_factor=0.25),
 }
 WEIGHTS = {"sst": torch.tensor([0.2, 1.7, 1.1], dtype=torch.float64), "para": None, "sts": None}
 
 
 class Examples:
-    """Ten random examples, each of one or two sequences, with labels in float64."""
+    """Ten random examples, each of one or two sequences, with labels in float64.
+
+    Swapped ones are reversed.
+    """
 
     def __init__(self, sides, labels, seed):
         generator = Generator().manual_seed(seed)
@@ -47,8 +50,10 @@ class Examples:
     def __len__(self):
         return 10
 
-    def inputs(self, indices):
-        rows = [side[i] for side in self.sides for i in indices]
+    def inputs(self, indices, swapped=None):
+        swapped = np.zeros(len(indices), bool) if swapped is None else swapped
+        chosen = list(zip(indices, swapped, strict=True))
+        rows = [side[i].flip(0) if flip else side[i] for side in self.sides for i, flip in chosen]
         ids = torch.cat(rows)
         return TokenBatch(ids, torch.zeros_like(ids), tuple(len(row) for row in rows))
 
@@ -59,7 +64,7 @@ class Examples:
 class Features(Examples):
     """The same, encoded before."""
 
-    def inputs(self, indices):
+    def inputs(self, indices, swapped=None):
         generator = Generator().manual_seed(0)
         features = torch.randn(10, len(self.sides), 16, generator=generator, dtype=torch.float64)
         return features[indices]
@@ -100,7 +105,7 @@ def mean_losses(network):
     sources = make_sources()
     outputs, labels = {}, {}
     for name, batch in STEP.items():
-        outputs[name] = network(name, sources[name].inputs(batch.indices))
+        outputs[name] = network(name, sources[name].inputs(batch.indices, batch.swapped))
         labels[name] = sources[name].label_tensor(batch.indices)
     return {
         "sst": functional.cross_entropy(

@@ -14,7 +14,7 @@ import gradient_cases
 import pytest
 import ranks
 import torch
-from gradient_cases import CASES, STEPS
+from gradient_cases import CASES
 from ranks import Ranks
 from safetensors.torch import load_file
 from torch import Generator
@@ -72,16 +72,16 @@ def by_hand(step):
     sources = gradient_cases.sources(torch.float64)
     names, parameters = zip(*network.named_parameters(), strict=True)
     rows, heads = [], {}
-    for task, (chosen, factor) in STEPS[step].items():
-        outputs = network(task, sources[task].inputs(chosen))
-        labels = sources[task].label_tensor(chosen)
+    for task, batch in gradient_cases.batches(step).items():
+        outputs = network(task, sources[task].inputs(batch.indices, batch.swapped))
+        labels = sources[task].label_tensor(batch.indices)
         weights = gradient_cases.class_weights(torch.float64)[task]
         loss = {
             "sst": lambda: functional.cross_entropy(outputs, labels.long(), weight=weights),  # noqa: B023
             "para": lambda: functional.binary_cross_entropy_with_logits(outputs[:, 0], labels),  # noqa: B023
             "sts": lambda: ((outputs[:, 0] - labels) ** 2).mean(),  # noqa: B023
         }[task]()
-        loss = loss * factor * gradient_cases.TASKS[task].loss_weight
+        loss = loss * batch.loss_factor * gradient_cases.TASKS[task].loss_weight
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
         row = dict(zip(names, found, strict=True))
         heads |= {n: g for n, g in row.items() if n.startswith(f"heads.{task}.")}

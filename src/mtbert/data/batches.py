@@ -62,13 +62,25 @@ class TokenizedSet:
         total: NDArray[np.int64] = np.sum([side.lengths for side in self.sequences], axis=0)
         return total
 
-    def inputs(self, indices: Sequence[int] | NDArray[np.int64]) -> TokenBatch:
-        """The sequences of some examples, packed in that order, one side after the other."""
+    def inputs(
+        self,
+        indices: Sequence[int] | NDArray[np.int64],
+        swapped: NDArray[np.bool_] | None = None,
+    ) -> TokenBatch:
+        """The sequences of some examples, packed in that order, one side after the other.
+
+        Args:
+            indices: of the examples, `[chosen]`.
+            swapped: `[chosen]`, which of them begin with their second text; None: none of them.
+                Pairs encoded jointly only.
+        """
         chosen = np.asarray(indices, dtype=np.int64)
         rows = Ragged.join([side.take(chosen) for side in self.sequences])
         segments = np.zeros(len(rows.values), dtype=np.int64)
         if len(self.sequences) == 1:
             first = self.first_lengths[chosen]
+            if swapped is not None:
+                rows, first = _swap(rows, first, swapped)
             segments[spans(rows.offsets[:-1] + first, rows.lengths - first)] = 1
         return TokenBatch(
             torch.from_numpy(rows.values.astype(np.int64)),
@@ -98,13 +110,29 @@ class FeatureSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def inputs(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
-        """`[chosen, sides, W]`."""
+    def inputs(
+        self,
+        indices: Sequence[int] | NDArray[np.int64],
+        swapped: NDArray[np.bool_] | None = None,
+    ) -> Tensor:
+        """`[chosen, sides, W]`; features of pairs in both orders are the mean of both already."""
         return self.features.index_select(0, torch.as_tensor(indices, dtype=torch.int64))
 
     def label_tensor(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """`[chosen]`, float32: class numbers or regression values."""
         return _labels(self.labels, indices)
+
+
+def _swap(
+    rows: Ragged, first: NDArray[np.int64], swapped: NDArray[np.bool_]
+) -> tuple[Ragged, NDArray[np.int64]]:
+    """[CLS] a [SEP] b [SEP] → [CLS] b [SEP] a [SEP] in some rows; tokens before segment 1 anew."""
+    second = rows.lengths - first
+    begin, a, b = rows.offsets[:-1][swapped] + 1, first[swapped] - 1, second[swapped]
+    values = rows.values.copy()
+    values[spans(begin, b)] = rows.values[spans(begin + a, b)]
+    values[spans(begin + b, a)] = rows.values[spans(begin, a)]
+    return Ragged(values, rows.offsets), np.where(swapped, second + 1, first)
 
 
 def _labels(labels: NDArray[np.float64], indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
@@ -124,7 +152,7 @@ def tokenize(
         for side in range(2 if task.kind.is_pair else 1)
     ]
     labels = np.array([np.nan if e.label is None else e.label for e in examples], np.float64)
-    if task.kind.is_pair and task.pair_encoding == "jointly":
+    if task.kind.is_pair and task.sequences_per_example == 1:
         room = max_length - 3
         cuts = longest_first(sides[0].lengths, sides[1].lengths, room)
         joined = _sequences(sides, cuts, tokenizer)

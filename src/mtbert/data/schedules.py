@@ -1,8 +1,8 @@
 """Which examples each step of an epoch trains on, for data sets of different sizes.
 
 A strategy is a pure function from the sizes of the data sets to the plan of one epoch. Order is a
-function of seed, task, epoch and round alone, so a run can be continued from any step. Source:
-the paper, section 3.5, Methods 1 to 3 and equation 2.
+function of seed, task, epoch and round (of pairs: and step) alone, so a run can be continued from
+any step. Source: the paper, section 3.5, Methods 1 to 3 and equation 2.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,17 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class TaskBatch:
-    """One task's part of a step: which examples, and a factor of its loss."""
+    """One task's part of a step.
+
+    Attributes:
+        indices: `[batch]`, which examples.
+        loss_factor: of the task's loss.
+        swapped: `[batch]`, which pairs begin with their second text; None: none of them.
+    """
 
     indices: Indices
     loss_factor: float = 1.0
+    swapped: NDArray[np.bool_] | None = None
 
 
 Step = dict[str, TaskBatch]
@@ -41,12 +48,14 @@ class Sizes:
         batch: examples of one batch; Method 1 takes the largest data set's and derives the rest.
         lengths: tokens of each example where batches are to be grouped by length, else None.
         cap: at most so many steps an epoch, or None.
+        both_orders: tasks whose pairs are trained on in either order.
     """
 
     examples: Mapping[str, int]
     batch: Mapping[str, int]
     lengths: Mapping[str, NDArray[np.int64]] | None = None
     cap: int | None = None
+    both_orders: frozenset[str] = frozenset()
 
     def batches(self, task: str) -> int:
         """Batches in one round of a task's data, the short last one included."""
@@ -55,7 +64,13 @@ class Sizes:
 
 def plan_epoch(strategy: str, sizes: Sizes, epoch: int, seed: int) -> Iterator[Step]:
     """The steps of one epoch (counted from 0), at most `sizes.cap` of them."""
-    return itertools.islice(SCHEDULES[strategy](sizes, epoch, seed), sizes.cap)
+    steps = itertools.islice(SCHEDULES[strategy](sizes, epoch, seed), sizes.cap)
+    for number, step in enumerate(steps):
+        for task in sizes.both_orders & step.keys():
+            generator = np.random.default_rng(seed_from("swap", seed, task, epoch, number))
+            swapped = generator.random(len(step[task].indices)) < 0.5
+            step[task] = replace(step[task], swapped=swapped)
+        yield step
 
 
 def epoch_length(strategy: str, sizes: Sizes) -> int:

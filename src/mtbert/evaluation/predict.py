@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mtbert.data.batches import FeatureSet, TokenizedSet, token_budget_batches, tokenize
 from mtbert.data.examples import Example
@@ -71,11 +72,10 @@ def compute_outputs(
     Raises:
         OutOfMemory: not even one example at a time fits into `memory`.
     """
-    device = next(network.heads.parameters()).device
     outputs = np.empty((len(examples), network.tasks[task].outputs))
 
     def compute(indices: NDArray[np.int64]) -> None:
-        batch = network(task, examples.inputs(indices).to(device))
+        batch = network(task, _represent(network, task, examples, indices))
         outputs[indices] = batch.to(torch.float64).cpu().numpy()
 
     batches = _in_batches(task, examples, memory or Memory(), compute, processes)
@@ -98,17 +98,39 @@ def compute_features(
     Raises:
         OutOfMemory: not even one example at a time fits into `memory`.
     """
-    device = next(network.heads.parameters()).device
     width = network.encoder.config.hidden_size
     features = torch.empty(len(examples), network.head(task).sides, width)
 
     def compute(indices: NDArray[np.int64]) -> None:
-        vectors = network.represent(task, examples.inputs(indices).to(device)).float()
+        vectors = _represent(network, task, examples, indices).float()
         features[torch.from_numpy(indices)] = vectors.cpu()
 
     batches = _in_batches(task, examples, memory or Memory(), compute, processes)
     processes.fill(features, _rows(batches, processes))
     return FeatureSet(features, examples)
+
+
+def _represent(
+    network: MultitaskNetwork,
+    task: str,
+    examples: TokenizedSet | FeatureSet,
+    indices: NDArray[np.int64],
+) -> Tensor:
+    """What the task's head reads of some examples, `[chosen, sides, W]`, on the head's device.
+
+    Of pairs in both orders it is the mean of both. The head of one sequence is linear, so its
+    output is the mean of both outputs too.
+    """
+    device = next(network.heads.parameters()).device
+    first = examples.inputs(indices).to(device)
+    if isinstance(first, Tensor):
+        return first
+    vectors = network.represent(task, first)
+    if not network.tasks[task].in_both_orders or not isinstance(examples, TokenizedSet):
+        return vectors
+    swapped = examples.inputs(indices, np.ones(len(indices), dtype=np.bool_)).to(device)
+    wide = torch.promote_types(vectors.dtype, torch.float32)
+    return (vectors.to(wide) + network.represent(task, swapped).to(wide)) / 2
 
 
 def _in_batches(

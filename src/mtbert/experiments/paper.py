@@ -33,8 +33,9 @@ FORMS = {"paper": "the paper's form", "ours": "our recipe"}
 FORM_NOTES = {
     "paper": "each sentence of a pair alone, features u and v of the pooled [CLS], squared error "
     "for paraphrase and STS, constant rates",
-    "ours": "the sentences of a pair jointly, heads on the mean over a sequence's tokens, cross "
-    "entropy for paraphrase, rate with warm-up and linear decay, weight decay, clipping",
+    "ours": "the sentences of a pair jointly, in both orders, heads on the mean over a sequence's "
+    "tokens, cross entropy for paraphrase, rate with warm-up and linear decay, weight decay, "
+    "clipping",
 }
 """What the forms are, for reports."""
 

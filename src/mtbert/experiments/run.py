@@ -236,6 +236,7 @@ def _sizes(settings: Settings, train_sets: Mapping[str, TokenizedSet]) -> Sizes:
         {name: settings.tasks[name].batch_size or training.batch_size for name in train_sets},
         {n: p.lengths for n, p in train_sets.items()} if training.group_by_length else None,
         training.steps_per_epoch,
+        frozenset(n for n in train_sets if settings.tasks[n].in_both_orders),
     )
 
 
@@ -304,7 +305,10 @@ def _frozen_phase(prepared: _Prepared, epochs: int, rate: float) -> Phase:
         learning_rate=rate,
         head_learning_rate=rate,
         evaluate=evaluate_features,
-        encoded_tokens=sum(int(part.lengths.sum()) for part in prepared.train.values()),
+        encoded_tokens=sum(
+            int(part.lengths.sum()) * (2 if network.tasks[name].in_both_orders else 1)
+            for name, part in prepared.train.items()
+        ),
         encoding_seconds=seconds,
     )
 

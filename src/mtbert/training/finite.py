@@ -79,9 +79,10 @@ def bad_examples(
     """
     device = next(network.heads.parameters()).device
     finite = []
-    for indices in np.array_split(batch.indices, min(parts, len(batch.indices))):
-        labels = source.label_tensor(indices).to(device)
-        outputs = network(task, source.inputs(indices).to(device), None)
+    for part in np.array_split(np.arange(len(batch.indices)), min(parts, len(batch.indices))):
+        labels = source.label_tensor(batch.indices[part]).to(device)
+        order = None if batch.swapped is None else batch.swapped[part]
+        outputs = network(task, source.inputs(batch.indices[part], order).to(device), None)
         finite.append(torch.isfinite(example_losses(network.tasks[task], outputs, labels)))
     bad = batch.indices[(~torch.cat(finite)).cpu().numpy()]
     return [int(row) for row in (bad if len(bad) else batch.indices)]

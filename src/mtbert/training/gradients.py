@@ -22,7 +22,7 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mtbert.batch import TokenBatch
-from mtbert.data.schedules import Step
+from mtbert.data.schedules import Step, TaskBatch
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.surgery import pcgrad_weights
 from mtbert.training.losses import example_losses, example_weights
@@ -56,7 +56,9 @@ class ExampleSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def inputs(self, indices: NDArray[np.int64]) -> TokenBatch | Tensor: ...
+    def inputs(
+        self, indices: NDArray[np.int64], swapped: NDArray[np.bool_] | None = None
+    ) -> TokenBatch | Tensor: ...
 
     def label_tensor(self, indices: NDArray[np.int64]) -> Tensor: ...
 
@@ -141,7 +143,7 @@ def compute_gradients(
         losses[task] = _backward(
             network,
             task,
-            batch.indices,
+            batch,
             sources[task],
             class_weights[task],
             factor,
@@ -235,7 +237,7 @@ def total_norm(parameters: Iterable[Parameter]) -> Tensor:
 def _backward(
     network: MultitaskNetwork,
     task: str,
-    indices: NDArray[np.int64],
+    batch: TaskBatch,
     source: ExampleSource,
     class_weights: Tensor | None,
     factor: float,
@@ -249,16 +251,19 @@ def _backward(
         The share's part of the batch's unweighted mean loss.
     """
     device, dtype = _home(network)
-    labels = source.label_tensor(indices).to(device, non_blocking=True)
+    labels = source.label_tensor(batch.indices).to(device, non_blocking=True)
     weights = example_weights(labels, class_weights)
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
     # The weights are those of the whole batch, so the sum over all shares is its mean.
-    indices, labels, weights = (processes.share(rows) for rows in (indices, labels, weights))
+    labels, weights = processes.share(labels), processes.share(weights)
+    indices = processes.share(batch.indices)
+    swapped = None if batch.swapped is None else processes.share(batch.swapped)
     mean_loss = torch.zeros((), device=device, dtype=dtype)
     if not len(indices):
         return mean_loss
     for part in np.array_split(np.arange(len(indices)), min(accumulate, len(indices))):
-        outputs = network(task, source.inputs(indices[part]).to(device), dropout)
+        order = None if swapped is None else swapped[part]
+        outputs = network(task, source.inputs(indices[part], order).to(device), dropout)
         chosen = slice(int(part[0]), int(part[-1]) + 1)
         losses = example_losses(network.tasks[task], outputs, labels[chosen])
         loss = (losses * weights[chosen]).sum()
