@@ -4,6 +4,8 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 os.environ["MTBERT_CACHE"] = "off"  # what a test reads is what it tests
+# Two threads cost toy models more than they save, and far more where a core is busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch

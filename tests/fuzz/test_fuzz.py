@@ -50,7 +50,7 @@ def test_much_odd_input_is_read_or_refused(world, name, record_property):
     fuzz(name, strategy, lambda value: attempt(world, value), count)
     assert TRIED[name] >= count
     record_property("fuzzed inputs", TRIED[name])
-    assert REFUSED[name] > 0
+    assert (REFUSED[name] > 0) == (name != "texts")  # any text has an answer
 
 
 @pytest.mark.long
