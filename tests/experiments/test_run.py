@@ -15,6 +15,7 @@ from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.experiments import run as module
 from mtbert.experiments.run import plan
+from mtbert.model.pretrained import load_encoder
 from mtbert.service.multitask_model import MultitaskModel
 from mtbert.service.runs import evaluate_run
 
@@ -48,7 +49,7 @@ def test_transformers_reads_the_model_without_a_missing_weight(finished):
         warnings.simplefilter("ignore")
         theirs, info = AutoModel.from_pretrained(finished / "model", output_loading_info=True)
     assert not any(info.values())
-    ours = module.load_encoder(str(finished / "model"))
+    ours = load_encoder(str(finished / "model"))
     ids = torch.tensor([[2, 5, 7, 9, 3]])
     with torch.no_grad():
         for a, b in zip(theirs.eval()(ids)[:2], ours(ids), strict=True):

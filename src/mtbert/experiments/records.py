@@ -7,10 +7,8 @@ own.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,17 +21,23 @@ from mtbert import atomic
 from mtbert.config import load_config
 from mtbert.errors import UserError, shown
 from mtbert.experiments.model_card import shown_encoder
+from mtbert.experiments.rows import (
+    LARGEST,
+    Rows,
+    StoredRows,
+    read_rows,
+    store_rows,
+    stored_rows,
+)
 from mtbert.reading import read_json, read_lines, why_invalid
 from mtbert.settings import Settings
 from mtbert.training.run_folder import read_summary
 
-__all__ = ["Record", "Rows", "read_record", "read_stored", "store", "stored_seconds"]
+__all__ = ["Record", "read_record", "read_stored", "store", "stored_seconds"]
 
 Array = NDArray[np.float64]
 
 FORMAT = 1
-_LARGEST = 32 << 20
-"""Bytes of a record or its labels; one of a run of a thousand epochs takes less."""
 
 _Scores = Annotated[
     dict[str, Annotated[dict[str, float | None], Field(min_length=1)]], Field(min_length=1)
@@ -81,14 +85,6 @@ class _Gradients(_Checked):
     surgery_weights: dict[str, float | None] | None = None
 
 
-class _Answers(_Checked):
-    """A task's dev rows: the digest of their labels, predictions as text of base 64."""
-
-    labels: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
-    predicted: str
-    probability: str | None = None
-
-
 class _Stored(_Checked):
     """A record as its JSON has it."""
 
@@ -100,29 +96,7 @@ class _Stored(_Checked):
 
 
 class _StoredRows(_Checked):
-    rows: dict[str, _Answers]
-
-
-class _Labels(_Checked):
-    labels: Annotated[list[float], Field(min_length=1)]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Answers on a task's dev set.
-
-    Attributes:
-        digest: of ids and labels in order; equal digests can be paired.
-        gold: `[rows]`, class numbers or values.
-        predicted: `[rows]`, the same; values to a thousandth.
-        probability: `[rows]`, of the second of two classes, to 1/255 (for `mse` the output, held
-            within 0 and 1); None for other tasks.
-    """
-
-    digest: str
-    gold: Array
-    predicted: Array
-    probability: Array | None
+    rows: dict[str, StoredRows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,7 +168,7 @@ def read_record(path: Path, name: str | None = None) -> Record:
         "gradients": [line for line in kept if line.get("gradient_cosine")],
     }
     rows = {
-        task: _read_rows(path / "predictions" / f"{task}-dev.jsonl", settings, task)
+        task: read_rows(path / "predictions" / f"{task}-dev.jsonl", settings, task)
         for task in summary["dev"]
     }
     return _record(content, rows, path)
@@ -202,14 +176,6 @@ def read_record(path: Path, name: str | None = None) -> Record:
 
 def store(record: Record, folder: Path) -> Path:
     """Write a record as `NAME.json`, and its labels as `labels-DIGEST.json` beside it."""
-    rows = {}
-    for task, found in record.rows.items():
-        labels = folder / f"labels-{found.digest}.json"
-        if not labels.is_file():
-            atomic.write_text(labels, json.dumps({"labels": _plain(found.gold)}) + "\n")
-        rows[task] = {"labels": found.digest, "predicted": _encode(found.predicted, 1000, "<i2")}
-        if found.probability is not None:
-            rows[task]["probability"] = _encode(found.probability, 255, "u1")
     content = {
         "format": FORMAT,
         "name": record.name,
@@ -217,7 +183,7 @@ def store(record: Record, folder: Path) -> Path:
         "summary": record.summary,
         "curve": record.curve,
         "gradients": record.gradients,
-        "rows": rows,
+        "rows": {task: store_rows(found, folder) for task, found in record.rows.items()},
     }
     path = folder / f"{record.name}.json"
     parts = [
@@ -235,7 +201,7 @@ def stored_seconds(path: Path) -> float:
         UserError: it is damaged.
     """
     try:
-        return _Summary.model_validate(read_json(path, _LARGEST).get("summary")).seconds
+        return _Summary.model_validate(read_json(path, LARGEST).get("summary")).seconds
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file") from None
     except ValidationError as error:
@@ -249,12 +215,12 @@ def read_stored(path: Path) -> Record:
         UserError: it is damaged, or of another format.
     """
     try:
-        content = read_json(path, _LARGEST)
+        content = read_json(path, LARGEST)
         if content.get("format") != FORMAT:
             found = shown(content.get("format"))
             raise UserError(f"{path}: record of format {found}, this mtbert reads {FORMAT}")
         answers = _StoredRows.model_validate(content).rows
-        return _record(content, {t: _stored_rows(path, a) for t, a in answers.items()}, path)
+        return _record(content, {t: stored_rows(path, a) for t, a in answers.items()}, path)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file") from None
     except ValidationError as error:
@@ -277,62 +243,6 @@ def _record(content: Mapping[str, Any], rows: dict[str, Rows], path: Path) -> Re
         if point["surgery_weights"] is None:
             del point["surgery_weights"]
     return Record(**parts, rows=rows)
-
-
-def _stored_rows(path: Path, found: _Answers) -> Rows:
-    file = path.with_name(f"labels-{found.labels}.json")
-    try:
-        labels = _Labels.model_validate(read_json(file, _LARGEST)).labels
-    except FileNotFoundError:
-        raise UserError(
-            f"{file}: not there. It holds the labels of the dev set, which belong to the data and "
-            "may be kept apart from the results; exporting a run on the same data writes it anew"
-        ) from None
-    try:
-        predicted = _decode(found.predicted, 1000, "<i2")
-        probability = None if found.probability is None else _decode(found.probability, 255, "u1")
-    except ValueError as error:
-        raise UserError(f"{path}: damaged record: {error}") from None
-    for values in (predicted, probability):
-        if values is not None and len(values) != len(labels):
-            raise UserError(f"{path}: damaged record: {len(values)} rows, {len(labels)} labels")
-    return Rows(found.labels, np.array(labels, np.float64), predicted, probability)
-
-
-def _read_rows(path: Path, settings: Settings, task: str) -> Rows:
-    answers = list(read_lines(path))
-    try:
-        names = settings.tasks[task].class_names
-        told = [_probability(answer, names) for answer in answers] if len(names) == 2 else None
-        text = "\n".join(f"{answer['id']}\t{answer['gold']}" for answer in answers)
-        gold, predicted = (
-            np.array([answer[key] for answer in answers], np.float64)
-            for key in ("gold", "prediction")
-        )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise UserError(f"{path}: damaged predictions: {error!r}") from None
-    if not len(gold):
-        raise UserError(f"{path}: damaged predictions: no row")
-    return Rows(
-        hashlib.sha256(text.encode()).hexdigest()[:12],
-        gold,
-        np.rint(1000 * _known(predicted)) / 1000,
-        None
-        if told is None
-        else np.rint(255 * np.clip(_known(np.array(told, np.float64)), 0, 1)) / 255,
-    )
-
-
-def _probability(answer: Mapping[str, Any], names: Sequence[str]) -> float:
-    """Of the second of two classes; the output itself where there is one output (`mse`)."""
-    if "probabilities" in answer:
-        return float(answer["probabilities"][names[1]])
-    return float(answer["score"])
-
-
-def _known(values: Array) -> Array:
-    """Zeros in the place of what is no number; the score of such a run is undefined anyway."""
-    return np.nan_to_num(values, posinf=0.0, neginf=0.0)
 
 
 def _flat_settings(settings: Settings) -> dict[str, Any]:
@@ -372,17 +282,3 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
     return value
-
-
-def _plain(values: Array) -> list[int | float]:
-    return [int(v) if v.is_integer() else v for v in values.tolist()]
-
-
-def _encode(values: Array, scale: float, kind: str) -> str:
-    limits = np.iinfo(np.dtype(kind))
-    whole = np.clip(np.rint(values * scale), limits.min, limits.max).astype(kind)
-    return base64.b64encode(whole.tobytes()).decode("ascii")
-
-
-def _decode(text: str, scale: float, kind: str) -> Array:
-    return np.frombuffer(base64.b64decode(text, validate=True), kind).astype(np.float64) / scale
