@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mtbert import atomic
@@ -34,8 +32,6 @@ from mtbert.settings import Settings
 from mtbert.training.run_folder import read_summary
 
 __all__ = ["Record", "read_record", "read_stored", "store", "stored_seconds"]
-
-Array = NDArray[np.float64]
 
 FORMAT = 1
 
