@@ -132,12 +132,12 @@ class Watch:
         """From here on everything is seen."""
         from mtbert.experiments import run
         from mtbert.model import pretrained
-        from mtbert.training import checkpoint, loop, run_folder
+        from mtbert.training import checkpoint, computation, loop, run_folder
 
         for module in (checkpoint, pretrained):
             module.save_file = self.torn(module.save_file)
         os.fsync = self.before(os.fsync, lambda handle: f"fsync {self.below(handle)}")
-        loop.compute_gradients = self.before(loop.compute_gradients, "backward pass")
+        computation.compute_gradients = self.before(computation.compute_gradients, "backward pass")
         loop.AdamW.step = self.before(loop.AdamW.step, "update")
         run.evaluate = self.before(run.evaluate, "evaluation")
         start_metrics = run_folder.RunFolder.start_metrics

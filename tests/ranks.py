@@ -165,15 +165,15 @@ def sleepy(rank):
     """One process is slow, now here, now there."""
     import random
 
-    from mtbert.training import loop
+    from mtbert.training import computation
 
-    compute, source = loop.compute_gradients, random.Random(rank)
+    compute, source = computation.compute_gradients, random.Random(rank)
 
     def slow(*args, **kwargs):
         time.sleep(source.random() / 20 if rank == 1 else 0)
         return compute(*args, **kwargs)
 
-    loop.compute_gradients = slow
+    computation.compute_gradients = slow
 
 
 def drift(rank):

@@ -12,10 +12,11 @@ from mtbert.data.schedules import TaskBatch
 from mtbert.evaluation import evaluate as evaluation
 from mtbert.evaluation.evaluate import Evaluation
 from mtbert.experiments.run import Interrupted
-from mtbert.training import finite, gradients, loop
+from mtbert.training import computation, finite, gradients, loop
+from mtbert.training.computation import NonFiniteLoss
 from mtbert.training.finite import Computed, explodes, finite_part
 from mtbert.training.gradients import StepGradients
-from mtbert.training.loop import NonFiniteLoss, Trainer
+from mtbert.training.loop import Trainer
 from mtbert.training.optimizer import AdamW
 
 STEP = {task: TaskBatch([i]) for i, task in enumerate("abc")}
@@ -218,7 +219,7 @@ def test_a_loss_explodes_when_it_is_ten_times_its_first_ones():
 def test_a_task_whose_loss_explodes_is_said_once_and_stands_in_the_summary(
     toy, tmp_path, caplog, monkeypatch
 ):
-    compute = loop.compute_gradients
+    compute = computation.compute_gradients
     steps = iter(range(1, 99))
 
     def exploding(*args, **kwargs):
@@ -227,7 +228,7 @@ def test_a_task_whose_loss_explodes_is_said_once_and_stands_in_the_summary(
             found.losses["sts"].mul_(1000)
         return found
 
-    monkeypatch.setattr(loop, "compute_gradients", exploding)
+    monkeypatch.setattr(computation, "compute_gradients", exploding)
     with caplog.at_level(logging.WARNING):
         summary = toy.train(tmp_path / "run")
     assert summary["exploded"] == {"sts": 4}

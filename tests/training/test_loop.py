@@ -12,8 +12,9 @@ from toy import model_bytes, records
 from mtbert.evaluation.evaluate import Evaluation
 from mtbert.model.encoder import Encoder
 from mtbert.service.multitask_model import MultitaskModel
-from mtbert.training import loop
-from mtbert.training.loop import NonFiniteLoss, Trainer
+from mtbert.training import computation
+from mtbert.training.computation import NonFiniteLoss
+from mtbert.training.loop import Trainer
 from mtbert.training.optimizer import AdamW
 
 
@@ -156,7 +157,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_weights_change(toy, tmp_
 def test_a_gradient_that_is_not_finite_stops_the_run_before_weights_change(
     toy, tmp_path, spy, monkeypatch, clip
 ):
-    compute_gradients = loop.compute_gradients
+    compute_gradients = computation.compute_gradients
 
     def broken(network, *args, **kwargs):
         found = compute_gradients(network, *args, **kwargs)
@@ -164,7 +165,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_weights_change(
             network.encoder.pooler.bias.grad = torch.full((16,), math.nan)
         return found
 
-    monkeypatch.setattr(loop, "compute_gradients", broken)
+    monkeypatch.setattr(computation, "compute_gradients", broken)
     with pytest.raises(NonFiniteLoss, match="step 3"):
         toy.train(tmp_path / "run", training={"clip": clip})
     assert equal(weights(spy.network), spy.before[2])

@@ -14,13 +14,14 @@ import pytest
 import torch
 from toy import Toy, command_line, model_bytes, results, write_encoder
 
+from mtbert.batch import TokenBatch
 from mtbert.cli import main
 from mtbert.errors import UserError
 from mtbert.evaluation import predict
 from mtbert.experiments.run import Interrupted
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.service.multitask_model import MultitaskModel
-from mtbert.training import gradients, loop, memory
+from mtbert.training import computation, gradients, memory
 from mtbert.training.loop import Trainer
 from mtbert.training.memory import Memory, OutOfMemory, advising, ran_out, size
 from mtbert.training.optimizer import AdamW
@@ -47,9 +48,11 @@ class Short:
         forward = MultitaskNetwork.forward
 
         def short(network, name, inputs, generator=None):
-            count = len(inputs.lengths) if hasattr(inputs, "lengths") else len(inputs)
-            sides = network.tasks[name].sequences_per_example
-            full = self.task in (None, name) and count // sides > self.examples
+            if isinstance(inputs, TokenBatch):
+                count = len(inputs.lengths) // network.tasks[name].sequences_per_example
+            else:
+                count = len(inputs)
+            full = self.task in (None, name) and count > self.examples
             training = generator is not None
             if full and where == ("forward" if training else "evaluation"):
                 self.fail()
@@ -103,7 +106,7 @@ def test_parts_are_doubled_until_they_fit_and_stay(toy, tmp_path, short, error):
 def test_a_step_in_the_middle_is_computed_again_as_a_whole(toy, tmp_path, monkeypatch):
     """Nothing of the attempt that failed is left: not in the gradients, not in the state."""
     training = {"surgery": "pcgrad", "epochs": 1}
-    compute, calls = loop.compute_gradients, []
+    compute, calls = computation.compute_gradients, []
 
     def failing(network, step, *args, **options):
         calls.append(options["accumulate"])
@@ -118,11 +121,11 @@ def test_a_step_in_the_middle_is_computed_again_as_a_whole(toy, tmp_path, monkey
         return compute(network, step, *args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "compute_gradients", failing)
+        patch.setattr(computation, "compute_gradients", failing)
         toy.train(tmp_path / "auto", training={**training, **AUTO})
     assert calls == [1, 1, 2, 2]
     calls.clear()
-    monkeypatch.setattr(loop, "compute_gradients", switching)
+    monkeypatch.setattr(computation, "compute_gradients", switching)
     toy.train(tmp_path / "known", training=training)
     assert model_bytes(tmp_path / "auto") == model_bytes(tmp_path / "known")
 
@@ -181,7 +184,7 @@ def test_auto_gives_the_gradients_of_whole_batches(
     toy, tmp_path, short, monkeypatch, surgery, dtype, tolerance
 ):
     """Class weights, loss factors of method 1, three tasks; without dropout."""
-    start_phase, total_norm, taken = Trainer._start_phase, loop.total_norm, []
+    start_phase, total_norm, taken = Trainer._start_phase, computation.total_norm, []
     tasks = {name: {**task, "dropout": 0} for name, task in toy.tree()["tasks"].items()}
     tasks["sst"] |= {"class_weights": [0.3, 1.7], "loss_weight": 0.5}
     training = {"surgery": surgery, "batching": "method1", "steps_per_epoch": 1, "epochs": 1}
@@ -202,7 +205,7 @@ def test_auto_gives_the_gradients_of_whole_batches(
         return total_norm(parameters)
 
     monkeypatch.setattr(Trainer, "_start_phase", start_in_dtype)
-    monkeypatch.setattr(loop, "total_norm", taking)
+    monkeypatch.setattr(computation, "total_norm", taking)
     toy.train(tmp_path / "whole", training=training, **changes)
     found = short(1, "backward")
     summary = toy.train(tmp_path / "auto", training={**training, **AUTO}, **changes)

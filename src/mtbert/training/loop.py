@@ -19,21 +19,21 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn import Parameter
 
 from mtbert.atomic import finite
-from mtbert.data.schedules import Step, epoch_length, plan_epoch, seed_from
+from mtbert.data.schedules import Step, epoch_length, plan_epoch
 from mtbert.errors import TrainingError
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TrainingSettings
 from mtbert.training import checkpoint as checkpoints
 from mtbert.training.average import WeightAverage
 from mtbert.training.checkpoint import Checkpoint
-from mtbert.training.finite import Computed, bad_examples, explodes, finite_part
-from mtbert.training.gradients import compute_gradients, total_norm
+from mtbert.training.computation import StepComputation
+from mtbert.training.finite import Computed, explodes
 from mtbert.training.interrupt import watch_interruption
-from mtbert.training.memory import SMALLER, Memory, OutOfMemory
+from mtbert.training.memory import Memory
 from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
 from mtbert.training.processes import ALONE, Processes
 from mtbert.training.progress import Progress
@@ -42,14 +42,9 @@ from mtbert.training.state import Phase, Scores, State
 
 _log = logging.getLogger(__name__)
 
-__all__ = ["NonFiniteLoss", "Trainer"]
+__all__ = ["Trainer"]
 
-_SHOWN_IDS = 8
 _ECHO_SECONDS = 5.0
-
-
-class NonFiniteLoss(TrainingError):
-    """A loss or a gradient is NaN or infinite; the weights are those of the step before."""
 
 
 class Trainer:
@@ -172,7 +167,6 @@ class Trainer:
         for parameter in self.network.encoder.parameters():
             parameter.requires_grad_(phase.trains_encoder)
         shared = self.network.shared_parameters() if phase.trains_encoder else {}
-        self._shared = list(shared.values())
         self._learning: dict[str, Parameter] = {**shared, **self.network.head_parameters()}
         self._optimizer = AdamW(
             parameter_groups(
@@ -182,6 +176,18 @@ class Trainer:
                 head_learning_rate=phase.head_learning_rate,
                 weight_decay=self.settings.weight_decay,
             )
+        )
+        self._computation = StepComputation(
+            self.network,
+            phase,
+            self.settings,
+            self.seed,
+            self.state,
+            shared=list(shared.values()),
+            learning=list(self._learning.values()),
+            memory=self._memory,
+            processes=self._processes,
+            record=self._record,
         )
         decay = self.settings.average
         self._average = None if decay is None else WeightAverage(self._learning, decay)
@@ -219,9 +225,7 @@ class Trainer:
         """Per-task gradients, surgery, clipping, update."""
         state, settings = self.state, self.settings
         started, cpu_started = time.perf_counter(), time.process_time()
-        computed, faults = self._compute_step(phase, step)
-        if faults:
-            self._handle(phase, step, faults)
+        computed = self._computation.compute(step, self._epochs_before() + state.epoch + 1)
         factor = rate_factor(settings.schedule, settings.warmup, state.phase_step, total)
         factor *= state.rate_factor
         for group in self._optimizer.param_groups:
@@ -230,7 +234,7 @@ class Trainer:
             self._optimizer.step(grad_scale=self._shortening(computed.norm))
             if self._average is not None:
                 self._average.update(state.phase_step + 1)
-        self._optimizer.zero_grad()
+        self._computation.clear()
         state.step, state.phase_step = state.step + 1, state.phase_step + 1
         tokens = sum(
             int(phase.sources[task].lengths[batch.indices].sum()) for task, batch in step.items()
@@ -244,112 +248,6 @@ class Trainer:
         logged = state.step == 1 or state.step % settings.log_every == 0
         if logged or (computed.gradients.gram is not None and settings.surgery == "none"):
             self._log_step(phase, step, computed, factor)
-
-    def _compute_step(self, phase: Phase, step: Step) -> tuple[Computed, dict[str, str]]:
-        """Gradients of what is finite of a step, in as many parts as memory demands."""
-        state, before = self.state, self.state.parts
-        reasons: list[str] = []
-
-        def smaller(reason: str) -> None:
-            self._optimizer.zero_grad()
-            self._split_further(step, reason)
-            reasons.append(reason)
-
-        found = self._memory.fit(
-            lambda: finite_part(step, lambda part: self._compute(phase, part)), smaller
-        )
-        if reasons:
-            _log.warning(
-                "step %d: out of memory: %s; batches are now computed in %d parts instead of %d",
-                state.step + 1, reasons[0], state.parts, before,
-            )  # fmt: skip
-        return found
-
-    def _split_further(self, step: Step, reason: str) -> None:
-        """Twice as many parts, if that is allowed and some part has more than one example.
-
-        Raises:
-            OutOfMemory: it is not; weights are those of the step before.
-        """
-        state = self.state
-        whole = self._parts < max(len(batch.indices) for batch in step.values())
-        if whole and self.settings.accumulate == "auto":
-            state.parts, state.out_of_memory = 2 * state.parts, state.out_of_memory + 1
-            return
-        title, helps, smaller = "out of memory with one example at a time", [], SMALLER
-        if whole:
-            title, smaller = "out of memory", f"a smaller `training.batch_size`, {SMALLER}"
-            alone = self._processes.size == 1
-            parts = "`training.accumulate: auto`" if alone else "a larger `training.accumulate`"
-            helps.append(f"{parts} (the same batches in less memory)")
-        if self._memory.limit is not None:
-            helps.append("a higher `training.memory_limit`")
-        told = f" Go on by --resume with {' or '.join(helps)}." if helps else ""
-        raise OutOfMemory(
-            f"step {state.step + 1}: {title}: {reason}; the weights are those of the step before."
-            f"{told} In a new run {smaller} helps"
-        )
-
-    @property
-    def _parts(self) -> int:
-        """Parts into which a batch is split."""
-        accumulate = self.settings.accumulate
-        return self.state.parts if accumulate == "auto" else accumulate
-
-    def _compute(self, phase: Phase, step: Step) -> Computed:
-        """Fill `.grad` for a step or a part of one."""
-        settings, number = self.settings, self.state.step + 1
-        self._optimizer.zero_grad()
-        gradients = compute_gradients(
-            self.network,
-            step,
-            phase.sources,
-            class_weights=phase.class_weights,
-            shared=self._shared,
-            surgery=settings.surgery,
-            measure=number == 1 or number % settings.gradients_every == 0,
-            accumulate=self._parts,
-            dropout=self._generator("dropout", self._device, *self._own_dropout()),
-            orders=self._generator("surgery", torch.device("cpu")),
-            processes=self._processes,
-        )
-        losses = {task: loss.item() for task, loss in gradients.losses.items()}
-        norm = self._processes.number(total_norm(self._learning.values()).item())
-        return Computed(gradients, losses, norm)
-
-    def _handle(self, phase: Phase, step: Step, faults: Mapping[str, str]) -> None:
-        """What `training.non_finite` says of parts of a step that are not finite."""
-        state, policy = self.state, self.settings.non_finite
-        told = []
-        for task, what in faults.items():
-            rows = bad_examples(self.network, task, step[task], phase.sources[task], self._parts)
-            ids = [phase.ids[task][row] for row in rows]
-            shown = ", ".join(ids[:_SHOWN_IDS]) + (", …" if len(ids) > _SHOWN_IDS else "")
-            told.append(f"task {task}, step {state.step + 1}: {what}; examples {shown}")
-            state.left_out[task] = state.left_out.get(task, 0) + 1
-            self._record(
-                {
-                    "kind": "non_finite",
-                    "epoch": self._epochs_before() + state.epoch + 1,
-                    "step": state.step + 1,
-                    "task": task,
-                    "what": what,
-                    "ids": ids,
-                    "policy": policy,
-                }
-            )
-        message = "; ".join(told)
-        if policy == "stop":
-            raise self._processes.everyone(
-                NonFiniteLoss(
-                    f"{message}; weights are those of the step before. A lower learning rate or a "
-                    "`clip` helps, or `training.non_finite: skip`"
-                )
-            )
-        if policy == "halve":
-            state.rate_factor /= 2
-            message += f"; learning rates are now {state.rate_factor:g} of the configured"
-        _log.warning("left out: %s", message)
 
     def _watch_losses(self, losses: Mapping[str, float]) -> None:
         """Say once of a task that its loss explodes."""
@@ -501,15 +399,6 @@ class Trainer:
         self.run.log(record)
         if self._also_log is not None:
             self._also_log(record)
-
-    def _own_dropout(self) -> list[int]:
-        """What makes dropout another one in each process; alone it is what it always was."""
-        return [] if self._processes.first else [self._processes.rank]
-
-    def _generator(self, purpose: str, device: torch.device, *further: object) -> Generator:
-        generator = Generator(device)
-        generator.manual_seed(seed_from(purpose, self.seed, self.state.step, *further))
-        return generator
 
 
 def _or_lowest(score: float | None) -> float:
