@@ -50,7 +50,7 @@ test-long: $(STAMP) ## Run the long tests and write their result into docs/guara
 lint: $(STAMP) ## Check format, style and types
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
-	$(BIN)/mypy src
+	$(BIN)/mypy
 
 .PHONY: format
 format: $(STAMP) ## Format the code and mend what can be mended

@@ -7,12 +7,14 @@ that `auto` picks. Each lives in a process of its own and they take turns, so a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from tabulate import tabulate
 from torch import Tensor
+from torch.nn import Parameter
 
 from benchmarks import training
 from benchmarks.common import (
@@ -80,22 +82,26 @@ def _whole_last_layer() -> None:
         layout: attention.Layout = args[2]  # type: ignore[assignment]
         return hidden.index_select(0, layout.starts) if first_only else hidden
 
-    Encoder.encode = whole  # type: ignore[method-assign, assignment]
+    Encoder.encode = whole  # type: ignore[method-assign]
 
 
 def _dense_vocabulary_gradient() -> None:
     def dense(encoder: Encoder, dtype: torch.dtype, device: torch.device) -> None:
         encoder.compute_dtype = dtype
 
-    training.fit_encoder = dense
+    training.fit_encoder = dense  # type: ignore[attr-defined]
 
 
 def _plain_optimizer() -> None:
-    AdamW._update = _update_by_passes  # type: ignore[method-assign, assignment]
+    AdamW._update = _update_by_passes  # type: ignore[method-assign]
 
 
 def _update_by_passes(
-    self: AdamW, group: Mapping, step: int, parameters: list, grad_scale: Tensor | None
+    self: AdamW,
+    group: dict[str, Any],
+    step: int,
+    parameters: list[Parameter],
+    grad_scale: Tensor | None,
 ) -> None:
     """The course's update as a chain of torch's multi-tensor operations."""
     beta1, beta2 = group["betas"]
@@ -110,7 +116,8 @@ def _update_by_passes(
     torch._foreach_addcmul_(squares, grads, grads, 1 - beta2)
     scale = torch._foreach_sqrt(squares)
     torch._foreach_add_(scale, group["eps"])
-    torch._foreach_addcdiv_(parameters, means, list(scale), -step_size)
+    weights: list[Tensor] = list(parameters)
+    torch._foreach_addcdiv_(weights, means, list(scale), -step_size)
     for parameter in parameters:
         self._clear(parameter)
 

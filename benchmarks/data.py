@@ -53,7 +53,7 @@ def run(rounds: int, pairs: int = PAIRS) -> Result:
         folder = Path(name)
         write_pairs(folder / "pairs.csv", pairs)
         (folder / "run.yaml").write_text(json.dumps(_tree(folder)))
-        contestants = {
+        contestants: dict[str, Callable[[], Turn]] = {
             "read": partial(_reader, folder / "pairs.csv"),
             "first run": partial(_command, folder, False),
             "second run": partial(_command, folder, True),

@@ -104,7 +104,8 @@ def _ours(folder: Path, precision: str) -> Turn:
     _, source = tokenized("sst", SENTENCES)
 
     def predict() -> NDArray[np.int64]:
-        return compute_outputs(model.network, "sst", source).argmax(axis=1)
+        labels: NDArray[np.int64] = compute_outputs(model.network, "sst", source).argmax(axis=1)
+        return labels
 
     return partial(_timed, predict, folder / f"mtbert {precision}.npy")
 

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from tabulate import tabulate
@@ -100,7 +101,7 @@ def _usual() -> Turn:
     return partial(_usual_turn, source, model)
 
 
-def _usual_turn(source: TokenizedSet, model: nn.Module, number: int) -> dict[str, float]:
+def _usual_turn(source: TokenizedSet, model: Any, number: int) -> dict[str, float]:
     head = nn.Linear(model.config.hidden_size, 5)
     optimizer = torch.optim.AdamW(head.parameters(), 1e-3)
     plan = steps({"sst": source}, number, SAMPLE + 2)

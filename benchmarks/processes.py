@@ -27,7 +27,8 @@ from benchmarks.common import (
 )
 
 ROUNDS = 3
-STEPS = 40
+EXAMPLES = 1_280
+"""Of each run; 40 steps of the smaller batch."""
 BATCHES = (32, 128)
 FORMS = {"1 process, 1 thread": (1, 1), "1 process, 2 threads": (1, 2), "2 processes": (2, 1)}
 """Processes, and the threads of each."""
@@ -54,7 +55,7 @@ def run(rounds: int) -> Result:
     return Result(
         f"One run by several processes, SST, medians of {rounds} rounds",
         tabulate(rows, ["", "real tokens/s", f"times {_FIRST}"], floatfmt=("", ".0f", ".2f")),
-        data_in_use() | {"rounds": rounds, "steps": STEPS},
+        data_in_use() | {"rounds": rounds, "examples": EXAMPLES},
         turns,
         {"medians": middle, "faster": faster},
         [busy_note(turns)],
@@ -62,7 +63,8 @@ def run(rounds: int) -> Result:
 
 
 def _train(batch: int, processes: int, threads: int, number: int) -> dict[str, float]:
-    training = {"epochs": 1, "steps_per_epoch": STEPS, "batch_size": batch, "learning_rate": 5e-5}
+    steps = EXAMPLES // batch
+    training = {"epochs": 1, "steps_per_epoch": steps, "batch_size": batch, "learning_rate": 5e-5}
     tree = configuration("sst", training=training, seed=number + 1, threads=threads)
     torchrun = [] if processes == 1 else [
         "-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--rdzv-backend",

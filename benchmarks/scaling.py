@@ -50,6 +50,7 @@ from mtbert.model.encoder_config import EncoderConfig
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.training.device import compute_dtype, keep_freed_memory
 from mtbert.training.loop import Trainer
+from mtbert.training.origin import Origin
 from mtbert.training.run_folder import RunFolder
 from mtbert.training.state import Phase
 
@@ -187,20 +188,21 @@ def _train(
     seed: int,
 ) -> tuple[float, int]:
     """Seconds a step and tokens in all, of so many steps of the loop."""
-    rate = {"learning_rate": 5e-5, "head_learning_rate": 5e-5}
     settings = _settings(list(sources), count)
     phase = Phase(
         name="all",
         epochs=1,
         sources=sources,
+        ids=dict.fromkeys(sources, ()),
         sizes=Sizes(sizes.examples, sizes.batch, cap=count),
         class_weights=dict.fromkeys(sources),
         trains_encoder=True,
+        learning_rate=5e-5,
+        head_learning_rate=5e-5,
         evaluate=_no_scores,
-        **rate,
     )
     with tempfile.TemporaryDirectory() as folder:
-        run_folder = RunFolder(Path(folder) / "run", settings, resume=False)
+        run_folder = RunFolder(Path(folder) / "run", settings, Origin({}, {}), resume=False)
         trainer = Trainer(network, [phase], settings.training, seed, run_folder)
         trainer.train()
         run_folder.close()
@@ -208,7 +210,7 @@ def _train(
 
 
 def _no_scores(network: MultitaskNetwork) -> Evaluation:
-    return Evaluation({"task0": {"accuracy": 0.0}}, {}, {})
+    return Evaluation({"task0": {"accuracy": 0.0}}, {}, {}, {})
 
 
 def _settings(names: Sequence[str], count: int) -> Any:
@@ -262,7 +264,7 @@ def draw(result: Path, figure: Path) -> None:
 
     stored = json.loads(result.read_text("utf-8"))
     curves, labels = stored["summary"]["curves"], stored["setup"]["labels"]
-    style = {
+    style: Any = {
         "svg.hashsalt": "mtbert", "svg.fonttype": "none", "font.size": 9,
         "axes.spines.top": False, "axes.spines.right": False,
     }  # fmt: skip

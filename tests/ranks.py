@@ -101,6 +101,25 @@ def command(rank, *arguments):
     return main([str(part) for part in arguments])
 
 
+def threads_left(rank):
+    """How many threads of gloo there are once the group is left, though it is still held."""
+    from mtbert.training.processes import join_processes
+
+    def of_gloo():
+        names = [file.read_text("utf-8") for file in Path("/proc/self/task").glob("*/comm")]
+        return sum("gloo" in name for name in names)
+
+    with join_processes() as group:
+        group.number(1.0)
+        group.gather(rank)
+        before = of_gloo()
+    assert before > 0
+    held = group
+    left = of_gloo()
+    assert held is group
+    return left
+
+
 def own_command(rank, commands):
     """`mtbert …`, another one in each process."""
     return command(rank, *commands[rank])

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import gradient_cases
 import pytest
@@ -242,6 +243,12 @@ def test_torchrun_starts_them(toy, tmp_path):
     assert run.stdout.count("run folder: run") == 1
     assert run.stderr.count("epoch 2, step 6") == 1
     assert summary(tmp_path / "run")["processes"] == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks Linux for its threads")
+def test_no_thread_of_a_group_outlives_it(tmp_path):
+    """One that does aborts the process now and then, at its very end."""
+    assert Ranks(2, tmp_path, ranks.threads_left).codes() == [0, 0]
 
 
 def test_a_dry_run_prints_once(toy, tmp_path):

@@ -20,7 +20,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -58,9 +58,13 @@ class ProcessGroup(Processes):
         self.agreed = False
         """Whether all processes are about to end, and know it."""
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        with self._answered("within an hour"):
-            dist.init_process_group(backend, rank=rank, world_size=size, timeout=PATIENCE)
-            self._steps = dist.new_group(timeout=timedelta(seconds=step_seconds))
+        try:
+            with self._answered("within an hour"):
+                dist.init_process_group(backend, rank=rank, world_size=size, timeout=PATIENCE)
+                self._steps = dist.new_group(timeout=timedelta(seconds=step_seconds))
+        except TrainingError:
+            _destroy()
+            raise
         self._step_wait = (
             f"within {step_seconds:g} s (if it is only slow, set MTBERT_STEP_TIMEOUT to more)"
         )
@@ -76,6 +80,15 @@ class ProcessGroup(Processes):
                 f"process {self.rank} of {self.size}: another process has ended, or does not "
                 f"answer {wait}: {reason}; go on from the newest checkpoint with --resume"
             ) from None
+
+    def close(self) -> None:
+        """End the connections and their threads, whoever still holds this object.
+
+        A thread of gloo that is left may drop the last hold on a tensor while the interpreter ends,
+        which aborts the process after all its work is done.
+        """
+        del self._steps
+        _destroy()
 
     # Work that can fail
 
@@ -217,21 +230,24 @@ def join_group(rank: int, size: int, local_rank: int) -> Iterator[ProcessGroup]:
     if rank:
         logging.disable(logging.WARNING)
     try:
-        group = ProcessGroup(rank, size, local_rank, seconds)
-        try:
-            yield group
-            with group.together():
-                pass  # nobody leaves while another still needs it
-        except BaseException as error:
-            _leave(group)
-            if rank and isinstance(error, KeyboardInterrupt):
-                raise ToldElsewhere(_code(error)) from None
-            raise
+        with closing(ProcessGroup(rank, size, local_rank, seconds)) as group:
+            try:
+                yield group
+                with group.together():
+                    pass  # nobody leaves while another still needs it
+            except BaseException as error:
+                _leave(group)
+                if rank and isinstance(error, KeyboardInterrupt):
+                    raise ToldElsewhere(_code(error)) from None
+                raise
     finally:
-        if dist.is_initialized():
-            with suppress(RuntimeError):  # what is wrong has been told
-                dist.destroy_process_group()
         logging.disable(logging.NOTSET)
+
+
+def _destroy() -> None:
+    if dist.is_initialized():
+        with suppress(RuntimeError):  # what is wrong has been told
+            dist.destroy_process_group()
 
 
 def _leave(group: ProcessGroup) -> None:
