@@ -49,17 +49,25 @@ _CPU = torch.device("cpu")
 
 
 class Stopwatch:
-    """Time since it was made, and what share of the processor others took meanwhile."""
+    """Time since it was made, and what share of the processor others took meanwhile.
+
+    What this process's children took counts as its own once they have ended.
+    """
 
     def __init__(self) -> None:
-        self._busy, self._own = _busy_seconds(), time.process_time()
+        self._busy, self._own = _busy_seconds(), _own_seconds()
         self._start = time.perf_counter()
 
     def read(self) -> dict[str, float]:
         """`seconds`, and `others`: 0 on an idle machine, 1 where nothing was left to us."""
         seconds = time.perf_counter() - self._start
-        foreign = _busy_seconds() - self._busy - (time.process_time() - self._own)
+        foreign = _busy_seconds() - self._busy - (_own_seconds() - self._own)
         return {"seconds": seconds, "others": max(0.0, foreign / seconds / (os.cpu_count() or 1))}
+
+
+def _own_seconds() -> float:
+    """Processor seconds of this process and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def _busy_seconds() -> float:
