@@ -62,7 +62,7 @@ class ProcessGroup(Processes):
             with self._answered("within an hour"):
                 dist.init_process_group(backend, rank=rank, world_size=size, timeout=PATIENCE)
                 self._steps = dist.new_group(timeout=timedelta(seconds=step_seconds))
-        except TrainingError:
+        except BaseException:
             _destroy()
             raise
         self._step_wait = (
