@@ -132,8 +132,10 @@ def comparison() -> str:
     ]
     gain = together[1] - together[0]
     rows.append(["overall", *(f"{value:.4f}" for value in together), f"{gain:+.4f}", ""])
-    headers = ["", "three single-task models", "one multitask model", "difference",
-               "in standard errors"]  # fmt: skip
+    counts = [len(found[group]) for group in ("sts", "multitask")]
+    seeds = [f"{n} seed" + ("s" if n > 1 else "") for n in counts]
+    headers = ["", f"three single-task models, {seeds[0]}", f"one multitask model, {seeds[1]}",
+               "difference", "in standard errors"]  # fmt: skip
     return tabulate(rows, headers, "github", disable_numparse=True)
 
 
@@ -168,10 +170,9 @@ def page() -> str:
 Each run had one thread of two cores, two or three runs at a time, other work beside them: `seconds`
 and `tokens/s` are what that left, not what the machine can do; speed is measured in
 [performance.md](performance.md). The processors stand in the JSON files: an Intel Xeon with AMX,
-one without it for the runs in fp32 (by an earlier and slower version of the same mathematics), and
-an AMD EPYC. `tokens/s`
-counts real tokens over the training steps (frozen: over the one encoding and the steps). `overall`
-is the leaderboard's.
+one without it for most runs in fp32 (by an earlier and slower version of the same mathematics), and
+two AMD EPYC, one of them without bf16. `tokens/s` counts real tokens over the training steps
+(frozen: over the one encoding and the steps). `overall` is the leaderboard's.
 
 {long_table()}
 
