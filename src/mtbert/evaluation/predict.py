@@ -122,11 +122,10 @@ def _represent(
     output is the mean of both outputs too.
     """
     device = next(network.heads.parameters()).device
-    first = examples.inputs(indices).to(device)
-    if isinstance(first, Tensor):
-        return first
-    vectors = network.represent(task, first)
-    if not network.tasks[task].in_both_orders or not isinstance(examples, TokenizedSet):
+    if isinstance(examples, FeatureSet):
+        return examples.inputs(indices).to(device)
+    vectors = network.represent(task, examples.inputs(indices).to(device))
+    if not network.tasks[task].in_both_orders:
         return vectors
     swapped = examples.inputs(indices, np.ones(len(indices), dtype=np.bool_)).to(device)
     wide = torch.promote_types(vectors.dtype, torch.float32)
