@@ -61,9 +61,9 @@ def groups() -> dict[str, list[dict[str, Any]]]:
     return {group: found[group] for group in commands() if group in found}
 
 
-def commands() -> dict[str, dict[str, str]]:
-    """Title and command of each group."""
-    result: dict[str, dict[str, str]] = json.loads((RESULTS / "commands.json").read_text("utf-8"))
+def commands() -> dict[str, dict[str, Any]]:
+    """Title and command of each group, and whether the README shows it."""
+    result: dict[str, dict[str, Any]] = json.loads((RESULTS / "commands.json").read_text("utf-8"))
     return result
 
 
@@ -80,10 +80,12 @@ def spread(values: list[float], digits: int = 3) -> str:
     return f"{statistics.mean(values):.{digits}f} ± {statistics.stdev(values):.{digits}f}"
 
 
-def short_table() -> str:
-    """One line a group, for the README."""
+def short_table(*, headlines: bool) -> str:
+    """One line a group: those for the README, or all."""
     rows = []
     for group, summaries in groups().items():
+        if headlines and not commands()[group].get("headline", False):
+            continue
         cells = []
         for task in TASKS:
             values = [s for summary in summaries if (s := main_score(summary, task)) is not None]
@@ -159,7 +161,7 @@ def page() -> str:
         if group in groups()
     )
     return f"""{INTRODUCTION}
-{short_table()}
+{short_table(headlines=False)}
 
 ## One model beside three
 
@@ -193,7 +195,7 @@ def readme() -> str:
     text = README.read_text("utf-8")
     start, end = "<!-- results table -->", "<!-- end of results table -->"
     before, rest = text.split(start)
-    return f"{before}{start}\n{short_table()}\n{end}{rest.split(end)[1]}"
+    return f"{before}{start}\n{short_table(headlines=True)}\n{end}{rest.split(end)[1]}"
 
 
 def main() -> int:
