@@ -1,5 +1,7 @@
 """Runs side by side: which are one group, and what the numbers beside them are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -87,6 +89,32 @@ def test_seeds_that_only_one_has_are_left_out(group):
     )
     other = difference(group("paper-sst", 2), group("paper-sst-frozen", 1), "sst")
     assert other.seeds == 1  # none in common: paired in order
+
+
+def always(record, task, answer):
+    """The same run, had it given all rows one answer."""
+    rows = replace(record.rows[task], predicted=np.full_like(record.rows[task].gold, answer))
+    dev = {**record.summary["dev"], task: {"accuracy": float(np.mean(rows.gold == answer))}}
+    return replace(record, rows={**record.rows, task: rows}, summary={**record.summary, "dev": dev})
+
+
+def test_runs_that_have_learned_nothing_are_not_equal(group):
+    """0 and 0 of a thousand rows is a precise difference only of two runs that answer."""
+    learned = group("paper-sst", 1, 2)
+    floor, other = (
+        Group(name, tuple(always(r, "sst", answer) for r in learned.records))
+        for name, answer in (("a", 3), ("b", 0))
+    )
+    for unlearned in (floor, other):
+        found = difference(unlearned, floor, "sst")
+        assert found.mean == 0.0  # a fifth of the made-up rows each
+        assert not found.is_known
+    assert difference(learned, floor, "sst").is_known
+    assert floor.has_constant("sst")
+    assert not learned.has_constant("sst")
+    half = Group("half", (floor.records[0], learned.records[1]))
+    assert half.has_constant("sst")
+    assert difference(half, floor, "sst").is_known
 
 
 def test_seconds_are_summed_on_each_side(group):

@@ -5,6 +5,7 @@ import io
 import itertools
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from mtbert.experiments import report, runner, study_report
 from mtbert.experiments.grid import cells, load_grid
 from mtbert.experiments.paper import TABLES
 from mtbert.experiments.report import write_report
-from mtbert.experiments.results import load_results
+from mtbert.experiments.results import Results, load_results
 from mtbert.experiments.study_figures import calibration_bins, study_figures
 from mtbert.experiments.study_report import changes_csv, results_csv, sections
 
@@ -103,6 +104,21 @@ def test_what_is_missing_is_marked(part, without_figures):
     scores, changes = section(results, "Table 2").blocks
     assert [r[4] for r in scores.rows if r[0].startswith("Method 3")] == ["missing"] * 3
     assert {r[4] for r in changes.rows} == {"missing"}
+
+
+def test_scores_of_runs_that_have_learned_nothing_are_marked(results, without_figures):
+    name = results.group("batching", "ours", "method3").records[0].name
+    record = results.records[name]
+    rows = replace(record.rows["sst"], predicted=np.full_like(record.rows["sst"].gold, 3))
+    floor = replace(record, rows={**record.rows, "sst": rows})
+    marked = Results(results.places, {**results.records, name: floor})
+    scores, _ = section(marked, "Table 2").blocks
+    cells = {(r[0], r[1]): r[3:] for r in scores.rows}
+    assert cells["Method 3 (finish smallest)", "SST"][1].endswith(" †")
+    others = [c for key, row in cells.items() if key[1] != "SST" for c in row]
+    assert not any("†" in cell for cell in others)
+    assert study_report._CONSTANT in section(marked, "").blocks
+    assert study_report._CONSTANT not in section(results, "").blocks
 
 
 def test_csv_has_a_line_for_each_place_task_and_metric(results):

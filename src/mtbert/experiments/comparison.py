@@ -40,6 +40,10 @@ class Group:
         """Tasks that were evaluated."""
         return tuple(self.records[0].summary["dev"])
 
+    def has_constant(self, task: str) -> bool:
+        """Whether some run that did the task gives all its dev rows the same answer."""
+        return any(r.rows[task].constant for r in self.records if task in r.rows)
+
 
 def score(group: Group, task: str, level: float = 0.95) -> Interval | None:
     """The main metric with its interval; None where it is undefined or did not run."""
@@ -53,7 +57,9 @@ def difference(group: Group, other: Group, task: str, level: float = 0.95) -> In
     """How much higher a group's main metric is than another's, paired over seeds and dev rows.
 
     Seeds that only one of them has are left out, unless they have none in common: then they are
-    paired in order. Rows are left out of the interval where the dev sets are not the same.
+    paired in order. Rows are left out of the interval where the dev sets are not the same. Where
+    every run gives all rows one answer, nothing is known: two runs that have learned nothing are
+    not two runs that do equally well.
 
     Returns:
         None where the task did not run in both, or is undefined.
@@ -66,6 +72,9 @@ def difference(group: Group, other: Group, task: str, level: float = 0.95) -> In
     if not pairs or any(a.metric(task) != b.metric(task) for a, b in pairs):
         return None
     values = [_score(a, task) - _score(b, task) for a, b in pairs]
+    if all(r.rows[task].constant for pair in pairs for r in pair):
+        mean = float(np.mean(values))
+        return Interval(mean, mean, mean, len(values), None, None)
     draws = None
     if len({r.rows[task].digest for pair in pairs for r in pair}) == 1:
         first, second = zip(*pairs, strict=True)

@@ -46,6 +46,11 @@ class Rows:
     predicted: Array
     probability: Array | None
 
+    @property
+    def constant(self) -> bool:
+        """Whether every row has the same answer: nothing has been learned."""
+        return bool((self.predicted == self.predicted[0]).all())
+
 
 class StoredRows(BaseModel):
     """A task's dev rows: the digest of their labels, predictions as text of base 64."""

@@ -33,6 +33,11 @@ _INTERVALS = (
     "difference, paired over seeds (Student's t) and over dev rows (2,000 bootstrap samples); the "
     "two distances are added in squares. With one seed it knows of the dev rows alone."
 )
+_CONSTANT = (
+    "†: one run of these or more gives every dev row the same answer. Its score is the share of "
+    "one class: within its budget it has learned nothing of this task. A difference of two such "
+    "scores has no interval and decides nothing."
+)
 _VERDICTS = (
     "A finding holds where the intervals of all its changes lie on its side, does not hold where "
     "one lies on the other side, and else cannot be told. Where one of several changes is enough "
@@ -108,7 +113,10 @@ def _introduction(results: Results) -> list[str | Bullets | Table]:
     if missing:
         shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if missing[8:] else "")
         blocks.append(f"Missing: {shown}. What they would fill is marked or left out.")
-    blocks += [_INTERVALS, Bullets(_departures(results))]
+    blocks.append(_INTERVALS)
+    if any(rows.constant for r in results.records.values() for rows in r.rows.values()):
+        blocks.append(_CONSTANT)
+    blocks.append(Bullets(_departures(results)))
     return blocks
 
 
@@ -283,6 +291,7 @@ def _score_cell(results: Results, experiment: str, form: str, variation: str, ta
         return "undefined"
     mean, deviation = mean_deviation(values)
     text = f"{mean:.3f}" if math.isnan(deviation) else f"{mean:.3f} ± {deviation:.3f}"
+    text += " †" if group.has_constant(task) else ""
     planned = results.planned(experiment, form, variation)
     return text if len(values) == planned else f"{text} ({len(values)} of {planned} seeds)"
 
