@@ -129,7 +129,9 @@ def _draw_seconds(panel: Axes, y: int, groups: Sequence[Group]) -> None:
         mean, _ = mean_deviation([record.seconds_per_epoch for record in group.records])
         panel.barh(y, mean, 0.6, start, color=(_BLUE, _SKY, "#88a5b8")[number])
         start += mean
-    panel.text(start, y, f" {start:.1f}", va="center", fontsize=10)
+    panel.annotate(
+        f"{start:.1f}", (start, y), (4, 0), textcoords="offset points", va="center", fontsize=10
+    )
     panel.set_xlim(right=max(panel.get_xlim()[1], start * 1.18))
 
 
