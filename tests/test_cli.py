@@ -240,7 +240,8 @@ def test_help_does_not_import_torch():
     assert "usage: mtbert" in done.stdout
 
 
-def test_ctrl_c_leaves_a_run_that_can_be_resumed(toy, tmp_path, call):
+@pytest.mark.parametrize("heard", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
+def test_being_stopped_leaves_a_run_that_can_be_resumed(toy, tmp_path, call, heard):
     training = {"epochs": 200, "checkpoint_every": 1000, "evaluate_every": 1000}
     config = toy.config(tmp_path / "c.yaml", "sst", training=training)
     command = [sys.executable, "-m", "mtbert", "train", str(config), "--output", "run"]
@@ -248,7 +249,9 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(toy, tmp_path, call):
         metrics = tmp_path / "run" / "metrics.jsonl"
         while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        for number in heard:
+            process.send_signal(number)
+            time.sleep(0.001)  # so that it is heard by itself
         _, err = process.communicate()
     assert process.returncode == 130, err
     assert err.endswith("mtbert: run: stopped; go on with --resume\n")

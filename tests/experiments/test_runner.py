@@ -160,7 +160,7 @@ def test_a_damaged_finished_run_is_listed_and_made_anew(four, tmp_path, damage, 
     assert run_state(path).state is State.FINISHED
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(four, tmp_path):
+def test_an_interrupted_run_goes_on_where_it_stopped(four, tmp_path, caplog):
     path = Study(tmp_path).prepare(four[0].run)
     (path / "config.yaml").write_bytes((path / PLANNED).read_bytes())
     (path / "metrics.jsonl").write_text('{"kind": "train", "step": 2}\n{"kind": "tr')
@@ -171,8 +171,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(four, tmp_path):
         seen.append((folder / "metrics.jsonl").exists())
         return made_up(folder, environment)
 
-    runner.run_cells(four[:1], tmp_path, launch=launch)
+    (path / "checkpoints" / "step-00000001").mkdir(parents=True)
+    with caplog.at_level("INFO"):
+        runner.run_cells(four[:1], tmp_path, launch=launch)
     assert seen == [True]
+    assert f"{path.name}: started, from step 1 on" in caplog.text  # what was logged since is lost
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -191,8 +194,9 @@ def test_a_begun_run_goes_on_with_its_own_configuration(tmp_path, monkeypatch, b
     assert not rest.get("shell")
 
 
-def test_a_signal_is_passed_on_and_nothing_new_is_started(four, tmp_path):
-    wait = "trap 'echo stopped > told; exit 130' TERM; echo $$ > up; while :; do sleep 0.02; done"
+def test_a_signal_is_passed_on_and_nothing_new_is_started(four, tmp_path, caplog):
+    save = "mkdir -p checkpoints/step-00000007; echo stopped > told"
+    wait = f"trap '{save}; exit 130' TERM; echo $$ > up; while :; do sleep 0.02; done"
 
     def launch(path, environment):
         process = shell(wait)(path, environment)
@@ -201,8 +205,10 @@ def test_a_signal_is_passed_on_and_nothing_new_is_started(four, tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
         return process
 
-    with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+    goes_on = pytest.raises(KeyboardInterrupt, match="the same command goes on")
+    with caplog.at_level("INFO"), goes_on:
         runner.run_cells(four, tmp_path, launch=launch)
+    assert "stopped; it goes on from step 7" in caplog.text
     (path,) = (tmp_path / "runs").iterdir()
     assert (path / "told").read_text() == "stopped\n"
     assert not (path / "failed.json").exists()

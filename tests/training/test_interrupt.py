@@ -1,6 +1,7 @@
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -15,6 +16,19 @@ def test_the_first_signal_asks_and_the_second_stops_at_once(number):
         assert interruption.requested
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
+
+
+def test_what_follows_within_the_echo_is_the_first_signal_again(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with watch_interruption(echo=2.0) as interruption:
+        os.kill(os.getpid(), signal.SIGTERM)
+        now += 1.9
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.requested
+        now += 0.1
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_handlers_are_put_back_whatever_happens():

@@ -5,7 +5,7 @@ import pytest
 from mtbert.config import load_config
 from mtbert.errors import UserError
 from mtbert.training.origin import Origin
-from mtbert.training.run_folder import RunFolder, read_run, read_summary
+from mtbert.training.run_folder import RunFolder, read_run, read_summary, saved_step
 
 ORIGIN = Origin({"tasks.sst.train": "ab"}, {"threads": 1})
 
@@ -180,3 +180,11 @@ def test_a_damaged_summary_is_refused_by_name(tmp_path, content):
 def test_a_missing_summary_is_told(tmp_path):
     with pytest.raises(UserError, match=r"not a finished run, no summary\.json in it"):
         read_summary(tmp_path)
+
+
+def test_an_interrupted_run_goes_on_from_its_newest_checkpoint(tmp_path):
+    assert saved_step(tmp_path) == 0
+    for name in ("step-00000020", "step-00000100", "step-00000003", ".partial-1", "step-x"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    (tmp_path / "checkpoints" / "step-00000999").write_text("no folder")
+    assert saved_step(tmp_path) == 100

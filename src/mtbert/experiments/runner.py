@@ -26,7 +26,7 @@ from mtbert.experiments.results import export as export_results
 from mtbert.experiments.study import PLANNED, State, Study, run_state
 from mtbert.reading import open_regular
 from mtbert.training.interrupt import watch_interruption
-from mtbert.training.run_folder import read_summary
+from mtbert.training.run_folder import read_summary, saved_step
 
 __all__ = ["Launch", "launch_train", "run_cells", "threads_each"]
 
@@ -159,7 +159,7 @@ class _Pool:
         run = self.waiting.pop(0)
         path = self.study.prepare(run)
         process = _Process(run, path, self.launch(path, self._environment))
-        process.first_step = _last_step(path)
+        process.first_step = saved_step(path)
         self.active.append(process)
         at = f", from step {process.first_step} on" if process.first_step else ""
         self.board.say(f"{path.name}: started{at}")
@@ -179,7 +179,8 @@ class _Pool:
                 self.write_results()
                 self.board.say(f"{process.path.name}: {_scores(summary)}{self._tail()}")
             elif self._stopping:
-                self.board.say(f"{process.path.name}: stopped at step {_last_step(process.path)}")
+                saved = saved_step(process.path)
+                self.board.say(f"{process.path.name}: stopped; it goes on from step {saved}")
             else:
                 reason = _reason(process.path, code)
                 atomic.write_json(process.path / "failed.json", {"code": code, "reason": reason})

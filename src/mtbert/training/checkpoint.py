@@ -30,6 +30,7 @@ from mtbert import atomic
 from mtbert.errors import UserError, problem_list
 from mtbert.hashing import file_sha256
 from mtbert.training.optimizer import AdamW
+from mtbert.training.run_folder import by_step
 
 __all__ = [
     "Checkpoint",
@@ -92,7 +93,7 @@ def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int) -> None:
         atomic.sync_folder(new)
         files = {p.name: [p.stat().st_size, file_sha256(p)] for p in sorted(new.iterdir())}
         atomic.write_json(new / _MANIFEST, files)
-    others = [path for path in reversed(_all(folder)) if path != target]
+    others = [path for path in reversed(by_step(folder)) if path != target]
     whole = (path for path in others if _problem(path) is None)
     kept = set(itertools.islice(whole, keep - 1))
     for path in others:
@@ -107,7 +108,7 @@ def load_newest(folder: Path) -> Checkpoint | None:
         UserError: only damaged ones are there, or the format is another one.
     """
     damaged = []
-    for path in reversed(_all(folder)):
+    for path in reversed(by_step(folder)):
         try:
             return _read(path)
         except _DamagedError as error:
@@ -178,11 +179,6 @@ def _named(optimizer: AdamW) -> list[tuple[str, Parameter]]:
         for group in optimizer.param_groups
         for pair in zip(group["names"], group["params"], strict=True)
     ]
-
-
-def _all(folder: Path) -> list[Path]:
-    found = [p for p in folder.glob("step-*") if p.name[5:].isdecimal() and p.is_dir()]
-    return sorted(found, key=lambda p: int(p.name[5:]))
 
 
 def _read(path: Path) -> Checkpoint:

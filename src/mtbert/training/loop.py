@@ -44,7 +44,8 @@ _log = logging.getLogger(__name__)
 
 __all__ = ["Trainer"]
 
-_ECHO_SECONDS = 5.0
+_ECHO_SECONDS, _ECHO_SECONDS_OF_MANY = 1.0, 5.0
+"""One stop may be heard twice: sent to every process of a job, and passed on by the launcher."""
 
 
 class Trainer:
@@ -111,7 +112,7 @@ class Trainer:
     def train(self) -> bool:
         """Train to the end; False if interrupted, with everything saved."""
         self._started = time.perf_counter() - self.state.run_seconds
-        echo = 0.0 if self._processes.size == 1 else _ECHO_SECONDS
+        echo = _ECHO_SECONDS if self._processes.size == 1 else _ECHO_SECONDS_OF_MANY
         with watch_interruption(echo) as self._interruption:
             while self.state.phase < len(self.phases):
                 if not self._train_phase(self.phases[self.state.phase]):

@@ -20,9 +20,10 @@ from mtbert.reading import is_file, read_json, why_invalid
 from mtbert.settings import Settings
 from mtbert.training.origin import Origin, check_format, differences
 
-__all__ = ["RunFolder", "read_run", "read_summary"]
+__all__ = ["RunFolder", "by_step", "read_run", "read_summary", "saved_step"]
 
 _LOCK = ".lock"
+_CHECKPOINTS = "checkpoints"
 
 _MAY_CHANGE = ("training.accumulate: ", "training.memory_limit: ")
 """Settings that change how a step is computed, not what it computes."""
@@ -118,7 +119,7 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         """Where checkpoints lie."""
-        return self.path / "checkpoints"
+        return self.path / _CHECKPOINTS
 
     @property
     def finished(self) -> bool:
@@ -229,6 +230,22 @@ def read_summary(path: Path) -> dict[str, Any]:
     except ValidationError as error:
         raise UserError(f"{path}/summary.json: damaged: {why_invalid(error)}") from None
     return summary
+
+
+def by_step(checkpoints: Path) -> list[Path]:
+    """The folders of checkpoints, the newest last."""
+    found = [p for p in checkpoints.glob("step-*") if p.name[5:].isdecimal() and p.is_dir()]
+    return sorted(found, key=_step)
+
+
+def saved_step(run: Path) -> int:
+    """From which step an interrupted run goes on, going by names alone; 0 is its beginning."""
+    found = by_step(run / _CHECKPOINTS)
+    return _step(found[-1]) if found else 0
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 def read_run(path: Path) -> tuple[Settings, Path]:
