@@ -28,18 +28,23 @@ def judge(results: Results, form: str, finding: Finding) -> Judged:
     """The verdict on a finding in one form of the study."""
     if finding.changes:
         measured = [
-            (_name(change), _measure(results, form, change), 3) for change in finding.changes
+            (_name(change), _measure(results, form, change), 3, "") for change in finding.changes
         ]
     else:
         measured = [
-            (f"{before[0]} → {after[0]}", _duration_measure(results, form, before[1], after[1]), 1)
-            for before, after in _duration_steps()
+            (
+                f"{name} → {other}:",
+                _duration_measure(results, form, before, after),
+                1,
+                " s an epoch",
+            )
+            for (name, before), (other, after) in _duration_steps()
         ]
     sign = finding.sign if finding.changes else -1
-    told = verdict([m for _, m, _ in measured], sign, finding.margin, finding.need)
+    told = verdict([m for _, m, *_ in measured], sign, finding.margin, finding.need)
     details = [
-        f"{name} {shown_interval(found, digits) if (found := measure(0.95)) else 'missing'}"
-        for name, measure, digits in measured
+        f"{name} {shown_interval(found, digits) + unit if (found := measure(0.95)) else 'missing'}"
+        for name, measure, digits, unit in measured
     ]
     return Judged(told, tuple(details))
 
