@@ -77,7 +77,8 @@ def test_a_made_up_study_is_judged_as_it_was_made(results, form):
     assert told["Fine-tuning beats the frozen encoder on every task."].verdict == "holds"
     faster = told["The more tasks at once, the faster training is in total."]
     assert faster.verdict == "holds"
-    assert "-4.0 [-4.0, -4.0] s an epoch" in faster.details[0]  # of 15 seconds in three runs, 11 in two
+    # 15 seconds in three runs, 11 in two
+    assert "-4.0 [-4.0, -4.0] s an epoch" in faster.details[0]
     assert all(len(j.details) > 0 for j in told.values())
 
 

@@ -27,24 +27,18 @@ class Judged:
 def judge(results: Results, form: str, finding: Finding) -> Judged:
     """The verdict on a finding in one form of the study."""
     if finding.changes:
-        measured = [
-            (_name(change), _measure(results, form, change), 3, "") for change in finding.changes
-        ]
+        sign, digits, unit = finding.sign, 3, ""
+        measured = [(_name(c), _measure(results, form, c)) for c in finding.changes]
     else:
+        sign, digits, unit = -1, 1, " s an epoch"
         measured = [
-            (
-                f"{name} → {other}:",
-                _duration_measure(results, form, before, after),
-                1,
-                " s an epoch",
-            )
+            (f"{name} → {other}:", _duration_measure(results, form, before, after))
             for (name, before), (other, after) in _duration_steps()
         ]
-    sign = finding.sign if finding.changes else -1
-    told = verdict([m for _, m, *_ in measured], sign, finding.margin, finding.need)
+    told = verdict([measure for _, measure in measured], sign, finding.margin, finding.need)
     details = [
         f"{name} {shown_interval(found, digits) + unit if (found := measure(0.95)) else 'missing'}"
-        for name, measure, digits, unit in measured
+        for name, measure in measured
     ]
     return Judged(told, tuple(details))
 
