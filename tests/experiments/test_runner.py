@@ -281,6 +281,51 @@ def test_a_damaged_index_is_refused(tmp_path, text):
         read_places(tmp_path)
 
 
+@pytest.mark.parametrize("from_step", [0, 1])
+def test_the_time_left_is_told_from_the_speed_of_this_command(
+    four, tmp_path, monkeypatch, from_step
+):
+    """What was finished before, by a machine that may have been busy, is no measure any more."""
+    runner.run_cells(four[:1], tmp_path, launch=Launches())
+    told = []
+
+    class Board:
+        def say(self, line):
+            told.append(line)
+
+        def show(self, head, seconds_left, lines):
+            told.append((head, seconds_left, lines[0].seconds))
+            raise KeyboardInterrupt
+
+        def close(self):
+            pass
+
+    def half_done(path, environment):
+        process = shell("exec sleep 60")(path, environment)
+        (path / "metrics.jsonl").write_text(f'{{"step": {steps // 2}}}\n')
+        return process
+
+    def age(process):
+        process.started -= 100
+
+    steps = four[1].run.steps
+    if from_step:
+        path = Study(tmp_path).prepare(four[1].run)
+        (path / "config.yaml").write_bytes((path / PLANNED).read_bytes())
+        (path / "checkpoints" / f"step-{from_step:08d}").mkdir(parents=True)
+    monkeypatch.setattr(runner, "Board", Board)
+    monkeypatch.setattr(runner._Pool, "collect", lambda pool: age(*pool.active))
+    with pytest.raises(KeyboardInterrupt):
+        runner.run_cells(four, tmp_path, launch=half_done)
+    head, seconds_left, seconds = told[-1]
+    assert head == "1 of 4 finished, 0 failed, 2 waiting"
+    assert 100 <= seconds < 160
+    works = [cell.run.work for cell in four]
+    done = works[1] * (steps // 2 - from_step) / steps
+    left = works[1] * (1 - (steps // 2) / steps) + works[2] + works[3]
+    assert seconds_left == pytest.approx(seconds * left / done, rel=1e-3)
+
+
 def test_why_a_run_failed_is_kept(four, tmp_path):
     fails = Launches(paper_method2=shell("echo one >> log.txt; echo two >> log.txt; exit 1"))
     with pytest.raises(TrainingError, match="two"):

@@ -34,6 +34,7 @@ Launch = Callable[[Path, Mapping[str, str]], "subprocess.Popen[bytes]"]
 """(run folder with its config.yaml, environment) → the process that trains it to its end."""
 
 _POLL_SECONDS = 0.2
+_SECONDS_THAT_TELL = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -44,6 +45,27 @@ class _Process:
     process: subprocess.Popen[bytes]
     started: float = field(default_factory=time.monotonic)
     first_step: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has run."""
+        return time.monotonic() - self.started
+
+    def work(self, step: int) -> float:
+        """What it has done up to a step, in the unit of `Run.work`."""
+        return self.run.work * max(0, step - self.first_step) / self.run.steps
+
+
+@dataclass(slots=True)
+class _Done:
+    """Work, and the seconds that it took."""
+
+    work: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, work: float, seconds: float) -> None:
+        self.work += work
+        self.seconds += seconds
 
 
 def launch_train(path: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -127,7 +149,8 @@ class _Pool:
         self.waiting: list[Run] = []
         self.active: list[_Process] = []
         self.failed: dict[str, str] = {}
-        self.seconds: dict[str, float] = {}  # of finished runs, by key
+        self.finished = 0
+        self.before, self.here = _Done(), _Done()  # by earlier commands, by this one
         threads = str(threads_each(workers))
         self._environment = os.environ | dict.fromkeys(
             ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), threads
@@ -137,7 +160,7 @@ class _Pool:
             self._sort(run)
         self.board = Board()
         self.board.say(
-            f"{len(runs)} runs: {len(self.seconds)} finished, {len(self.waiting)} to do, "
+            f"{len(runs)} runs: {self.finished} finished, {len(self.waiting)} to do, "
             f"{workers} at once, threads each: {threads}"
         )
 
@@ -145,7 +168,8 @@ class _Pool:
         path = self.study.path(run)
         found = self.study.state(run)
         if found.state is State.FINISHED:
-            self.seconds[run.key] = self._seconds(run)
+            self.finished += 1
+            self.before.add(run.work, self._seconds(run))
         elif found.state is State.BUSY:
             self.failed[path.name] = found.reason
         else:
@@ -174,7 +198,8 @@ class _Pool:
             state = run_state(process.path)
             if code == 0 and state.state is State.FINISHED:
                 summary = read_summary(process.path)
-                self.seconds[process.run.key] = summary["seconds"]
+                self.finished += 1
+                self.here.add(process.work(process.run.steps), process.seconds)
                 self.study.tidy()
                 self.write_results()
                 self.board.say(f"{process.path.name}: {_scores(summary)}{self._tail()}")
@@ -218,31 +243,31 @@ class _Pool:
         """How far it is, and the running ones."""
         if self._stopping:
             return
-        lines = [
-            Line(p.path.name, _last_step(p.path), p.run.steps, time.monotonic() - p.started)
-            for p in self.active
-        ]
+        lines = [Line(p.path.name, _last_step(p.path), p.run.steps, p.seconds) for p in self.active]
         head = (
-            f"{len(self.seconds)} of {len(self.runs)} finished, {len(self.failed)} failed, "
+            f"{self.finished} of {len(self.runs)} finished, {len(self.failed)} failed, "
             f"{len(self.waiting)} waiting"
         )
         self.board.show(head, self.seconds_left(), lines)
 
     def seconds_left(self) -> float | None:
-        """From the speed so far, running ones included; None before anything is known."""
-        by_key = {run.key: run for run in self.runs}
-        done = sum(by_key[key].work for key in self.seconds)
-        spent = sum(self.seconds.values())
+        """From the speed so far, running ones included; None before anything is known.
+
+        The speed is that of this command, once it has worked for a minute; until then also that of
+        runs which were finished before, perhaps by a busier machine.
+        """
         left = sum(run.work for run in self.waiting)
+        done = _Done(self.here.work, self.here.seconds)
         for process in self.active:
-            run, step = process.run, _last_step(process.path)
-            left += run.work * (1 - step / run.steps)
-            done += run.work * (step - process.first_step) / run.steps
-            spent += time.monotonic() - process.started
-        return left * spent / done / self.workers if done else None
+            step = _last_step(process.path)
+            left += process.run.work * (1 - step / process.run.steps)
+            done.add(process.work(step), process.seconds)
+        if done.seconds < _SECONDS_THAT_TELL or not done.work:
+            done.add(self.before.work, self.before.seconds)
+        return left * done.seconds / done.work / self.workers if done.work else None
 
     def _tail(self) -> str:
-        return f" ({len(self.seconds)} of {len(self.runs)} finished)"
+        return f" ({self.finished} of {len(self.runs)} finished)"
 
 
 def _cores() -> int:
