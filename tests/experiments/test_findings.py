@@ -2,6 +2,7 @@
 
 import pytest
 
+from mtbert.experiments import findings
 from mtbert.experiments.findings import change_interval, judge, shown_interval, verdict
 from mtbert.experiments.paper import DURATIONS, FINDINGS, TABLES, Change, Finding, contradictions
 from mtbert.experiments.results import load_results
@@ -77,6 +78,7 @@ def test_a_made_up_study_is_judged_as_it_was_made(results, form):
     assert told["Fine-tuning beats the frozen encoder on every task."].verdict == "holds"
     faster = told["The more tasks at once, the faster training is in total."]
     assert faster.verdict == "holds"
+    assert (faster.agreeing, faster.known) == (6, 6)
     # 15 seconds in three runs, 11 in two
     assert "-4.0 [-4.0, -4.0] s an epoch" in faster.details[0]
     assert all(len(j.details) > 0 for j in told.values())
@@ -99,7 +101,28 @@ def test_what_is_missing_is_said(results):
     finding = Finding("?", (Change("batching", "method2", "method9", "para"),))
     told = judge(results, "paper", finding)
     assert told.verdict == "cannot be told"
+    assert (told.agreeing, told.known) == (0, 0)
     assert told.details[0].endswith("missing")
+
+
+@pytest.mark.parametrize(
+    ("sign", "margin", "agreeing"), [(1, 0, 1), (-1, 0, 2), (1, -0.03, 2), (-1, 0.03, 1)]
+)
+def test_means_on_a_findings_side_are_counted(monkeypatch, sign, margin, agreeing):
+    """Means 0.02, -0.02 and -0.04; one change of which nothing is known, one that is missing."""
+    means = {"a": 0.02, "b": -0.02, "c": -0.04, "d": 0.5, "e": None}
+    changes = tuple(Change("x", name, "y", "sst") for name in means)
+
+    def made_up(results, form, change, level=0.95):
+        mean = means[change.before]
+        if mean is None:
+            return None
+        width = None if change.before == "d" else 1.0
+        return Interval(mean, mean - (width or 0), mean + (width or 0), 1, width, None)
+
+    monkeypatch.setattr(findings, "change_interval", made_up)
+    told = judge(None, "paper", Finding("?", changes, sign=sign, margin=margin))
+    assert (told.verdict, told.agreeing, told.known) == ("cannot be told", agreeing, 3)
 
 
 def test_the_papers_numbers_name_places_of_the_grids(results):

@@ -18,9 +18,18 @@ Measure = Callable[[float], Interval | None]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A finding's verdict in one form, and the changes that it rests on, in words."""
+    """A finding's verdict in one form, and what it rests on.
+
+    Attributes:
+        verdict: in words.
+        agreeing: changes whose mean is on its side.
+        known: changes of which anything is known.
+        details: every change, in words.
+    """
 
     verdict: str
+    agreeing: int
+    known: int
     details: tuple[str, ...]
 
 
@@ -36,11 +45,17 @@ def judge(results: Results, form: str, finding: Finding) -> Judged:
             for (name, before), (other, after) in _duration_steps()
         ]
     told = verdict([measure for _, measure in measured], sign, finding.margin, finding.need)
-    details = [
-        f"{name} {shown_interval(found, digits) + unit if (found := measure(0.95)) else 'missing'}"
-        for name, measure in measured
-    ]
-    return Judged(told, tuple(details))
+    found = [(name, measure(0.95)) for name, measure in measured]
+    known = [change for _, change in found if change is not None and change.is_known]
+    return Judged(
+        told,
+        sum(sign * change.mean > finding.margin for change in known),
+        len(known),
+        tuple(
+            f"{name} {shown_interval(change, digits) + unit if change else 'missing'}"
+            for name, change in found
+        ),
+    )
 
 
 def verdict(measures: Sequence[Measure], sign: int, margin: float, need: str) -> str:

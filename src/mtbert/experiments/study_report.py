@@ -41,7 +41,8 @@ _CONSTANT = (
 _VERDICTS = (
     "A finding holds where the intervals of all its changes lie on its side, does not hold where "
     "one lies on the other side, and else cannot be told. Where one of several changes is enough "
-    "to decide, its interval is widened (Bonferroni)."
+    "to decide, its interval is widened (Bonferroni). In brackets: how many of its changes lie on "
+    "its side by their means alone, of those with an interval."
 )
 
 
@@ -159,7 +160,9 @@ def _findings(results: Results) -> Section:
     rows, details = [], []
     for finding in FINDINGS:
         judged = {form: judge(results, form, finding) for form in results.forms}
-        rows.append([finding.text, *(j.verdict for j in judged.values())])
+        rows.append(
+            [finding.text, *(f"{j.verdict} ({j.agreeing} of {j.known})" for j in judged.values())]
+        )
         details += [
             f"{finding.text} {_form(form).capitalize()}: {j.verdict}. {'; '.join(j.details)}."
             for form, j in judged.items()
