@@ -106,6 +106,14 @@ def test_what_is_missing_is_marked(part, without_figures):
     assert {r[4] for r in changes.rows} == {"missing"}
 
 
+def test_findings_are_those_of_the_experiments_run(part, without_figures):
+    table = section(load_results(part), "Which of").blocks[1]
+    assert [row[0] for row in table.rows] == [
+        "Method 3 costs paraphrase accuracy.",
+        "Method 3 is a little better for SST and STS.",
+    ]
+
+
 def test_scores_of_runs_that_have_learned_nothing_are_marked(results, without_figures):
     name = results.group("batching", "ours", "method3").records[0].name
     record = results.records[name]

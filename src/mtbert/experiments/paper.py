@@ -108,6 +108,11 @@ class Finding:
     margin: float = 0.0
     need: Literal["all", "any"] = "all"
 
+    @property
+    def experiment(self) -> str:
+        """Whose runs bear on it."""
+        return self.changes[0].experiment if self.changes else "task-count"
+
 
 def _changes(experiment: str, *parts: tuple[str, str, str]) -> tuple[Change, ...]:
     return tuple(Change(experiment, before, after, task) for before, after, task in parts)

@@ -158,7 +158,7 @@ def _departures(results: Results) -> list[str]:
 
 def _findings(results: Results) -> Section:
     rows, details = [], []
-    for finding in FINDINGS:
+    for finding in (f for f in FINDINGS if f.experiment in results.experiments):
         judged = {form: judge(results, form, finding) for form in results.forms}
         rows.append(
             [finding.text, *(f"{j.verdict} ({j.agreeing} of {j.known})" for j in judged.values())]
