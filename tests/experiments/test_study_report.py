@@ -171,6 +171,30 @@ def test_every_figure_is_there_and_takes_the_colour_of_the_page(figures):
         assert figure.caption
 
 
+@pytest.mark.parametrize(
+    ("experiment", "names", "panels"),
+    [
+        (
+            "task-count",
+            {"durations", "learning-curves", "gradients", "confusion", "scatter", "calibration"},
+            {"cosine of two tasks' gradients"},
+        ),
+        ("gradient-surgery", {"gradients"}, {"steps in which PCGrad acts"}),
+    ],
+)
+def test_a_study_of_one_experiment_has_what_its_runs_show(results, experiment, names, panels):
+    places = [p for p in results.places if (p.experiment, p.form) == (experiment, "ours")]
+    part = Results(places, {p.run: results.records[p.run] for p in places})
+    drawn = {f.name: f for section in study_figures(part) for f in section.blocks}
+    assert {re.sub("-(ours|sst|sts|para)$", "", name) for name in drawn} == names
+    gradients = drawn["gradients-ours"]
+    titles = {"cosine of two tasks' gradients", "steps in which PCGrad acts"}
+    assert {t for t in titles if t in gradients.svg} == panels
+    assert ("PCGrad changed" in gradients.caption) == (experiment == "gradient-surgery")
+    if "learning-curves-ours" in drawn:
+        assert "all three, Method 3" in drawn["learning-curves-ours"].svg
+
+
 def test_tick_labels_of_an_axis_do_not_touch(figures):
     """Labels side by side: as many digits as the font is wide, and a space between them."""
     for name, figure in figures.items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,25 +21,38 @@ if TYPE_CHECKING:
 
 __all__ = ["calibration_bins", "study_figures"]
 
+_Places = tuple[tuple[str, str], ...]
+
 _TASK_COLOURS = dict(zip(TASKS, COLOURS, strict=False))
 _BLUE, _VERMILLION, _GREEN, _PINK, _ORANGE, _SKY = COLOURS
 
-_CURVES: dict[str, dict[str, tuple[str, str, dict[str, Any]]]] = {
+_RUN_GREYS = ("#6b7785", "#9aa5b1", "#c5ccd3")  # not the colour of a task
+
+# Experiment and variation, the first that a study has.
+_TOGETHER = (("batching", "method3"), ("task-count", "sst+para+sts"))
+_ALONE = {task: (("pretrain-vs-finetune", task), ("task-count", task)) for task in TASKS}
+
+_CURVES: dict[str, dict[str, tuple[_Places, dict[str, Any]]]] = {
     task: {
-        "frozen": ("pretrain-vs-finetune", f"{task}-frozen", {"color": GREY, "linestyle": ":"}),
-        "alone, all its data": (
-            "pretrain-vs-finetune", task, {"color": _BLUE, "linestyle": "--"},
+        "frozen": (
+            (("pretrain-vs-finetune", f"{task}-frozen"),), {"color": GREY, "linestyle": ":"},
         ),
-        "alone, as many steps as STS": ("task-count", task, {"color": _BLUE}),
+        "alone, all its data": (
+            (("pretrain-vs-finetune", task),), {"color": _BLUE, "linestyle": "--"},
+        ),
+        "alone, as many steps as STS": ((("task-count", task),), {"color": _BLUE}),
         **{
             f"with {TASKS[other]}": (
-                "task-count", "+".join(t for t in TASKS if t in (task, other)), {"color": colour},
+                (("task-count", "+".join(t for t in TASKS if t in (task, other))),),
+                {"color": colour},
             )
             for other, colour in zip(TASKS, (_SKY, _GREEN, _PINK), strict=True)
             if other != task
         },
-        "all three, Method 3": ("batching", "method3", {"color": _VERMILLION}),
-        "all three, Method 2": ("batching", "method2", {"color": _ORANGE, "linestyle": "--"}),
+        "all three, Method 3": (_TOGETHER, {"color": _VERMILLION}),
+        "all three, Method 2": (
+            (("batching", "method2"),), {"color": _ORANGE, "linestyle": "--"},
+        ),
     }
     for task in TASKS
 }  # fmt: skip
@@ -115,8 +129,9 @@ def _durations(results: Results) -> list[Figure]:
             )  # fmt: skip
 
         caption = (
-            f"{_name(form)}: seconds per epoch of every way to have all three tasks (parts: its "
-            "runs), and the change of each score against the task alone with 95 % intervals."
+            f"{_name(form)}: seconds per epoch of every way to have all three tasks (shades: its "
+            "runs in order; those of one task: SST, Paraphrase, STS), and the change of each "
+            "score against the task alone with 95 % intervals."
         )
         svg = render(draw, 10.5, 1.6 + 0.62 * len(bars))
         figures.append(Figure(f"durations-{form}", caption, svg))
@@ -127,7 +142,7 @@ def _draw_seconds(panel: Axes, y: int, groups: Sequence[Group]) -> None:
     start = 0.0
     for number, group in enumerate(groups):
         mean, _ = mean_deviation([record.seconds_per_epoch for record in group.records])
-        panel.barh(y, mean, 0.6, start, color=(_BLUE, _SKY, "#88a5b8")[number])
+        panel.barh(y, mean, 0.6, start, color=_RUN_GREYS[number])
         start += mean
     panel.annotate(
         f"{start:.1f}", (start, y), (4, 0), textcoords="offset points", va="center", fontsize=10
@@ -163,8 +178,8 @@ def _learning_curves(results: Results) -> list[Figure]:
         for task, lines in _CURVES.items():
             drawn: list[Curve] = []
             metric = ""
-            for label, (experiment, variation, style) in lines.items():
-                group = results.group(experiment, form, variation)
+            for label, (places, style) in lines.items():
+                group = _first(results, form, places)
                 if group is None:
                     continue
                 metric = group.records[0].metric(task)
@@ -190,44 +205,53 @@ def _mean_curve(group: Group, task: str) -> tuple[list[float], list[float]]:
 def _gradients(results: Results) -> list[Figure]:
     figures = []
     for form in results.forms:
-        together = results.group("task-count", form, "sst+para+sts")
+        together = _first(results, form, _TOGETHER)
         acts = {
             pair: share
             for pair in _PAIRS
             if (group := results.group("gradient-surgery", form, f"{pair}-pcgrad"))
             and (share := _acting_shares(group))
         }
-        if together is None and not acts:
+        parts: list[tuple[float, str, Callable[[Axes], None]]] = []
+        if together is not None:
+            told = (
+                "cosine of the tasks' gradients of the shared encoder, three tasks together "
+                "without surgery (thin: each measurement; thick: mean of the seven around it)"
+            )
+            parts.append((7, told, partial(_draw_cosines, group=together)))
+        if acts:
+            told = "the share of logged steps in which PCGrad changed a gradient, by pair"
+            parts.append((3.5, told, partial(_draw_acting, acts=acts)))
+        if not parts:
             continue
 
-        def draw(figure: Canvas, together: Any = together, acts: Any = acts) -> None:
-            left, right = figure.subplots(1, 2, width_ratios=(2, 1))
-            _draw_cosines(left, together)
-            for x, shares in enumerate(acts.values()):
-                mean, deviation = mean_deviation(shares)
-                right.bar(x, mean, 0.6, color=_BLUE, yerr=np.nan_to_num(deviation), capsize=4,
-                          ecolor=GREY)  # fmt: skip
-                top = mean + float(np.nan_to_num(deviation))
-                right.text(x, top + 0.02, f"{mean:.0%}", ha="center", fontsize=10)
-            right.set_xticks(range(len(acts)), [_pair_name(pair, "\n") for pair in acts])
-            right.set(ylim=(0, 1.08), title="steps in which PCGrad acts", ylabel="share")
-            for panel in (left, right):
+        def draw(figure: Canvas, parts: Any = parts) -> None:
+            panels = figure.subplots(
+                1, len(parts), squeeze=False, width_ratios=[width for width, _, _ in parts]
+            )
+            for panel, (_, _, draw_part) in zip(panels[0], parts, strict=True):
+                draw_part(panel)
                 tidy(panel)
 
-        caption = (
-            f"{_name(form)}: cosine of the tasks' gradients of the shared encoder, three tasks "
-            "together without surgery (thin: each measurement; thick: mean of the seven around "
-            "it), and the share of logged steps in which PCGrad changed a gradient, by pair."
-        )
-        figures.append(Figure(f"gradients-{form}", caption, render(draw, 10.5, 4)))
+        caption = f"{_name(form)}: {', and '.join(told for _, told, _ in parts)}."
+        width = sum(width for width, _, _ in parts)
+        figures.append(Figure(f"gradients-{form}", caption, render(draw, width, 4)))
     return figures
 
 
-def _draw_cosines(panel: Axes, group: Group | None) -> None:
+def _draw_acting(panel: Axes, acts: Mapping[str, Sequence[float]]) -> None:
+    for x, shares in enumerate(acts.values()):
+        mean, deviation = mean_deviation(shares)
+        spread = float(np.nan_to_num(deviation))
+        panel.bar(x, mean, 0.6, color=_BLUE, yerr=spread, capsize=4, ecolor=GREY)
+        panel.text(x, mean + spread + 0.02, f"{mean:.0%}", ha="center", fontsize=10)
+    panel.set_xticks(range(len(acts)), [_pair_name(pair, "\n") for pair in acts])
+    panel.set(ylim=(0, 1.08), title="steps in which PCGrad acts", ylabel="share")
+
+
+def _draw_cosines(panel: Axes, group: Group) -> None:
     panel.axhline(0, color=GREY, linewidth=1)
     panel.set(xlabel="step", ylabel="cosine", title="cosine of two tasks' gradients")
-    if group is None:
-        return
     by_pair: dict[str, dict[int, list[float]]] = {}
     for record in group.records:
         for point in record.gradients:
@@ -261,7 +285,7 @@ def _acting_shares(group: Group) -> list[float]:
 
 
 def _confusion(results: Results) -> list[Figure]:
-    groups = _by_form(results, "pretrain-vs-finetune", "sst")
+    groups = _by_form(results, _ALONE["sst"])
     if not groups:
         return []
 
@@ -292,7 +316,7 @@ def _confusion(results: Results) -> list[Figure]:
 
 
 def _scatter(results: Results) -> list[Figure]:
-    groups = _by_form(results, "pretrain-vs-finetune", "sts")
+    groups = _by_form(results, _ALONE["sts"])
     if not groups:
         return []
 
@@ -317,8 +341,8 @@ def _scatter(results: Results) -> list[Figure]:
 
 def _calibration(results: Results) -> list[Figure]:
     parts = {
-        "alone": _by_form(results, "pretrain-vs-finetune", "para"),
-        "all three, Method 3": _by_form(results, "batching", "method3"),
+        "alone": _by_form(results, _ALONE["para"]),
+        "all three, Method 3": _by_form(results, _TOGETHER),
     }
     forms = [f for f in results.forms if any(f in groups for groups in parts.values())]
     if not forms:
@@ -351,8 +375,13 @@ def _calibration(results: Results) -> list[Figure]:
     return [Figure("calibration-para", caption, render(draw, 0.8 + 4.4 * len(forms), 4.4))]
 
 
-def _by_form(results: Results, experiment: str, variation: str) -> dict[str, Group]:
-    found = {form: results.group(experiment, form, variation) for form in results.forms}
+def _first(results: Results, form: str, places: _Places) -> Group | None:
+    found = (results.group(experiment, form, variation) for experiment, variation in places)
+    return next((group for group in found if group is not None), None)
+
+
+def _by_form(results: Results, places: _Places) -> dict[str, Group]:
+    found = {form: _first(results, form, places) for form in results.forms}
     return {form: group for form, group in found.items() if group is not None}
 
 
