@@ -19,6 +19,7 @@ from torch.nn import Parameter
 from benchmarks import training
 from benchmarks.common import (
     Result,
+    Turn,
     busy_note,
     data_in_use,
     interleave,
@@ -31,8 +32,6 @@ from mtbert.training.optimizer import AdamW
 
 ROUNDS = 5
 WHOLE = "as it is"
-
-Turn = Callable[[int], dict[str, float]]
 
 
 def run(rounds: int) -> Result:

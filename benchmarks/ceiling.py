@@ -5,11 +5,9 @@ The fastest matrix product found is the ceiling that training is measured agains
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tabulate import tabulate
 
-from benchmarks.common import Result, Stopwatch, busy_note, medians, say
+from benchmarks.common import Result, Stopwatch, Turn, busy_note, medians, say
 from mtbert.service.machine import TOKENS, ceilings, product_kinds, product_speeds
 
 ROUNDS = 5
@@ -47,6 +45,6 @@ def measure(number: int) -> dict[str, float]:
     return best | {"others": watch.read()["others"]}
 
 
-def turn() -> Callable[[int], dict[str, float]]:
+def turn() -> Turn:
     """A contestant for `interleave`."""
     return measure

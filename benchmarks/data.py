@@ -25,6 +25,7 @@ from tabulate import tabulate
 from benchmarks.common import (
     Result,
     Stopwatch,
+    Turn,
     busy_note,
     configuration,
     data_in_use,
@@ -43,8 +44,6 @@ ROUNDS = 1
 PAIRS = 400_000
 UNLABELLED = 1000
 """One row in so many has no label."""
-
-Turn = Callable[[int], dict[str, float]]
 
 
 def run(rounds: int, pairs: int = PAIRS) -> Result:

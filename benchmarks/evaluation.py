@@ -23,6 +23,7 @@ from benchmarks.common import (
     BATCH,
     Result,
     Stopwatch,
+    Turn,
     busy_note,
     configuration,
     data_in_use,
@@ -44,8 +45,6 @@ STEPS = 120
 SENTENCES = 2048
 THEIRS = "transformers fp32, padded"
 CPU = torch.device("cpu")
-
-Turn = Callable[[int], dict[str, float]]
 
 
 def run(rounds: int) -> Result:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from benchmarks.common import (
     BATCH,
     Result,
     Stopwatch,
+    Turn,
     busy_note,
     configuration,
     data_in_use,
@@ -40,8 +40,6 @@ ROUNDS = 3
 EPOCHS = 10
 SAMPLE = 20
 """Steps of the usual way that are measured."""
-
-Turn = Callable[[int], dict[str, float]]
 
 
 def run(rounds: int) -> Result:

@@ -20,6 +20,7 @@ from benchmarks.common import (
     BATCH,
     Result,
     Stopwatch,
+    Turn,
     busy_note,
     data_in_use,
     interleave,
@@ -46,8 +47,6 @@ WARM_UP = 1
 STEPS = 3
 RATE = 2e-5
 NAMES = ("sst", "para", "sts")
-
-Turn = Callable[[int], dict[str, float]]
 
 
 def run(rounds: int) -> Result:

@@ -29,6 +29,7 @@ from benchmarks.common import (
     BATCH,
     Result,
     Stopwatch,
+    Turn,
     busy_note,
     computes_bf16,
     data_in_use,
@@ -66,8 +67,6 @@ AUTO = "mtbert auto"
 
 TASK = "task"
 """The one task's name in our network."""
-
-Turn = Callable[[int], dict[str, float]]
 
 
 def run(rounds: int, data: str = "sst") -> Result:

@@ -65,6 +65,9 @@ class Examples:
         ]
         self.labels = torch.tensor(LABELS[task], dtype=dtype)
 
+    def __len__(self):
+        return len(self.labels)
+
     def inputs(self, indices, swapped=None):
         swapped = np.zeros(len(indices), bool) if swapped is None else swapped
         chosen = list(zip(indices, swapped, strict=True))

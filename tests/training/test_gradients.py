@@ -1,64 +1,22 @@
 import numpy as np
 import pytest
 import torch
+from gradient_cases import TASKS, Examples
 from torch import Generator
 from torch.nn import functional
 
-from mtbert.batch import TokenBatch
 from mtbert.data.schedules import TaskBatch
 from mtbert.model.multitask import MultitaskNetwork
-from mtbert.settings import TaskSettings
 from mtbert.surgery import pcgrad, pcgrad_weights
 from mtbert.training import gradients
 from mtbert.training.gradients import _add_up, compute_gradients, gram_matrix, total_norm
 
-TASKS = {
-    "sst": TaskSettings(kind="classification", labels=("a", "b", "c"), train="s", loss_weight=0.5),
-    "para": TaskSettings(kind="pair_classification", train="p", loss="binary_cross_entropy"),
-    "sts": TaskSettings(
-        kind="pair_regression",
-        train="t",
-        head="mean",
-        pair_encoding="separately",
-        features="uv_absdiff_product",
-        loss_weight=3.0,
-    ),
-}
 STEP = {
     "sst": TaskBatch(np.array([6, 0, 3, 2, 5, 1, 4])),
     "para": TaskBatch(np.array([1, 7, 4]), 2.0, swapped=np.array([True, False, True])),
     "sts": TaskBatch(np.array([0, 9, 8, 2, 5]), loss_factor=0.25),
 }
 WEIGHTS = {"sst": torch.tensor([0.2, 1.7, 1.1], dtype=torch.float64), "para": None, "sts": None}
-
-
-class Examples:
-    """Ten random examples, each of one or two sequences, with labels in float64.
-
-    Swapped ones are reversed.
-    """
-
-    def __init__(self, sides, labels, seed):
-        generator = Generator().manual_seed(seed)
-        self.lengths = np.array([1 + (5 * i + seed) % 9 for i in range(10)])
-        self.sides = [
-            [torch.randint(1, 50, (n,), generator=generator) for n in self.lengths]
-            for _ in range(sides)
-        ]
-        self.labels = torch.tensor(labels, dtype=torch.float64)
-
-    def __len__(self):
-        return 10
-
-    def inputs(self, indices, swapped=None):
-        swapped = np.zeros(len(indices), bool) if swapped is None else swapped
-        chosen = list(zip(indices, swapped, strict=True))
-        rows = [side[i].flip(0) if flip else side[i] for side in self.sides for i, flip in chosen]
-        ids = torch.cat(rows)
-        return TokenBatch(ids, torch.zeros_like(ids), tuple(len(row) for row in rows))
-
-    def label_tensor(self, indices):
-        return self.labels[indices]
 
 
 class Features(Examples):
@@ -71,11 +29,7 @@ class Features(Examples):
 
 
 def make_sources(kind=Examples):
-    return {
-        "sst": kind(1, [0, 1, 2, 2, 1, 0, 1, 1, 0, 2], seed=1),
-        "para": kind(1, [0, 1, 1, 0, 0, 0, 1, 1, 0, 1], seed=2),
-        "sts": kind(2, [0.0, 5, 2.5, 1, 4, 3.2, 0.4, 2, 2, 4.8], seed=3),
-    }
+    return {task: kind(task, torch.float64) for task in TASKS}
 
 
 @pytest.fixture(params=[False, True], ids=["dense", "sparse"])
