@@ -104,6 +104,7 @@ def test_what_is_missing_is_marked(part, without_figures):
     scores, changes = section(results, "Table 2").blocks
     assert [r[4] for r in scores.rows if r[0].startswith("Method 3")] == ["missing"] * 3
     assert {r[4] for r in changes.rows} == {"missing"}
+    assert "Our recipe: seed 1; 2 epochs" in scores.caption
 
 
 def test_findings_are_those_of_the_experiments_run(part, without_figures):

@@ -309,7 +309,10 @@ def _budget(results: Results, form: str, experiment: str | None = None) -> str:
         return "no run is finished"
     seeds = sorted({p.seed for p in places})
     epochs = sorted({int(results.records[p.run].summary["epochs"]) for p in places})
-    text = f"seeds {', '.join(map(str, seeds))}; {' or '.join(map(str, epochs))} epochs"
+    text = (
+        f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}; "
+        f"{' or '.join(map(str, epochs))} epochs"
+    )
     caps: dict[int, list[str]] = {}
     for p in places:
         cap = results.records[p.run].settings.get("training.steps_per_epoch")
