@@ -67,7 +67,6 @@ _SAMPLE = 10_000
 """Examples taken at random from a larger training file: enough for every step measured."""
 
 Turn = Callable[[int], dict[str, float]]
-"""A contestant that is ready: number of the round → its figures by name."""
 """Takes the number of the round, measures, and returns figures by name."""
 
 

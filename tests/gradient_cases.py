@@ -56,9 +56,10 @@ class Examples:
     """Ten random examples of a task, each of one or two sequences; swapped ones are reversed."""
 
     def __init__(self, task, dtype):
-        generator = Generator().manual_seed(len(task))
+        seed = [*TASKS].index(task) + 1
+        generator = Generator().manual_seed(seed)
         sides = TASKS[task].sequences_per_example
-        self.lengths = np.array([1 + (5 * i + len(task)) % 9 for i in range(10)])
+        self.lengths = np.array([1 + (5 * i + seed) % 9 for i in range(10)])
         self.sides = [
             [torch.randint(1, 50, (n,), generator=generator) for n in self.lengths]
             for _ in range(sides)

@@ -104,6 +104,8 @@ def _metrics(settings, dev):
         line = {"kind": "train", "step": step}
         if pairs:
             line["gradient_cosine"] = dict.fromkeys(pairs, 0.1 * (step - 3))
+            if step > 1:  # older runs do not have it
+                line["task_gradient_norm"] = dict.fromkeys(tasks, 2.0 + step)
             if settings.training.surgery == "pcgrad":
                 line["surgery_weights"] = dict.fromkeys(tasks, 1.0 if step % 2 else 0.9)
         yield line

@@ -59,6 +59,8 @@ def test_a_record_holds_scores_answers_and_curves(study):
     assert record.rows["sst"].probability is None
     assert [point["epoch"] for point in record.curve] == [1, 2]
     assert [point["step"] for point in record.gradients] == [1, 2, 3, 4, 5, 6]
+    assert record.gradients[1]["task_gradient_norm"] == {"sst": 4, "para": 4, "sts": 4}
+    assert "task_gradient_norm" not in record.gradients[0]
     assert record.seconds_per_epoch == 7
     assert record.settings["training.batching"] == "method3"
     assert not any("/" in str(value) for value in record.settings.values())

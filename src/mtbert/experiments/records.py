@@ -78,6 +78,7 @@ class _Evaluation(_Checked):
 class _Gradients(_Checked):
     step: int
     gradient_cosine: dict[str, float | None]
+    task_gradient_norm: dict[str, float | None] | None = None
     surgery_weights: dict[str, float | None] | None = None
 
 
@@ -104,7 +105,7 @@ class Record:
         settings: resolved, by dotted key, without paths of the machine.
         summary: of summary.json, what reports use.
         curve: epoch, step and scores of each evaluation.
-        gradients: step, cosines (and surgery's weights) where they were measured.
+        gradients: step, cosines and lengths (and surgery's weights) where they were measured.
         rows: by task.
     """
 
@@ -236,8 +237,8 @@ def _record(content: Mapping[str, Any], rows: dict[str, Rows], path: Path) -> Re
     if set(rows) != set(parts["summary"]["dev"]):
         raise UserError(f"{path}: damaged: scores and predictions are of different tasks")
     for point in parts["gradients"]:
-        if point["surgery_weights"] is None:
-            del point["surgery_weights"]
+        for key in [key for key, value in point.items() if value is None]:
+            del point[key]
     return Record(**parts, rows=rows)
 
 
