@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
-__all__ = ["TokenBatch"]
+__all__ = ["TokenBatch", "move"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,21 @@ class TokenBatch:
     segment_ids: Tensor
     lengths: tuple[int, ...]
 
-    def to(self, device: object) -> TokenBatch:
-        """The same batch on another device."""
-        return TokenBatch(
-            self.token_ids.to(device, non_blocking=True),  # type: ignore[call-overload]
-            self.segment_ids.to(device, non_blocking=True),  # type: ignore[call-overload]
-            self.lengths,
-        )
+    def to(self, device: torch.device) -> TokenBatch:
+        """The same batch on another device, moved in one copy."""
+        if device == self.token_ids.device:
+            return self
+        import torch  # the command line starts without it
+
+        both = move(torch.stack((self.token_ids, self.segment_ids)), device)
+        return TokenBatch(both[0], both[1], self.lengths)
+
+
+def move(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor to a device without waiting for what the device is doing.
+
+    A copy to a GPU is asynchronous only from pinned memory.
+    """
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -32,15 +32,23 @@ def test_the_average_is_that_of_a_hand_computation(values, decay):
     average = WeightAverage({"w": parameter}, decay)
     for number, value in enumerate(values[1:], start=1):
         parameter.data.fill_(value)
-        average.update(number)
+        average.update(number, torch.zeros(()))
     assert average.weights["w"].item() == pytest.approx(reference(values, decay), abs=1e-9)
+
+
+def test_an_update_of_something_not_finite_leaves_the_average_as_it_is():
+    parameter = Parameter(torch.zeros(3))
+    average = WeightAverage({"w": parameter}, 0.5)
+    parameter.data.fill_(1)
+    average.update(1, torch.ones(()))
+    assert torch.equal(average.weights["w"], torch.zeros(3))
 
 
 def test_inside_the_weights_are_the_average_and_afterwards_their_own_even_after_an_error():
     parameter = Parameter(torch.zeros(3))
     average = WeightAverage({"w": parameter}, 0.5)
     parameter.data.fill_(1)
-    average.update(1)
+    average.update(1, torch.zeros(()))
     with pytest.raises(KeyError), average.in_place():
         assert torch.allclose(parameter, torch.full((3,), 0.9))
         raise KeyError

@@ -80,6 +80,7 @@ def spoil(monkeypatch):
         train_step(self, *args)
 
     def install(what, task, *steps):
+        """Returns the list in which the trainer will stand."""
         monkeypatch.setattr(Trainer, "_train_step", noting)
 
         def now(settings):
@@ -97,8 +98,30 @@ def spoil(monkeypatch):
 
         monkeypatch.setattr(gradients, "example_losses", spoiled)
         monkeypatch.setattr(finite, "example_losses", spoiled)
+        return trainers
 
     return install
+
+
+@pytest.fixture(params=[False, True], ids=["at once", "one step late"], autouse=True)
+def reads_late(request, monkeypatch):
+    """Losses are read at once, as on a CPU, or one step late, as on a GPU."""
+    monkeypatch.setattr(loop, "_reads_late", lambda device: request.param)
+    return request.param
+
+
+def note_updates(monkeypatch):
+    """A list that comes to hold the weights after each update that changed them."""
+    updates, step = [], AdamW.step
+
+    def noting(self, *, grad_scale, found_inf):
+        step(self, grad_scale=grad_scale, found_inf=found_inf)
+        if not found_inf:
+            groups = self.param_groups
+            updates.append([p.detach().clone() for group in groups for p in group["params"]])
+
+    monkeypatch.setattr(AdamW, "step", noting)
+    return updates
 
 
 WHATS = [("loss", "the loss is nan"), ("gradient", "the gradient's norm is nan")]
@@ -116,12 +139,16 @@ TRAINING = [
 def test_stop_names_task_step_and_ids_before_weights_change(
     toy, tmp_path, spoil, monkeypatch, what, told, training
 ):
-    updates = []
-    monkeypatch.setattr(AdamW, "step", lambda self, grad_scale: updates.append(1))
-    spoil(what, "para", 3)
+    trainers = spoil(what, "para", 3)
+    updates = note_updates(monkeypatch)
     with pytest.raises(NonFiniteLoss) as error:
         toy.train(tmp_path / "run", training=training)
     assert len(updates) == 2
+    (trainer,) = trainers
+    groups = trainer._optimizer.param_groups
+    now = [parameter for group in groups for parameter in group["params"]]
+    assert all(map(torch.equal, now, updates[1]))
+    assert not all(map(torch.equal, now, updates[0]))
     assert f"task para, step 3: {told}; examples para" in str(error.value)
     (record,) = records(tmp_path / "run", "non_finite")
     assert (record["step"], record["task"], record["policy"]) == (3, "para", "stop")
@@ -158,9 +185,8 @@ def test_skip_is_the_step_without_that_task(toy, tmp_path, spoil, monkeypatch, w
 
 
 def test_a_step_of_which_nothing_is_left_changes_no_weight(toy, tmp_path, spoil, monkeypatch):
-    updates = []
-    monkeypatch.setattr(AdamW, "step", lambda self, grad_scale: updates.append(1))
     spoil("loss", "sst", 1, 3)
+    updates = note_updates(monkeypatch)
     training = {"non_finite": "skip", "epochs": 1}
     summary = toy.train(tmp_path / "run", "sst", training=training)
     assert (len(updates), summary["steps"], summary["left_out"]) == (2, 4, {"sst": 2})
@@ -203,6 +229,27 @@ def test_policies_are_exact_under_resume(toy, tmp_path, spoil, monkeypatch, poli
     toy.train(tmp_path / "parts", resume=True, **changes)
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
     assert json.loads((tmp_path / "parts" / "summary.json").read_text())["left_out"] == {"sts": 2}
+
+
+TRAINED = [
+    {},
+    {"surgery": "pcgrad", "clip": 0.5, "average": 0.9, "schedule": "linear", "warmup": 0.4},
+    {"evaluate_every": 1, "checkpoint_every": 2, "patience": 3, "accumulate": 2},
+]
+
+
+@pytest.mark.parametrize("mode", ["finetune", "frozen", "heads_first"])
+@pytest.mark.parametrize("training", TRAINED)
+def test_reading_late_changes_nothing(toy, tmp_path, monkeypatch, spoil, training, mode):
+    if mode == "frozen":
+        training = {**training, "surgery": "none"}
+    spoil("loss", "sts", 2, 3, 6)
+    for late in (False, True):
+        monkeypatch.setattr(loop, "_reads_late", lambda device, late=late: late)
+        changes = {"training": {**training, "non_finite": "halve"}, "encoder": {"mode": mode}}
+        toy.train(tmp_path / str(late), **changes)
+    assert results(tmp_path / "True") == results(tmp_path / "False")
+    assert model_bytes(tmp_path / "True") == model_bytes(tmp_path / "False")
 
 
 def test_a_loss_explodes_when_it_is_ten_times_its_first_ones():

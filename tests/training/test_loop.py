@@ -42,11 +42,11 @@ def spy(monkeypatch):
         seen.evaluated.append(weights(self.network))
         evaluate(self, *args)
 
-    def spied_update(self, grad_scale):
+    def spied_update(self, grad_scale, found_inf):
         grads = [p.grad for g in self.param_groups for p in g["params"] if p.grad is not None]
         norm = math.sqrt(sum(float(g.to_dense().double().square().sum()) for g in grads))
         seen.norms.append(norm if grad_scale is None else norm / grad_scale.item())
-        update(self, grad_scale=grad_scale)
+        update(self, grad_scale=grad_scale, found_inf=found_inf)
 
     monkeypatch.setattr(Trainer, "_train_step", spied_train_step)
     monkeypatch.setattr(Trainer, "_evaluate", spied_evaluate)

@@ -10,25 +10,36 @@ the sequences of a chunk apart. So no token is moved between the layers, and the
 occur come back in every step, which matters where a matrix product of a new shape has to be
 compiled first (oneDNN on CPUs takes milliseconds).
 
-Forward and backward are written out by hand, so that nothing is kept but what the backward pass
-needs.
+Three kernels compute the same function:
+
+- `eager`: forward and backward written out by hand, so that nothing is kept but what the backward
+  pass needs. The default on CPUs.
+- `sdpa`: torch's scaled-dot-product attention over the chunks, with the bias as its mask. The
+  default on GPUs, where it is one kernel instead of ten.
+- `varlen`: torch's variable-length flash attention over the slots as they lie, without chunks and
+  bias. GPUs and bf16 only; it has no dropout, so attention weights are trained without any.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
+from mtbert.batch import move
 from mtbert.model.dropout import keep_mask
 
-__all__ = ["Layout", "attend"]
+__all__ = ["KERNELS", "Layout", "attend"]
 
 _CHUNK = 64
 """Slots of the chunks that short sequences share."""
@@ -42,19 +53,38 @@ class _Group:
 
     Attributes:
         first: the first slot.
-        count: C.
-        length: L.
-        bias: `[C, 1, L, L]` float32, minus infinity between sequences.
+        owner: `[C, L]`, the sequence in each slot; -1 in an empty one.
     """
 
     first: int
-    count: int
-    length: int
-    bias: Tensor
+    owner: Tensor
+    _biases: dict[torch.dtype, Tensor] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """C."""
+        return self.owner.shape[0]
+
+    @property
+    def length(self) -> int:
+        """L."""
+        return self.owner.shape[1]
 
     @property
     def slots(self) -> slice:
-        return slice(self.first, self.first + self.count * self.length)
+        """Of all its chunks."""
+        return slice(self.first, self.first + self.owner.numel())
+
+    def bias(self, dtype: torch.dtype) -> Tensor:
+        """`[C, 1, L, L]`: 0 within a sequence, minus infinity elsewhere.
+
+        Empty slots see one another, so that no row is without a key.
+        """
+        if dtype not in self._biases:
+            apart = self.owner[:, :, None] != self.owner[:, None, :]
+            zeros = torch.zeros(apart.shape, dtype=dtype, device=apart.device)
+            self._biases[dtype] = zeros.masked_fill_(apart, -math.inf).unsqueeze(1)
+        return self._biases[dtype]
 
 
 class Layout:
@@ -65,46 +95,94 @@ class Layout:
         size: R.
         slots: `[T]`, the slot of each token.
         starts: `[S]`, the slot of each sequence's first token.
+        sizes: `[S]`, tokens of each sequence.
         sequence_of: `[T]`, the sequence of each token.
         position_of: `[T]`, each token's position in its sequence.
         groups: the chunks.
     """
 
-    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
+    def __init__(
+        self, lengths: Sequence[int], device: torch.device, *, bucketed: bool = False
+    ) -> None:
+        """Place the sequences. All that the device needs reaches it in one copy.
+
+        Args:
+            lengths: tokens of each sequence.
+            device: where the batch lies.
+            bucketed: add empty slots so that few values of R occur, as compiled code and CUDA
+                graphs want it.
+
+        Raises:
+            ValueError: there is no sequence, or an empty one.
+        """
         if not lengths or min(lengths) < 1:
             raise ValueError("a batch needs sequences, each with a token or more")
         self.lengths = tuple(lengths)
+        self._device = device
         chunks = _pack(self.lengths)
-        first_slots = [0] * len(lengths)
-        self.groups: list[_Group] = []
-        self.size = 0
+        self._first_slots = [0] * len(lengths)
+        firsts: list[int] = []
+        owners: list[Tensor] = []
+        filled = 0
         for length in sorted(chunks):
             for number, members in enumerate(chunks[length]):
-                slot = self.size + number * length
+                slot = filled + number * length
                 for sequence in members:
-                    first_slots[sequence] = slot
+                    self._first_slots[sequence] = slot
                     slot += lengths[sequence]
-            bias = _bias(chunks[length], self.lengths, length).to(device)
-            group = _Group(self.size, len(chunks[length]), length, bias)
-            self.groups.append(group)
-            self.size = group.slots.stop
+            firsts.append(filled)
+            owners.append(_owners(chunks[length], self.lengths, length))
+            filled += owners[-1].numel()
+        self.size = _bucket(filled) if bucketed else filled
+        if self.size > filled:
+            firsts.append(filled)
+            owners.append(torch.full(((self.size - filled) // _STEP, _STEP), -1))
         sizes = torch.tensor(lengths)
         ends = sizes.cumsum(0)
-        starts = torch.tensor(first_slots)
+        starts = torch.tensor(self._first_slots)
         sequence_of = torch.repeat_interleave(torch.arange(len(lengths)), sizes)
         position_of = torch.arange(int(ends[-1])) - (ends - sizes)[sequence_of]
-        self.starts = starts.to(device)
-        self.slots = (starts[sequence_of] + position_of).to(device)
-        self.sequence_of = sequence_of.to(device)
-        self.position_of = position_of.to(device)
+        slots = starts[sequence_of] + position_of
+        parts = [starts, sizes, slots, sequence_of, position_of, *(o.flatten() for o in owners)]
+        found = move(torch.cat(parts), device).split([len(part) for part in parts])
+        self.starts, self.sizes, self.slots, self.sequence_of, self.position_of = found[:5]
+        self.groups = [
+            _Group(first, moved.view(owner.shape))
+            for first, owner, moved in zip(firsts, owners, found[5:], strict=True)
+        ]
 
     def place(self, values: Tensor) -> Tensor:
         """`[T, …]` → `[R, …]`, zero in the empty slots."""
         return values.new_zeros(self.size, *values.shape[1:]).index_copy(0, self.slots, values)
 
+    @cached_property
+    def bounds(self) -> Tensor:
+        """`[stretches + 1]`, int32: where the sequences begin, by slot, then R.
+
+        Empty slots between two sequences count as a sequence of their own.
+        """
+        return move(torch.tensor(self._edges, dtype=torch.int32), self._device)
+
+    @cached_property
+    def longest(self) -> int:
+        """Slots of the longest stretch of `bounds`."""
+        return max(end - start for start, end in pairwise(self._edges))
+
+    @cached_property
+    def _edges(self) -> list[int]:
+        edges = {0, self.size}
+        for start, length in zip(self._first_slots, self.lengths, strict=True):
+            edges |= {start, start + length}
+        return sorted(edges)
+
 
 def attend(
-    qkv: Tensor, layout: Layout, heads: int, rate: float, generator: Generator | None
+    qkv: Tensor,
+    layout: Layout,
+    heads: int,
+    rate: float,
+    generator: Generator | None,
+    kernel: str = "eager",
 ) -> Tensor:
     """Scaled dot-product attention within each sequence.
 
@@ -114,12 +192,71 @@ def attend(
         heads: H.
         rate: dropout of the attention weights; applied only with a generator.
         generator: source of the dropout.
+        kernel: a name of `KERNELS`.
 
     Returns:
         `[R, H * D]`.
     """
+    return KERNELS[kernel](qkv, layout, heads, rate, generator)
+
+
+def _eager(
+    qkv: Tensor, layout: Layout, heads: int, rate: float, generator: Generator | None
+) -> Tensor:
     result: Tensor = _Attention.apply(qkv, layout, heads, rate, generator)  # type: ignore[no-untyped-call]
     return result
+
+
+def _sdpa(
+    qkv: Tensor, layout: Layout, heads: int, rate: float, generator: Generator | None
+) -> Tensor:
+    contexts = []
+    dropping = generator is not None and rate > 0
+    with _lent(generator) if generator is not None and dropping else nullcontext():
+        for group in layout.groups:
+            q, k, v = _parts(qkv, group, 3, heads).permute(2, 0, 3, 1, 4)
+            bias = group.bias(qkv.dtype)
+            context = functional.scaled_dot_product_attention(
+                q, k, v, attn_mask=bias, dropout_p=rate if dropping else 0.0
+            )
+            contexts.append(context.transpose(1, 2).reshape(group.owner.numel(), -1))
+    return torch.cat(contexts)
+
+
+def _varlen(
+    qkv: Tensor, layout: Layout, heads: int, rate: float, generator: Generator | None
+) -> Tensor:
+    from torch.nn.attention.varlen import varlen_attn  # torch 2.10 or newer
+
+    q, k, v = qkv.view(len(qkv), 3, heads, -1).unbind(1)
+    bounds, longest = layout.bounds, layout.longest
+    context = varlen_attn(q, k, v, bounds, bounds, longest, longest)
+    assert isinstance(context, Tensor)
+    return context.reshape(len(qkv), -1)
+
+
+KERNELS: dict[str, Callable[[Tensor, Layout, int, float, Generator | None], Tensor]] = {
+    "eager": _eager,
+    "sdpa": _sdpa,
+    "varlen": _varlen,
+}
+"""Ways to compute attention, by name."""
+
+
+@contextmanager
+def _lent(generator: Generator) -> Iterator[None]:
+    """Inside, torch's kernels draw from this generator; they know only the device's default one."""
+    if generator.device.type == "cuda":
+        default = torch.cuda.default_generators[generator.device.index or 0]
+    else:
+        default = torch.default_generator
+    state = default.get_state()
+    default.set_state(generator.get_state())
+    try:
+        yield
+    finally:
+        generator.set_state(default.get_state())
+        default.set_state(state)
 
 
 class _Attention(torch.autograd.Function):
@@ -132,7 +269,7 @@ class _Attention(torch.autograd.Function):
         for group in layout.groups:
             q, k, v = _split_heads(qkv, group, 3, heads)
             scores = torch.matmul(q, k.transpose(-1, -2))
-            bias = group.bias.to(scores.dtype)
+            bias = group.bias(scores.dtype)
             weights = torch.softmax(bias.add(scores, alpha=_scale(q)), dim=-1)
             saved += [q, k, v, weights]
             if generator is not None and rate > 0:
@@ -194,19 +331,24 @@ def _pack(lengths: Sequence[int]) -> dict[int, list[list[int]]]:
     return chunks
 
 
-def _bias(chunks: list[list[int]], lengths: Sequence[int], length: int) -> Tensor:
-    """`[C, 1, L, L]`: 0 within a sequence, minus infinity elsewhere.
-
-    Empty slots see one another, so that no row is without a key.
-    """
-    owner = torch.full((len(chunks), length), -1)
-    for row, members in zip(owner, chunks, strict=True):
+def _owners(chunks: list[list[int]], lengths: Sequence[int], length: int) -> Tensor:
+    """`[C, L]`: the sequence in each slot, -1 in an empty one."""
+    owners = torch.full((len(chunks), length), -1)
+    for row, members in zip(owners, chunks, strict=True):
         end = 0
         for sequence in members:
             start, end = end, end + lengths[sequence]
             row[start:end] = sequence
-    apart = owner[:, :, None] != owner[:, None, :]
-    return torch.zeros(apart.shape).masked_fill_(apart, -math.inf).unsqueeze(1)
+    return owners
+
+
+def _bucket(slots: int) -> int:
+    """The next of 64, 128, …, 1024, then of eight equal steps up to each power of two.
+
+    Above 1024 a batch grows by an eighth at most, and by half of that on average.
+    """
+    step = max(_CHUNK, 1 << max(0, (slots - 1).bit_length() - 4))
+    return -(-slots // step) * step
 
 
 def _scale(q: Tensor) -> float:

@@ -90,12 +90,15 @@ class SelfAttention(nn.Module):
         self.heads = config.num_attention_heads
         self.attention_rate = config.attention_probs_dropout_prob
         self.rate = config.hidden_dropout_prob
+        self.kernel = "eager"
 
     def forward(
         self, x: Tensor, layout: Layout, generator: Generator | None, rows: Tensor | None = None
     ) -> Tensor:
         """`[R, W]` → `[R, W]`, or only its `rows`."""
-        context = attend(self.qkv(x), layout, self.heads, self.attention_rate, generator)
+        context = attend(
+            self.qkv(x), layout, self.heads, self.attention_rate, generator, self.kernel
+        )
         if rows is not None:
             context, x = context.index_select(0, rows), x.index_select(0, rows)
         return self.norm(add_dropout(x, self.output(context), self.rate, generator))
@@ -141,6 +144,8 @@ class Encoder(nn.Module):
         self.config = config
         self.compute_dtype: torch.dtype | None = None
         """Numbers of the forward pass; None: those of the weights."""
+        self.bucketed = False
+        """Whether batches are padded to few sizes, see `Layout`."""
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
         self.pooler = Linear(config.hidden_size, config.hidden_size)
@@ -161,6 +166,12 @@ class Encoder(nn.Module):
         from mtbert.model.pretrained import save_encoder
 
         save_encoder(self, Path(folder))
+
+    def use_attention(self, kernel: str) -> None:
+        """Let every layer compute attention by a kernel of `attention.KERNELS`."""
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            layer.attention.kernel = kernel
 
     @torch.no_grad()
     def initialise(self, generator: Generator) -> None:

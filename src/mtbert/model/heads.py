@@ -75,7 +75,7 @@ def pool_sequences(
     `cls`: the first token's hidden state; `pooled`: the pooler's output for it; `mean`: the mean
     over the sequence's tokens, added up in float32 or better.
     """
-    layout = Layout(batch.lengths, batch.token_ids.device)
+    layout = Layout(batch.lengths, batch.token_ids.device, bucketed=encoder.bucketed)
     hidden = encoder.encode(
         batch.token_ids, batch.segment_ids, layout, generator, first_only=pooling != "mean"
     )
@@ -90,8 +90,7 @@ def _mean(hidden: Tensor, layout: Layout) -> Tensor:
     wide = tokens.to(torch.promote_types(hidden.dtype, torch.float32))
     sums = wide.new_zeros(len(layout.lengths), hidden.shape[1])
     sums = sums.index_add(0, layout.sequence_of, wide)
-    sizes = torch.tensor(layout.lengths, dtype=wide.dtype, device=hidden.device)
-    return sums / sizes.unsqueeze(1)
+    return sums / layout.sizes.to(wide.dtype).unsqueeze(1)
 
 
 def side_vectors(pooled: Tensor, sides: int) -> Tensor:

@@ -37,11 +37,16 @@ class WeightAverage:
         self.weights: dict[str, Tensor] = {n: p.detach().clone() for n, p in parameters.items()}
 
     @torch.no_grad()
-    def update(self, number: int) -> None:
-        """Take in the weights after update `number`, counted from 1."""
-        decay = min(self._decay, number / (number + 9))
+    def update(self, number: int, found_inf: Tensor) -> None:
+        """Take in the weights after update `number`, counted from 1.
+
+        Args:
+            number: of the update.
+            found_inf: float32 scalar; where it is 1 the average stays what it is.
+        """
+        share = (1 - found_inf.double()) * (1 - min(self._decay, number / (number + 9)))
         for name, parameter in self._parameters.items():
-            self.weights[name].lerp_(parameter, 1 - decay)
+            self.weights[name].lerp_(parameter, share.to(parameter.dtype))
 
     @torch.no_grad()
     def restore(self, weights: Mapping[str, Tensor]) -> None:

@@ -4,31 +4,58 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 from torch.nn import Parameter
 
+from mtbert.batch import move
 from mtbert.data.schedules import Step, seed_from
 from mtbert.errors import TrainingError
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.settings import TrainingSettings
 from mtbert.training.finite import Computed, bad_examples, finite_part
-from mtbert.training.gradients import compute_gradients, total_norm
+from mtbert.training.gradients import StepGradients, compute_gradients, total_norm
 from mtbert.training.memory import SMALLER, Memory, OutOfMemory
 from mtbert.training.processes import Processes
+from mtbert.training.readback import Readback
 from mtbert.training.state import Phase, State
 
-__all__ = ["NonFiniteLoss", "StepComputation"]
+__all__ = ["NonFiniteLoss", "Outcome", "StepComputation"]
 
 _SHOWN_IDS = 8
+
+_Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
 
 
 class NonFiniteLoss(TrainingError):
     """A loss or a gradient is NaN or infinite; the weights are those of the step before."""
+
+
+class Outcome:
+    """What the backward passes of a step left in `.grad`, before anything of it has been read.
+
+    Attributes:
+        gradients: as they were computed.
+        norm: of the whole gradient, a scalar on the device.
+        found_inf: float32 scalar on the device: 1 where a loss or the norm is not finite, else 0.
+    """
+
+    def __init__(self, gradients: StepGradients, norm: Tensor) -> None:
+        self.gradients, self.norm = gradients, norm
+        values = torch.stack([*(loss.double() for loss in gradients.losses.values()), norm.double()])
+        self.found_inf = (~values.isfinite().all()).float()
+        self._values = Readback(values)
+
+    def read(self) -> Computed:
+        """Losses and norm, waiting for the device if it has not come to them yet."""
+        *losses, norm = self._values.read()
+        return Computed(
+            self.gradients, dict(zip(self.gradients.losses, losses, strict=True)), norm
+        )
 
 
 class StepComputation:
@@ -70,6 +97,18 @@ class StepComputation:
         self.shared, self.learning = shared, learning
         self.memory, self.processes, self.record = memory, processes, record
         self._device = next(network.heads.parameters()).device
+        self._class_weights = {
+            task: None if weights is None else move(weights, self._device)
+            for task, weights in phase.class_weights.items()
+        }
+
+    def launch(self, step: Step) -> Outcome:
+        """Gradients of a step, finite or not; on a GPU they may still be on their way.
+
+        Raises:
+            OutOfMemory: not even the smallest parts fit, or smaller ones are not allowed.
+        """
+        return self._fit(step, lambda: self._fill(step))
 
     def compute(self, step: Step, epoch: int) -> Computed:
         """Gradients of what is finite of a step; of no task if nothing is and that is allowed.
@@ -82,6 +121,15 @@ class StepComputation:
             NonFiniteLoss: something is not finite and the policy is to stop.
             OutOfMemory: not even the smallest parts fit, or smaller ones are not allowed.
         """
+        computed, faults = self._fit(
+            step, lambda: finite_part(step, lambda part: self._fill(part).read())
+        )
+        if faults:
+            self._handle(step, faults, epoch)
+        return computed
+
+    def _fit(self, step: Step, attempt: Callable[[], _Result]) -> _Result:
+        """What `attempt` gives, in as many parts as memory demands."""
         state, before = self.state, self.state.parts
         reasons: list[str] = []
 
@@ -90,22 +138,20 @@ class StepComputation:
             self._split_further(step, reason)
             reasons.append(reason)
 
-        computed, faults = self.memory.fit(lambda: finite_part(step, self._fill), smaller)
+        result = self.memory.fit(attempt, smaller)
         if reasons:
             _log.warning(
                 "step %d: out of memory: %s; batches are now computed in %d parts instead of %d",
                 state.step + 1, reasons[0], state.parts, before,
             )  # fmt: skip
-        if faults:
-            self._handle(step, faults, epoch)
-        return computed
+        return result
 
     def clear(self) -> None:
         """Drop the gradients."""
         for parameter in self.learning:
             parameter.grad = None
 
-    def _fill(self, step: Step) -> Computed:
+    def _fill(self, step: Step) -> Outcome:
         """Fill `.grad` for a step or some tasks of one."""
         settings, number = self.settings, self.state.step + 1
         self.clear()
@@ -115,7 +161,7 @@ class StepComputation:
             self.network,
             step,
             self.phase.sources,
-            class_weights=self.phase.class_weights,
+            class_weights=self._class_weights,
             shared=self.shared,
             surgery=settings.surgery,
             measure=number == 1 or number % settings.gradients_every == 0,
@@ -124,9 +170,9 @@ class StepComputation:
             orders=self._generator("surgery", torch.device("cpu")),
             processes=self.processes,
         )
-        losses = {task: loss.item() for task, loss in gradients.losses.items()}
-        norm = self.processes.number(total_norm(self.learning).item())
-        return Computed(gradients, losses, norm)
+        norm = total_norm(self.learning)
+        self.processes.agree(norm)
+        return Outcome(gradients, norm)
 
     @property
     def _parts(self) -> int:

@@ -1,7 +1,8 @@
 """Numbers that are no numbers: which task's part of a step is not finite, and losses that explode.
 
 Nothing is computed for it while all is well: the losses and the norm of the whole gradient, which
-are logged anyway, tell. Only when one of them is not finite is each task looked at alone.
+are logged anyway, tell. Only when one of them is not finite is the step computed again and each
+task looked at alone.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ is set aside (one copy a task), and the Gram matrix decides the weights of the s
 Several processes take a share of each batch each. A task's gradient is summed over them before
 surgery sees it, for the projection of a sum is not the sum of projections; without surgery one
 summation at the end is enough.
+
+Nothing here waits for a GPU but surgery and measuring, which read the Gram matrix.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import Parameter
 
-from mtbert.batch import TokenBatch
+from mtbert.batch import TokenBatch, move
 from mtbert.data.schedules import Step, TaskBatch
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.surgery import pcgrad_weights
@@ -138,6 +140,8 @@ def compute_gradients(
     apart = bool(shared) and (surgery != "none" or measure)
     losses: dict[str, Tensor] = {}
     gradients: list[Gradient] = []
+    flat = apart and _as_one_vector(shared[0].device)
+    used: set[int] = set()
     for task, batch in step.items():
         factor = batch.loss_factor * network.tasks[task].loss_weight
         losses[task] = _backward(
@@ -153,7 +157,9 @@ def compute_gradients(
         )
         if apart:
             _sum_over(processes, network, shared, {task: batch})
-            gradients.append([parameter.grad for parameter in shared])
+            found = [parameter.grad for parameter in shared]
+            used |= {k for k, gradient in enumerate(found) if gradient is not None}
+            gradients.append([_one_vector(shared, found)] if flat else found)
             for parameter in shared:
                 parameter.grad = None
     if not apart:
@@ -172,6 +178,9 @@ def compute_gradients(
         assert orders is not None
         weights = SURGERY[surgery](gram, orders)
     _add_up(gradients, [1.0] * len(gradients) if weights is None else weights.tolist())
+    if flat:
+        _hand_out(shared, gradients[0][0], used)
+        return StepGradients(losses, gram, weights)
     for k, (parameter, total) in enumerate(zip(shared, gradients[0], strict=True)):
         if total is not None and k in rows:
             total = torch.sparse_coo_tensor(
@@ -201,9 +210,11 @@ def gram_matrix(gradients: Sequence[Gradient]) -> Tensor:
             if (a := flat[i]) is not None and (b := flat[j]) is not None:
                 products[i, j].append(torch.dot(a, b))
     gram = torch.zeros(tasks, tasks, dtype=torch.float64)
-    for (i, j), found in products.items():
-        if found:
-            gram[i, j] = gram[j, i] = torch.stack(found).to("cpu", torch.float64).sum()
+    sums = [torch.stack(found).double().sum() for found in products.values() if found]
+    known = [pair for pair, found in products.items() if found]
+    # The one thing that is read from the device.
+    for (i, j), value in zip(known, torch.stack(sums).tolist() if sums else [], strict=True):
+        gram[i, j] = gram[j, i] = value
     squares = gram.diagonal()
     exact = (squares >= _SMALLEST_SQUARE) & squares.isfinite()
     for i, j in pairs:
@@ -229,6 +240,8 @@ def total_norm(parameters: Iterable[Parameter]) -> Tensor:
     Infinite above 1e19 in float32: the optimizer's moments hold squares, which would be so too.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
+    if gradients[0].device.type == "cuda":
+        return torch.nn.utils.get_total_norm(gradients)  # a few kernels for all of them
     flat = [(g.coalesce().values() if g.is_sparse else g).flatten() for g in gradients]
     # On CPUs a dot product is several times faster than torch's norm.
     return torch.stack([torch.dot(values, values) for values in flat]).sum().sqrt()
@@ -251,7 +264,7 @@ def _backward(
         The share's part of the batch's unweighted mean loss.
     """
     device, dtype = _home(network)
-    labels = source.label_tensor(batch.indices).to(device, non_blocking=True)
+    labels = move(source.label_tensor(batch.indices), device)
     weights = example_weights(labels, class_weights)
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
     # The weights are those of the whole batch, so the sum over all shares is its mean.
@@ -263,13 +276,44 @@ def _backward(
         return mean_loss
     for part in np.array_split(np.arange(len(indices)), min(accumulate, len(indices))):
         order = None if swapped is None else swapped[part]
-        outputs = network(task, source.inputs(indices[part], order).to(device), dropout)
+        outputs = network(task, _moved(source.inputs(indices[part], order), device), dropout)
         chosen = slice(int(part[0]), int(part[-1]) + 1)
         losses = example_losses(network.tasks[task], outputs, labels[chosen])
         loss = (losses * weights[chosen]).sum()
         (loss * factor).backward()
         mean_loss += loss.detach()
     return mean_loss
+
+
+def _moved(inputs: TokenBatch | Tensor, device: torch.device) -> TokenBatch | Tensor:
+    return inputs.to(device) if isinstance(inputs, TokenBatch) else move(inputs, device)
+
+
+def _as_one_vector(device: torch.device) -> bool:
+    """Whether a task's shared gradient is set aside as one vector.
+
+    On a GPU an inner product is then one kernel instead of one for every parameter. On a CPU
+    parameters stay in the cache between the products, which counts for more than their number.
+    """
+    return device.type == "cuda"
+
+
+def _one_vector(parameters: Sequence[Parameter], gradients: Gradient) -> Tensor:
+    """`[values]`, one parameter after the other; zero where one has no gradient."""
+    return torch.cat(
+        [
+            torch.zeros_like(p).flatten() if g is None else g.to_dense().flatten()
+            for p, g in zip(parameters, gradients, strict=True)
+        ]
+    )
+
+
+def _hand_out(parameters: Sequence[Parameter], vector: Tensor | None, used: set[int]) -> None:
+    """Let `.grad` of the parameters numbered in `used` be their parts of one vector."""
+    assert vector is not None
+    parts = vector.split([parameter.numel() for parameter in parameters])
+    for k, (parameter, part) in enumerate(zip(parameters, parts, strict=True)):
+        parameter.grad = part.view(parameter.shape) if k in used else None
 
 
 def _sum_over(

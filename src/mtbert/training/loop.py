@@ -6,6 +6,13 @@ and the tensors.
 
 Several processes go through the same steps with the same weights. Of the run folder only the first
 one knows: it reads, writes and decides, the others are told.
+
+A step is launched first and read afterwards: what it computed updates the weights on the device
+alone, which leaves them as they are where something is not finite, and every later step does too
+until the host has looked. On a GPU the host looks one step late, so that the GPU always has work;
+on a CPU at once. A step that was not finite is then computed again with care, and what was
+launched after it once more. Everything random is a function of the step's number, so the results
+are the same bits either way.
 """
 
 from __future__ import annotations
@@ -16,6 +23,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,7 +38,7 @@ from mtbert.settings import TrainingSettings
 from mtbert.training import checkpoint as checkpoints
 from mtbert.training.average import WeightAverage
 from mtbert.training.checkpoint import Checkpoint
-from mtbert.training.computation import StepComputation
+from mtbert.training.computation import Outcome, StepComputation
 from mtbert.training.finite import Computed, explodes
 from mtbert.training.interrupt import watch_interruption
 from mtbert.training.memory import Memory
@@ -43,6 +51,29 @@ from mtbert.training.state import Phase, Scores, State
 _log = logging.getLogger(__name__)
 
 __all__ = ["Trainer"]
+
+@dataclass(frozen=True, slots=True)
+class _Launched:
+    """A step whose losses and norm have not been read yet.
+
+    Attributes:
+        phase: to which it belongs, and
+        total: the steps of that.
+        step: the tasks' batches.
+        epoch: its number in the log.
+        factor: of the learning rates.
+        counts: updates of each parameter before it.
+        outcome: what it computed.
+    """
+
+    phase: Phase
+    total: int
+    step: Step
+    epoch: int
+    factor: float
+    counts: Mapping[Tensor, int]
+    outcome: Outcome
+
 
 _ECHO_SECONDS, _ECHO_SECONDS_OF_MANY = 1.0, 5.0
 """One stop may be heard twice: sent to every process of a job, and passed on by the launcher."""
@@ -82,6 +113,10 @@ class Trainer:
         self._memory = Memory() if memory is None else memory
         self._processes = processes
         self._device = next(network.heads.parameters()).device
+        self._reads_late = _reads_late(self._device)
+        self._launched: _Launched | None = None
+        self._halted = torch.zeros((), device=self._device)
+        """1 from a step that is not finite until it has been dealt with, else 0."""
         self._loaded: Checkpoint | None = None
         found = processes.from_first(self._find_checkpoint)
         if found is not None and not processes.first:
@@ -224,31 +259,85 @@ class Trainer:
 
     def _train_step(self, phase: Phase, step: Step, total: int) -> None:
         """Per-task gradients, surgery, clipping, update."""
-        state, settings = self.state, self.settings
+        state = self.state
         started, cpu_started = time.perf_counter(), time.process_time()
-        computed = self._computation.compute(step, self._epochs_before() + state.epoch + 1)
-        factor = rate_factor(settings.schedule, settings.warmup, state.phase_step, total)
-        factor *= state.rate_factor
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
-        if computed.losses:
-            self._optimizer.step(grad_scale=self._shortening(computed.norm))
-            if self._average is not None:
-                self._average.update(state.phase_step + 1)
-        self._computation.clear()
+        try:
+            launched = self._launch(phase, step, total)
+        finally:
+            finite = self._settle()  # what went wrong in the step before comes first
+        if not finite:
+            launched = self._launch(phase, step, total)
+        self._launched = launched
         state.step, state.phase_step = state.step + 1, state.phase_step + 1
         tokens = sum(
             int(phase.sources[task].lengths[batch.indices].sum()) for task, batch in step.items()
         )
         if not phase.encoded_tokens:
             state.tokens += tokens
+        if not self._reads_late:
+            self._settle()
         state.step_seconds += time.perf_counter() - started
         state.step_cpu_seconds += time.process_time() - cpu_started
         self._progress.advance(tokens)
+
+    def _launch(self, phase: Phase, step: Step, total: int) -> _Launched:
+        """Compute a step and update the weights, of which nothing is known but on the device."""
+        counts = self._optimizer.counts()
+        outcome = self._computation.launch(step)
+        torch.maximum(self._halted, outcome.found_inf, out=self._halted)
+        factor = self._set_rates(total)
+        self._update(outcome.norm)
+        epoch = self._epochs_before() + self.state.epoch + 1
+        return _Launched(phase, total, step, epoch, factor, counts, outcome)
+
+    def _settle(self) -> bool:
+        """Read the step that was launched last, if it has not been read.
+
+        Returns:
+            Whether it was finite. If not, it has been computed again without what was not, and
+            nothing that was launched after it has changed the weights.
+
+        Raises:
+            NonFiniteLoss: it was not, and the policy is to stop.
+        """
+        launched, self._launched = self._launched, None
+        if launched is None:
+            return True
+        computed = launched.outcome.read()
+        finite = all(map(math.isfinite, (computed.norm, *computed.losses.values())))
+        factor = launched.factor
+        if not finite:
+            self._optimizer.take_back(launched.counts)
+            self._halted.zero_()
+            state = self.state
+            state.step, state.phase_step = state.step - 1, state.phase_step - 1
+            computed = self._computation.compute(launched.step, launched.epoch)
+            factor = self._set_rates(launched.total)
+            if computed.losses:
+                self._update(torch.tensor(computed.norm, device=self._device))
+            self._computation.clear()
+            state.step, state.phase_step = state.step + 1, state.phase_step + 1
         self._watch_losses(computed.losses)
-        logged = state.step == 1 or state.step % settings.log_every == 0
-        if logged or (computed.gradients.gram is not None and settings.surgery == "none"):
-            self._log_step(phase, step, computed, factor)
+        measured = computed.gradients.gram is not None and self.settings.surgery == "none"
+        if self.state.step == 1 or self.state.step % self.settings.log_every == 0 or measured:
+            self._log_step(launched, computed, factor)
+        return finite
+
+    def _set_rates(self, total: int) -> float:
+        """Set the learning rates of the next update; returns their factor."""
+        settings = self.settings
+        factor = rate_factor(settings.schedule, settings.warmup, self.state.phase_step, total)
+        factor *= self.state.rate_factor
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        return factor
+
+    def _update(self, norm: Tensor) -> None:
+        """Clip and update, where nothing was found that is not finite; drop the gradients."""
+        self._optimizer.step(grad_scale=self._shortening(norm), found_inf=self._halted)
+        if self._average is not None:
+            self._average.update(self.state.phase_step + 1, self._halted)
+        self._computation.clear()
 
     def _watch_losses(self, losses: Mapping[str, float]) -> None:
         """Say once of a task that its loss explodes."""
@@ -276,6 +365,7 @@ class Trainer:
 
     def _evaluate(self, phase: Phase) -> None:
         """Score the weights, or their average if there is one, and keep them if they are better."""
+        self._settle()
         with nullcontext() if self._average is None else self._average.in_place():
             self._evaluate_weights(phase)
 
@@ -339,6 +429,7 @@ class Trainer:
         return sum(phase.epochs for phase in self.phases[: self.state.phase])
 
     def _save_checkpoint(self) -> None:
+        self._settle()
         self.state.run_seconds = time.perf_counter() - self._started
         moments, self.state.updates = checkpoints.optimizer_moments(self._optimizer)
         state = dataclasses.asdict(self.state)
@@ -373,19 +464,19 @@ class Trainer:
                     )
                 )
 
-    def _shortening(self, norm: float) -> Tensor | None:
-        """What gradients are divided by so that the whole is no longer than allowed."""
+    def _shortening(self, norm: Tensor) -> Tensor | None:
+        """What gradients are divided by so that the whole is no longer than allowed, a scalar."""
         clip = self.settings.clip
-        return None if clip is None else torch.tensor(max(1.0, norm / clip), device=self._device)
+        return None if clip is None else (norm.double() / clip).clamp(min=1).float()
 
-    def _log_step(self, phase: Phase, step: Step, computed: Computed, factor: float) -> None:
-        state = self.state
+    def _log_step(self, launched: _Launched, computed: Computed, factor: float) -> None:
+        state, phase = self.state, launched.phase
         record: dict[str, Any] = {
             "kind": "train",
             "phase": phase.name,
-            "epoch": self._epochs_before() + state.epoch + 1,
+            "epoch": launched.epoch,
             "step": state.step,
-            "loss": {task: computed.losses.get(task) for task in step},
+            "loss": {task: computed.losses.get(task) for task in launched.step},
             "learning_rate": phase.learning_rate * factor if phase.trains_encoder else 0.0,
             "head_learning_rate": phase.head_learning_rate * factor,
             "gradient_norm": computed.norm,
@@ -400,6 +491,11 @@ class Trainer:
         self.run.log(record)
         if self._also_log is not None:
             self._also_log(record)
+
+
+def _reads_late(device: torch.device) -> bool:
+    """Whether a step is read while the next one is computed: on a CPU nothing is gained by it."""
+    return device.type == "cuda"
 
 
 def _or_lowest(score: float | None) -> float:

@@ -66,16 +66,23 @@ class AdamW(Optimizer):
         }
         super().__init__(params, defaults)
         self._spread: dict[Tensor, Tensor] = {}
+        self._infinite: dict[torch.device, Tensor] = {}
 
     @torch.no_grad()
     def step(
-        self, closure: Callable[[], Any] | None = None, *, grad_scale: Tensor | None = None
+        self,
+        closure: Callable[[], Any] | None = None,
+        *,
+        grad_scale: Tensor | None = None,
+        found_inf: Tensor | None = None,
     ) -> Any:
         """Update every parameter that has a gradient.
 
         Args:
             closure: computes the loss anew and returns it.
             grad_scale: scalar by which every gradient is divided first, in place.
+            found_inf: float32 scalar; where it is 1 parameters and moments stay what they are. It
+                is read on the device alone, so the update counts all the same: see `counts`.
         """
         loss = None
         if closure is not None:
@@ -89,8 +96,20 @@ class AdamW(Optimizer):
                     state["step"] += 1
                     by_step[state["step"]].append(parameter)
             for step, parameters in by_step.items():
-                self._update(group, step, parameters, grad_scale)
+                self._update(group, step, parameters, grad_scale, found_inf)
         return loss
+
+    def counts(self) -> dict[Tensor, int]:
+        """How many updates each parameter has had; those that have had one alone."""
+        return {parameter: state["step"] for parameter, state in self.state.items() if state}
+
+    def take_back(self, counts: Mapping[Tensor, int]) -> None:
+        """Do not count the updates since `counts`, none of which has changed anything."""
+        for parameter in list(self.state):
+            if parameter in counts:
+                self.state[parameter]["step"] = counts[parameter]
+            else:
+                del self.state[parameter]
 
     def _state_of(self, parameter: Tensor) -> dict[str, Any]:
         state: dict[str, Any] = self.state[parameter]
@@ -106,6 +125,7 @@ class AdamW(Optimizer):
         step: int,
         parameters: list[Parameter],
         grad_scale: Tensor | None,
+        found_inf: Tensor | None,
     ) -> None:
         beta1, beta2 = group["betas"]
         step_size = group["lr"]
@@ -122,9 +142,10 @@ class AdamW(Optimizer):
             [self.state[p]["exp_avg_sq"] for p in parameters],
             [],
             # b^inf is 0: the correction is already in the rate.
-            [torch.full((), math.inf, device=p.device) for p in params],
+            [self._infinity(p.device) for p in params],
             fused=True,
             grad_scale=grad_scale,
+            found_inf=found_inf,
             amsgrad=False,
             beta1=beta1,
             beta2=beta2,
@@ -137,6 +158,12 @@ class AdamW(Optimizer):
             if updated is not parameter:
                 parameter.copy_(updated)
             self._clear(parameter)
+
+    def _infinity(self, device: torch.device) -> Tensor:
+        """One for all parameters: a hundred of them would be as many kernels on a GPU."""
+        if device not in self._infinite:
+            self._infinite[device] = torch.full((), math.inf, device=device)
+        return self._infinite[device]
 
     def _dense(self, parameter: Tensor) -> Tensor:
         """The gradient, contiguous; a sparse one is spread out in a buffer that is kept."""

@@ -207,6 +207,11 @@ class ProcessGroup(Processes):
             if whole is not tensor:
                 tensor.copy_(whole)
 
+    def agree(self, scalar: Tensor) -> None:
+        """See `Processes.agree`."""
+        with self._answered(self._step_wait):
+            dist.broadcast(scalar, 0, group=self._steps)
+
     def fill(self, rows: Tensor, parts: Sequence[NDArray[np.int64]]) -> None:
         """See `Processes.fill`."""
         for source, part in enumerate(parts):

@@ -112,6 +112,9 @@ class Processes:
     def copy_first(self, tensors: Sequence[Tensor]) -> None:
         """Fill tensors, in place, with the first process's."""
 
+    def agree(self, scalar: Tensor) -> None:
+        """Let a scalar that every process has computed in a step be the first one's, in place."""
+
     def fill(self, rows: Tensor, parts: Sequence[NDArray[np.int64]]) -> None:
         """Complete `[rows, …]`, in place: those that `parts[r]` names come from process r."""
 
