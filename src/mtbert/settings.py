@@ -144,6 +144,13 @@ class EncoderSettings(_Section):
     max_length: Annotated[int, Field(ge=4, le=4096)] = Field(
         512, description="Tokens of one sequence, special tokens included; longer is truncated."
     )
+    attention: Literal["auto", "eager", "sdpa", "varlen"] = Field(
+        "auto",
+        description="What computes attention: `eager`, mtbert's own matrix products; `sdpa`, "
+        "torch's scaled-dot-product attention; `varlen`, torch's flash attention for sequences "
+        "side by side (GPUs and bf16 only; trains without dropout of the attention weights). "
+        "`auto`: `sdpa` on GPUs, elsewhere and with `training.deterministic` `eager`.",
+    )
 
 
 class ColumnSettings(_Section):
@@ -389,6 +396,12 @@ class TrainingSettings(_Section):
         description="When a task's loss or gradient is NaN or infinite: `stop` the run before the "
         "weights change, `skip` that task's part of the step, or `halve` all learning rates from "
         "then on and skip. What is left out is counted in summary.json.",
+    )
+    compile: Literal["none", "default", "reduce-overhead"] = Field(
+        "none",
+        description="Let torch.compile make kernels of the encoder's layers, in this mode of it; "
+        "`reduce-overhead` takes CUDA graphs on GPUs. Batches are then padded to few sizes. The "
+        "first steps take minutes; needs a C++ compiler, on GPUs Triton.",
     )
     deterministic: bool = Field(
         False, description="Refuse operations that may differ between identical runs."

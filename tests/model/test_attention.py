@@ -7,6 +7,10 @@ from torch.nn import functional
 
 from mtbert.model.attention import Layout, attend
 
+KERNELS = ["eager", "sdpa"]
+KEPT = {"eager": 230 / 256, "sdpa": 0.9}
+"""The probability that an attention weight is kept at a rate of 0.1."""
+
 LENGTHS = (3, 1, 17, 16, 5, 70, 3)
 
 
@@ -15,14 +19,14 @@ def packed(lengths, heads, size, seed=0):
     return torch.randn(sum(lengths), 3 * heads * size, generator=generator, dtype=torch.float64)
 
 
-def layout_of(lengths):
-    return Layout(lengths, torch.device("cpu"))
+def layout_of(lengths, **options):
+    return Layout(lengths, torch.device("cpu"), **options)
 
 
-def attend_packed(qkv, lengths, heads, rate, generator):
+def attend_packed(qkv, lengths, heads, rate, generator, kernel="eager", **options):
     """Tokens one after another, `[T, 3 * H * D]`, into their slots, attended, and back."""
-    layout = layout_of(lengths)
-    return attend(layout.place(qkv), layout, heads, rate, generator)[layout.slots]
+    layout = layout_of(lengths, **options)
+    return attend(layout.place(qkv), layout, heads, rate, generator, kernel)[layout.slots]
 
 
 def each_alone(qkv, lengths, heads):
@@ -38,11 +42,13 @@ def each_alone(qkv, lengths, heads):
     lengths=st.lists(st.integers(1, 80), min_size=1, max_size=8),
     heads=st.sampled_from([1, 2, 3]),
     size=st.sampled_from([1, 4, 8]),
+    kernel=st.sampled_from(KERNELS),
+    bucketed=st.booleans(),
 )
-def test_packed_attention_is_each_sequences_attention(lengths, heads, size):
+def test_packed_attention_is_each_sequences_attention(lengths, heads, size, kernel, bucketed):
     qkv = packed(lengths, heads, size).requires_grad_()
     expected = each_alone(qkv, lengths, heads)
-    found = attend_packed(qkv, lengths, heads, 0.1, None)
+    found = attend_packed(qkv, lengths, heads, 0.1, None, kernel, bucketed=bucketed)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
     weights = torch.randn(expected.shape, generator=Generator().manual_seed(1)).double()
     (wanted,) = torch.autograd.grad(expected, qkv, weights)
@@ -60,38 +66,41 @@ def test_permuting_sequences_permutes_results():
     torch.testing.assert_close(found, torch.cat([straight[i] for i in order]))
 
 
-def test_one_sequence_does_not_see_another():
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_one_sequence_does_not_see_another(kernel):
     qkv = packed(LENGTHS, 2, 4)
-    before = attend_packed(qkv, LENGTHS, 2, 0.0, None)
+    before = attend_packed(qkv, LENGTHS, 2, 0.0, None, kernel)
     qkv[:3] = 1e6
-    after = attend_packed(qkv, LENGTHS, 2, 0.0, None)
+    after = attend_packed(qkv, LENGTHS, 2, 0.0, None, kernel)
     assert torch.equal(before[3:], after[3:])
 
 
 @pytest.mark.parametrize("rate", [None, 0.1, 0.5])
 @pytest.mark.parametrize("lengths", [(4,), (2, 3, 1), (2, 18, 3)])
-def test_gradcheck(lengths, rate):
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_gradcheck(lengths, rate, kernel):
     qkv = packed(lengths, 2, 2).requires_grad_()
 
     def function(x):
         generator = None if rate is None else Generator().manual_seed(3)
-        return attend_packed(x, lengths, 2, rate or 0.0, generator)
+        return attend_packed(x, lengths, 2, rate or 0.0, generator, kernel)
 
     assert torch.autograd.gradcheck(function, (qkv,))
 
 
-def test_dropout_falls_on_the_attention_weights():
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_dropout_falls_on_the_attention_weights(kernel):
     """With unit vectors as values the output is the matrix of attention weights itself."""
     length, heads = 16, 2
     qkv = packed((length,), heads, length)
     queries, keys = (p.unflatten(1, (heads, length)) for p in qkv.chunk(3, dim=1)[:2])
     qkv[:, 2 * heads * length :] = torch.eye(length).repeat(1, heads)
     whole = torch.softmax(torch.einsum("ihd,jhd->ihj", queries, keys) / length**0.5, dim=-1)
-    found = attend_packed(qkv, (length,), heads, 0.1, Generator().manual_seed(0))
+    found = attend_packed(qkv, (length,), heads, 0.1, Generator().manual_seed(0), kernel)
     found = found.unflatten(1, (heads, length))
     dropped = found == 0
     assert 0.05 < dropped.double().mean() < 0.16
-    torch.testing.assert_close(found[~dropped], whole[~dropped] * 256 / 230)
+    torch.testing.assert_close(found[~dropped], whole[~dropped] / KEPT[kernel])
 
 
 def test_dropout_preserves_the_expectation():
@@ -102,19 +111,51 @@ def test_dropout_preserves_the_expectation():
     assert (mean - attend_packed(qkv, lengths, 2, 0.0, None)).abs().max() < 0.1
 
 
-def test_the_same_seed_gives_the_same_dropout():
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_same_seed_gives_the_same_dropout(kernel):
     qkv = packed(LENGTHS, 2, 4)
     first, again, other = (
-        attend_packed(qkv, LENGTHS, 2, 0.1, Generator().manual_seed(seed)) for seed in (1, 1, 2)
+        attend_packed(qkv, LENGTHS, 2, 0.1, Generator().manual_seed(seed), kernel)
+        for seed in (1, 1, 2)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_dropout_goes_on_drawing_from_its_generator_and_leaves_torchs_own_alone(kernel):
+    qkv, generator = packed(LENGTHS, 2, 4), Generator().manual_seed(1)
+    before = torch.get_rng_state()
+    first = attend_packed(qkv, LENGTHS, 2, 0.1, generator, kernel)
+    second = attend_packed(qkv, LENGTHS, 2, 0.1, generator, kernel)
+    assert not torch.equal(first, second)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_variable_length_attention_is_told_where_sequences_begin(monkeypatch):
+    """Its kernel needs a GPU; here a loop stands for it."""
+    module = pytest.importorskip("torch.nn.attention.varlen")
+
+    def loop(q, k, v, bounds, key_bounds, longest, longest_key):
+        assert bounds.dtype == torch.int32 and torch.equal(bounds, key_bounds)
+        sizes = bounds.diff().tolist()
+        assert (longest, longest_key) == (max(sizes), max(sizes))
+        rows = (torch.cat([x.flatten(1) for x in qkv], dim=1) for qkv in zip(
+            q.split(sizes), k.split(sizes), v.split(sizes), strict=True))  # fmt: skip
+        return each_alone(torch.cat(list(rows)), sizes, q.shape[1]).unflatten(1, q.shape[1:])
+
+    monkeypatch.setattr(module, "varlen_attn", loop)
+    qkv = packed(LENGTHS, 2, 4)
+    for bucketed in (False, True):
+        found = attend_packed(qkv, LENGTHS, 2, 0.1, None, "varlen", bucketed=bucketed)
+        torch.testing.assert_close(found, each_alone(qkv, LENGTHS, 2))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_lower_precision_stays_near_float64(dtype):
+def test_lower_precision_stays_near_float64(dtype, kernel):
     qkv = packed(LENGTHS, 2, 8)
-    found = attend_packed(qkv.to(dtype), LENGTHS, 2, 0.0, None)
+    found = attend_packed(qkv.to(dtype), LENGTHS, 2, 0.0, None, kernel)
     assert found.dtype == dtype
     tolerance = 1e-5 if dtype == torch.float32 else 5e-2
     torch.testing.assert_close(
@@ -127,9 +168,12 @@ def test_large_scores_do_not_overflow():
     assert attend_packed(qkv.float(), LENGTHS, 2, 0.0, None).isfinite().all()
 
 
-@given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=40))
-def test_every_token_has_a_slot_of_its_own_and_no_sequence_is_torn(lengths):
-    layout = layout_of(lengths)
+@given(
+    lengths=st.lists(st.integers(1, 300), min_size=1, max_size=40),
+    bucketed=st.booleans(),
+)
+def test_every_token_has_a_slot_of_its_own_and_no_sequence_is_torn(lengths, bucketed):
+    layout = layout_of(lengths, bucketed=bucketed)
     slots = layout.slots.tolist()
     assert len(set(slots)) == len(slots) == sum(lengths)
     assert min(slots) >= 0 and max(slots) < layout.size
@@ -145,6 +189,14 @@ def test_every_token_has_a_slot_of_its_own_and_no_sequence_is_torn(lengths):
 @given(lengths=st.lists(st.integers(5, 60), min_size=32, max_size=32))
 def test_few_slots_stay_empty(lengths):
     assert layout_of(lengths).size <= 1.35 * sum(lengths) + 64
+
+
+@given(lengths=st.lists(st.integers(1, 128), min_size=1, max_size=200))
+def test_buckets_are_few_and_cost_an_eighth_at_most(lengths):
+    plain, bucketed = layout_of(lengths).size, layout_of(lengths, bucketed=True).size
+    assert plain <= bucketed <= max(plain + 63, plain * 9 / 8)
+    steps = [range(64, 1025, 64), *(range(n, 2 * n + 1, n // 8) for n in (1024, 2048, 4096, 8192))]
+    assert bucketed in {*range(16384, 32769, 2048)}.union(*steps)
 
 
 def test_place_puts_values_into_their_slots():

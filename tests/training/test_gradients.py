@@ -32,9 +32,10 @@ def make_sources(kind=Examples):
     return {task: kind(task, torch.float64) for task in TASKS}
 
 
-@pytest.fixture(params=[False, True], ids=["dense", "sparse"])
-def network(tiny_encoder, request):
-    tiny_encoder.embeddings.token.sparse = request.param
+@pytest.fixture(params=["dense", "sparse", "one vector"])
+def network(tiny_encoder, request, monkeypatch):
+    tiny_encoder.embeddings.token.sparse = request.param == "sparse"
+    monkeypatch.setattr(gradients, "_as_one_vector", lambda device: request.param == "one vector")
     network = MultitaskNetwork(tiny_encoder, TASKS)
     for head in network.heads.values():
         head.initialise(Generator().manual_seed(1), std=0.5)

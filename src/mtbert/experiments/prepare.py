@@ -25,7 +25,14 @@ from mtbert.model.locate import ENCODER_FILES, locate
 from mtbert.model.multitask import MultitaskNetwork
 from mtbert.model.pretrained import load_encoder
 from mtbert.settings import Settings
-from mtbert.training.device import compute_dtype, fit_encoder, keep_freed_memory, resolve_device
+from mtbert.training.device import (
+    attention_kernel,
+    compute_deterministically,
+    compute_dtype,
+    fit_encoder,
+    keep_freed_memory,
+    resolve_device,
+)
 from mtbert.training.memory import Memory
 from mtbert.training.origin import Origin
 from mtbert.training.plan import describe
@@ -129,8 +136,7 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
 def _load_network(
     settings: Settings, device: torch.device
 ) -> tuple[Tokenizer, Path, MultitaskNetwork, torch.dtype]:
-    if settings.training.deterministic != torch.are_deterministic_algorithms_enabled():
-        torch.use_deterministic_algorithms(settings.training.deterministic)  # takes a second
+    compute_deterministically(settings.training.deterministic, device)
     keep_freed_memory()
     folder = locate(settings.encoder.path, settings.encoder.revision)
     tokenizer = Tokenizer.from_folder(folder)
@@ -143,7 +149,8 @@ def _load_network(
         source=settings.encoder.path,
     )
     dtype = compute_dtype(settings.training.precision, device)
-    fit_encoder(encoder, dtype, device)
+    kernel = attention_kernel(settings, dtype, device)
+    fit_encoder(encoder, dtype, device, kernel=kernel, compiled=settings.training.compile)
     network = MultitaskNetwork(encoder, settings.tasks)
     for name, head in network.heads.items():
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))

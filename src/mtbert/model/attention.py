@@ -176,6 +176,7 @@ class Layout:
         return sorted(edges)
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def attend(
     qkv: Tensor,
     layout: Layout,

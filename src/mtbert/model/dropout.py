@@ -56,6 +56,7 @@ class _AddMasked(torch.autograd.Function):
         return grad, grad * mask, None
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def keep_mask(shape: Sequence[int], rate: float, like: Tensor, generator: Generator) -> Tensor:
     """0 where a value is dropped, 1 / P(kept) elsewhere; dtype and device of `like`."""
     level = _level(rate)

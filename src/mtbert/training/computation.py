@@ -46,16 +46,16 @@ class Outcome:
 
     def __init__(self, gradients: StepGradients, norm: Tensor) -> None:
         self.gradients, self.norm = gradients, norm
-        values = torch.stack([*(loss.double() for loss in gradients.losses.values()), norm.double()])
+        values = torch.stack(
+            [*(loss.double() for loss in gradients.losses.values()), norm.double()]
+        )
         self.found_inf = (~values.isfinite().all()).float()
         self._values = Readback(values)
 
     def read(self) -> Computed:
         """Losses and norm, waiting for the device if it has not come to them yet."""
         *losses, norm = self._values.read()
-        return Computed(
-            self.gradients, dict(zip(self.gradients.losses, losses, strict=True)), norm
-        )
+        return Computed(self.gradients, dict(zip(self.gradients.losses, losses, strict=True)), norm)
 
 
 class StepComputation:

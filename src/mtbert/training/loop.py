@@ -52,6 +52,7 @@ _log = logging.getLogger(__name__)
 
 __all__ = ["Trainer"]
 
+
 @dataclass(frozen=True, slots=True)
 class _Launched:
     """A step whose losses and norm have not been read yet.

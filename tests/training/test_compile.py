@@ -1,0 +1,61 @@
+"""Compiled layers compute what the plain ones compute, dropout included."""
+
+import pytest
+import torch
+from gradient_cases import batches, class_weights, make_network, sources
+from torch import Generator, nn
+from toy import records
+
+from mtbert.training.device import fit_encoder
+from mtbert.training.gradients import compute_gradients
+
+pytestmark = pytest.mark.filterwarnings("default")  # the compiler has warnings of its own
+
+
+@pytest.fixture
+def no_code(monkeypatch):
+    """Let torch.compile trace and cut graphs as ever, but run them without making kernels."""
+    made = []
+
+    def traced(module, *, mode, dynamic):
+        made.append((mode, dynamic))
+        module._compiled_call_impl = torch.compile(
+            module._call_impl, backend="aot_eager", dynamic=dynamic
+        )
+
+    torch.compiler.reset()
+    monkeypatch.setattr(nn.Module, "compile", traced)
+    yield made
+    torch.compiler.reset()
+
+
+def gradients(step, seed, **options):
+    network = make_network(torch.float64)
+    fit_encoder(network.encoder, torch.float64, torch.device("cpu"), **options)
+    found = compute_gradients(
+        network, batches(step), sources(torch.float64), class_weights=class_weights(torch.float64),
+        shared=list(network.shared_parameters().values()), dropout=Generator().manual_seed(seed),
+    )  # fmt: skip
+    named = {n: p.grad.to_dense() for n, p in network.named_parameters() if p.grad is not None}
+    return named | found.losses
+
+
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
+def test_losses_and_gradients_are_those_of_the_plain_layers(no_code, mode):
+    for seed, step in enumerate(("uneven", "empty for all")):
+        expected, found = gradients(step, seed), gradients(step, seed, compiled=mode)
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-11)
+    assert set(no_code) == {(mode, mode == "default")}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
+def test_a_run_with_real_kernels_goes_as_without(toy, tmp_path, mode):
+    for name in ("none", mode):
+        toy.train(tmp_path / name, training={"compile": name, "surgery": "pcgrad"})
+    plain, compiled = (records(tmp_path / name, "train") for name in ("none", mode))
+    for a, b in zip(plain, compiled, strict=True):
+        assert b["loss"] == pytest.approx(a["loss"], rel=1e-3)
+        assert b["gradient_norm"] == pytest.approx(a["gradient_norm"], rel=1e-3)
