@@ -85,7 +85,7 @@ def _whole_last_layer() -> None:
 
 
 def _dense_vocabulary_gradient() -> None:
-    def dense(encoder: Encoder, dtype: torch.dtype, device: torch.device) -> None:
+    def dense(encoder: Encoder, dtype: torch.dtype, device: torch.device, **_: object) -> None:
         encoder.compute_dtype = dtype
 
     training.fit_encoder = dense  # type: ignore[attr-defined]
@@ -101,6 +101,7 @@ def _update_by_passes(
     step: int,
     parameters: list[Parameter],
     grad_scale: Tensor | None,
+    found_inf: Tensor | None,
 ) -> None:
     """The course's update as a chain of torch's multi-tensor operations."""
     beta1, beta2 = group["betas"]

@@ -73,12 +73,14 @@ def compute_outputs(
         OutOfMemory: not even one example at a time fits into `memory`.
     """
     outputs = np.empty((len(examples), network.tasks[task].outputs))
+    answers: list[tuple[NDArray[np.int64], Tensor]] = []
 
     def compute(indices: NDArray[np.int64]) -> None:
-        batch = network(task, _represent(network, task, examples, indices))
-        outputs[indices] = batch.to(torch.float64).cpu().numpy()
+        answers.append((indices, network(task, _represent(network, task, examples, indices))))
 
     batches = _in_batches(task, examples, memory or Memory(), compute, processes)
+    for indices, answer in answers:  # read at the end, so that a GPU never waits for its next batch
+        outputs[indices] = answer.to(torch.float64).cpu().numpy()
     processes.fill(torch.from_numpy(outputs), _rows(batches, processes))
     return outputs
 
