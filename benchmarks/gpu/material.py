@@ -28,7 +28,14 @@ from mtbert.model.encoder import Encoder
 from mtbert.model.encoder_config import EncoderConfig
 from mtbert.model.locate import PACKAGED, locate
 
-__all__ = ["LENGTHS", "drawn_lengths", "pretrained", "random_encoder", "speed_tasks", "timed_encoder"]
+__all__ = [
+    "LENGTHS",
+    "drawn_lengths",
+    "pretrained",
+    "random_encoder",
+    "speed_tasks",
+    "timed_encoder",
+]
 
 LENGTHS = {
     "sst": (4, 9, 11, 13, 15, 16, 18, 19, 21, 22, 24, 25, 27, 29, 30, 33, 35, 37, 41, 46, 80),
@@ -179,9 +186,7 @@ def _one_token_words(folder: Path) -> list[str]:
     return [word for word in words if re.fullmatch("[a-z]{2,}|word[0-9]+", word)]
 
 
-def _write_rows(
-    file: Path, name: str, lengths: NDArray[np.int64], words: list[str]
-) -> None:
+def _write_rows(file: Path, name: str, lengths: NDArray[np.int64], words: list[str]) -> None:
     generator = np.random.default_rng(1)
     pair = name != "sst"
     with file.open("w", encoding="utf-8", newline="") as stream:

@@ -27,7 +27,7 @@ def summary(found: profile, seconds: float, steps: int) -> dict[str, Any]:
         steps: how many.
     """
     events = list(found.events() or [])
-    kernels = [e for e in events if e.device_type == DeviceType.CUDA]
+    kernels = [e for e in events if e.device_type == DeviceType.CUDA and not _is_range(e)]
     if not kernels:
         totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0])
         for event in events:
@@ -76,3 +76,8 @@ def _longest(totals: dict[str, list[float]], steps: int) -> list[dict[str, Any]]
         }
         for name, (time, count) in longest
     ]
+
+
+def _is_range(event: Any) -> bool:
+    """Whether it is a name given to a stretch of time, as optimizers do, and no kernel."""
+    return bool(getattr(event, "is_user_annotation", False)) or "#" in event.name

@@ -177,9 +177,7 @@ class Runner:
             outcome["figures"] = found
         self._keep(one.step, seconds, one.limit, outcome)
 
-    def _keep(
-        self, step: Step, seconds: float, limit: float, outcome: Mapping[str, Any]
-    ) -> None:
+    def _keep(self, step: Step, seconds: float, limit: float, outcome: Mapping[str, Any]) -> None:
         steps = self.results["steps"]
         before = steps.get(step.name, {}).get("status")
         if step.name not in steps or not (outcome["status"] == SKIPPED and before in _WORTH_MORE):
