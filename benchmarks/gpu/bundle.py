@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import tarfile
 from pathlib import Path
 
@@ -40,7 +39,7 @@ def pack(work: Path, output: Path) -> Path | None:
     if not (path.is_file() and path.read_bytes() == packed):
         partial = output / f".{RECORDS}.partial"
         partial.write_bytes(packed)
-        os.replace(partial, path)
+        partial.replace(path)
     return path
 
 

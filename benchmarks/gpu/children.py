@@ -13,6 +13,9 @@ __all__ = ["Child", "ChildFailed"]
 
 Answerer = Callable[[Any], Any]
 
+_PRELOADED = ["mtbert.experiments.run", "benchmarks.gpu.speed", "transformers.trainer"]
+"""By the server of processes, once for all; what is not installed is left out."""
+
 
 class ChildFailed(Exception):
     """A child has failed, ended or not answered; the message says which."""
@@ -23,7 +26,8 @@ class Child:
 
     def __init__(self, device: str, make: Callable[[], Answerer]) -> None:
         """Start it; `make`, which can be pickled, prepares and returns what answers."""
-        context = multiprocessing.get_context(start_method(device))
+        context: Any = multiprocessing.get_context(start_method(device))
+        context.set_forkserver_preload(_PRELOADED)  # without effect where there is no such server
         self._pipe, theirs = context.Pipe()
         # It may have children of its own, as inductor's compiler has.
         self._process = context.Process(target=_serve, args=(theirs, make), daemon=False)
@@ -35,7 +39,8 @@ class Child:
     def code(self) -> int | None:
         """Its exit code, once it has ended."""
         self._process.join(5)
-        return self._process.exitcode
+        code: int | None = self._process.exitcode
+        return code
 
     def ready(self, seconds: float) -> None:
         """Wait until it has prepared.

@@ -145,7 +145,7 @@ def _demo_words() -> tuple[str, ...]:
 
 
 def speed_tasks(context: Context, *names: str) -> dict[str, Any]:
-    """The tasks' settings, on the course's files if they are there, else on files of such lengths."""
+    """The tasks' settings: on the course's files, or on drawn ones where these are not there."""
     if context.data is not None and not context.miniature:
         os.environ["MTBERT_DATA"] = str(context.data)
         return {name: configuration(name)["tasks"][name] for name in names}

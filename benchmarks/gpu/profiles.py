@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from torch.autograd import DeviceType
+import torch
 from torch.profiler import profile
 
 __all__ = ["busy_seconds", "summary"]
 
 _SHOWN = 15
+_CUDA = torch._C._autograd.DeviceType.CUDA
 
 
 def summary(found: profile, seconds: float, steps: int) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def summary(found: profile, seconds: float, steps: int) -> dict[str, Any]:
         steps: how many.
     """
     events = list(found.events() or [])
-    kernels = [e for e in events if e.device_type == DeviceType.CUDA and not _is_range(e)]
+    kernels = [e for e in events if e.device_type == _CUDA and not _is_range(e)]
     if not kernels:
         totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0])
         for event in events:

@@ -91,10 +91,9 @@ class Runner:
             self.results |= json.loads(self.file.read_text("utf-8"))
         self.interrupted = False
         bundle.unpack(output, context.work)
-        # The server of the processes keeps these for all that it forks.
-        self._processes = multiprocessing.get_context(start_method(context.device))
-        if start_method(context.device) == "forkserver":
-            self._processes.set_forkserver_preload(["torch", "mtbert.experiments.run"])
+        self._processes: Any = multiprocessing.get_context(start_method(context.device))
+        # Of no effect where no server forks the processes.
+        self._processes.set_forkserver_preload(["benchmarks.gpu.correctness"])
 
     def run(self, steps: Sequence[Step], *, skip_done: bool = False) -> int:
         """Do the steps; 0, or 1 if one of correctness has failed, or 130 if asked to stop."""

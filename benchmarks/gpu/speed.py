@@ -9,9 +9,12 @@ such and does not stop the others.
 from __future__ import annotations
 
 import copy
+import importlib
+import json
 import logging
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -29,7 +32,7 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.gpu import material, profiles, switches
 from benchmarks.gpu.children import Child, ChildFailed
 from benchmarks.gpu.context import Context, Skipped
-from mtbert.config import parse_settings
+from mtbert.config import load_config, parse_settings
 from mtbert.data.batches import TokenizedSet
 from mtbert.data.schedules import Sizes, Step, plan_epoch
 from mtbert.data.tasks import load_tasks
@@ -62,8 +65,6 @@ THREE = ("sst", "para", "sts")
 _PREPARE_SECONDS = 120.0
 _SHARE = 0.9
 """Of a step's time that its turns may take."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ def profiled(context: Context) -> dict[str, Any]:
     answer = ours(context, ("sst",), ())
     found = {}
     for batch in (scale.batches[0], scale.batches[-1]):
-        turn = Turn(0, batch, scale.warm_up, scale.steps, profiled=True)
+        # Fewer steps than elsewhere: there are thousands of events in each.
+        turn = Turn(0, batch, scale.warm_up, max(1, scale.steps // 2), profiled=True)
         found[str(batch)] = answer(turn)["profile"]
         context.note({"by_batch": found})
     return {"by_batch": found, "setup": _setup(context)}
@@ -244,8 +246,6 @@ def _measure(
 
 
 def _left(end: float) -> float:
-    import time
-
     return end - time.monotonic()
 
 
@@ -296,8 +296,6 @@ def _summary(
 
 def _ceiling(context: Context) -> float | None:
     """bf16 GFLOP/s as the step `ceiling` has measured them on this device; None if it has not."""
-    import json
-
     file = context.of("ceiling", 0).figures_file
     if not file.is_file():
         return None
@@ -372,8 +370,6 @@ def _peak_mb(device: torch.device) -> float:
 
 
 def _settings(context: Context, names: Sequence[str], changes: Sequence[str]) -> Settings:
-    from mtbert.config import load_config
-
     tree = {
         "device": context.device,
         "data": {"cache": False},
@@ -391,8 +387,6 @@ def _settings(context: Context, names: Sequence[str], changes: Sequence[str]) ->
     if not changes:
         return parse_settings(tree, "the check")
     with tempfile.TemporaryDirectory() as folder:
-        import json
-
         file = Path(folder) / "settings.yaml"
         file.write_text(json.dumps(tree), "utf-8")
         return load_config(str(file), list(changes))
@@ -422,10 +416,10 @@ class _Timed(Trainer):
         turn = self.turn
         if self.state.step == turn.warm_up:
             self.lengths.clear()
-            self.meter.start()
             if turn.profiled:
                 self.profiler = profile(activities=_activities(self.meter.device))
                 self.profiler.__enter__()
+            self.meter.start()
         super()._train_step(phase, step, total)
         self.lengths += [phase.sources[task].lengths[b.indices] for task, b in step.items()]
         if self.state.step == turn.warm_up + turn.steps:
@@ -498,7 +492,7 @@ def theirs(
     )
     encoder = Encoder.from_pretrained(str(folder))
     label = int if settings.tasks[name].kind.is_classification else float
-    return partial(_their_turn, context, model, encoder, found.inputs, label, compiled)
+    return partial(_their_turn, context, name, model, encoder, found.inputs, label, compiled)
 
 
 def _transformers() -> Any:
@@ -508,7 +502,7 @@ def _transformers() -> Any:
         Skipped: it, or what its Trainer needs, is not installed.
     """
     try:
-        import accelerate  # noqa: F401
+        importlib.import_module("accelerate")
         import transformers
     except ImportError as error:
         raise Skipped(f"{error.name} is not installed (the extra `bench`)") from None
@@ -520,6 +514,7 @@ def _transformers() -> Any:
 
 def _their_turn(
     context: Context,
+    name: str,
     model: Any,
     encoder: Encoder,
     source: TokenizedSet,
@@ -530,8 +525,9 @@ def _their_turn(
     transformers = _transformers()
     if compiled:
         torch._dynamo.reset()  # a limit counts what it has compiled for other turns
-    sizes = Sizes({"task": len(source)}, {"task": turn.batch}, None, turn.warm_up + turn.steps)
-    plan = [step["task"].indices for step in plan_epoch("method3", sizes, 0, turn.number)]
+    # The order is a function of the task's name and the seed: it is that of mtbert's turn.
+    sizes = Sizes({name: len(source)}, {name: turn.batch}, None, turn.warm_up + turn.steps)
+    plan = [step[name].indices for step in plan_epoch("method3", sizes, 0, turn.number)]
     rows = [_row(source, int(i), label) for indices in plan for i in indices]
     meter = _Meter(torch.device(context.device))
     with tempfile.TemporaryDirectory() as output:
