@@ -22,14 +22,41 @@ for ((i = 0; i < $#; i++)); do
     esac
 done
 
+# Wheels of what is not there. What pydantic needs goes with it, for it asks for certain versions.
+lacking() {
+    "$python" - "$wheels"/*.whl << 'END'
+import sys
+from importlib import metadata
+from pathlib import Path
+
+ITS_OWN = {"annotated_types", "pydantic_core", "typing_extensions", "typing_inspection"}
+
+
+def there(name):
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+for file in sys.argv[1:]:
+    name = Path(file).name.split("-")[0]
+    if not there("pydantic" if name in ITS_OWN else name):
+        print(file)
+END
+}
+
 if [[ -n $wheels && -z $size ]]; then
     unpacked=$(mktemp -d)
     trap 'rm -rf "$unpacked"' EXIT
-    "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
-        --no-index --no-deps --target "$unpacked" "$wheels"/*.whl ||
-        # A wheel is an archive of what is to be installed.
-        for wheel in "$wheels"/*.whl; do "$python" -m zipfile -e "$wheel" "$unpacked"; done
-    export PYTHONPATH="$unpacked:$PYTHONPATH"
+    mapfile -t files < <(lacking)
+    if ((${#files[@]})); then
+        "$python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+            --no-index --no-deps --target "$unpacked" "${files[@]}" ||
+            # A wheel is an archive of what is to be installed.
+            for file in "${files[@]}"; do "$python" -m zipfile -e "$file" "$unpacked"; done
+        export PYTHONPATH="$unpacked:$PYTHONPATH"
+    fi
 fi
 
 # Signals reach Python, which writes what it has before it ends.

@@ -7,7 +7,7 @@ set -euo pipefail
 
 folder=${1:?"usage: tools/gpu_wheels.sh FOLDER"}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-names='annotated-types joblib pydantic pydantic-core ruamel-yaml tabulate threadpoolctl tqdm
+names='annotated-types cloudpickle joblib pydantic pydantic-core ruamel-yaml tabulate threadpoolctl tqdm
     typing-extensions typing-inspection'
 
 lines=$(mktemp)
