@@ -5,16 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.runner import start_method
 
-__all__ = ["Child", "ChildFailed"]
+__all__ = ["Child", "ChildFailed", "apart"]
 
 Answerer = Callable[[Any], Any]
 
-_PRELOADED = ["mtbert.experiments.run", "benchmarks.gpu.speed", "transformers.trainer"]
-"""By the server of processes, once for all; what is not installed is left out."""
+_TASKS = Path("/proc/self/task")
 
 
 class ChildFailed(Exception):
@@ -26,8 +28,7 @@ class Child:
 
     def __init__(self, device: str, make: Callable[[], Answerer]) -> None:
         """Start it; `make`, which can be pickled, prepares and returns what answers."""
-        context: Any = multiprocessing.get_context(start_method(device))
-        context.set_forkserver_preload(_PRELOADED)  # without effect where there is no such server
+        context: Any = multiprocessing.get_context(_method(device))
         self._pipe, theirs = context.Pipe()
         # It may have children of its own, as inductor's compiler has.
         self._process = context.Process(target=_serve, args=(theirs, make), daemon=False)
@@ -76,6 +77,8 @@ class Child:
 
     def close(self) -> None:
         """End it."""
+        with suppress(OSError):
+            self._pipe.send(None)
         self._pipe.close()
         self._process.join(5)
         if self._process.exitcode is None:
@@ -83,12 +86,37 @@ class Child:
             self._process.join()
 
 
+def _method(device: str) -> str:
+    """How a child is made: forked, where this process has one thread and no GPU."""
+    alone = _TASKS.is_dir() and len(list(_TASKS.iterdir())) == 1
+    return "fork" if device == "cpu" and alone else start_method(device)
+
+
+def apart(device: str, action: Callable[[], object], seconds: float) -> None:
+    """Do something in a process of its own.
+
+    Raises:
+        ChildFailed: it has failed.
+    """
+    child = Child(device, partial(_done, action))
+    try:
+        child.ready(seconds)
+    finally:
+        child.close()
+
+
+def _done(action: Callable[[], object]) -> Answerer:
+    action()
+    return lambda question: None
+
+
 def _serve(pipe: Any, make: Callable[[], Answerer]) -> None:
     try:
         answer = make()
         pipe.send((True, None))
-        while True:
-            pipe.send((True, answer(pipe.recv())))
+        # Not until the pipe ends: others may have been forked with it.
+        while (question := pipe.recv()) is not None:
+            pipe.send((True, answer(question)))
     except EOFError:
         return
     except Exception as error:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from benchmarks.gpu import material, switches
-from benchmarks.gpu.children import Answerer, Child, ChildFailed
+from benchmarks.gpu.children import ChildFailed, apart
 from benchmarks.gpu.context import CheckFailed, Context
 from mtbert.batch import TokenBatch
 from mtbert.config import load_config
@@ -292,16 +292,13 @@ def resume(context: Context) -> dict[str, Any]:
 
 
 def _run(context: Context, output: Path, **options: Any) -> None:
-    child = Child(context.device, partial(_train_demo, context, output, **options))
-    try:
-        child.ready(max(1.0, context.seconds_left))
-    finally:
-        child.close()
+    train = partial(_train_demo, context, output, **options)
+    apart(context.device, train, max(1.0, context.seconds_left))
 
 
 def _train_demo(
     context: Context, output: Path, kill_at: int | None = None, resume: bool = False
-) -> Answerer:
+) -> None:
     """In a process of its own: the demo, shortened."""
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     if kill_at is not None:
@@ -322,7 +319,6 @@ def _train_demo(
         ],
     )
     run.train(settings, output, resume=resume)
-    return lambda question: None
 
 
 def _run_sizes(context: Context) -> tuple[int, int, int, int, int]:

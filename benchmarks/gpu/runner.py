@@ -36,6 +36,8 @@ _TAIL = 3000  # characters of a step's output
 _RESERVE = 5.0  # seconds kept for the last writes
 _SHORTEST = 3.0  # seconds below which no step is begun
 _POLL = 0.1
+_PRELOADED = ["benchmarks.gpu.correctness", "benchmarks.gpu.speed", "transformers.trainer"]
+"""By the server of processes, once for all; what is not installed is left out."""
 _BUNDLE_SECONDS = 5.0
 
 
@@ -93,7 +95,7 @@ class Runner:
         bundle.unpack(output, context.work)
         self._processes: Any = multiprocessing.get_context(start_method(context.device))
         # Of no effect where no server forks the processes.
-        self._processes.set_forkserver_preload(["benchmarks.gpu.correctness"])
+        self._processes.set_forkserver_preload(_PRELOADED)
 
     def run(self, steps: Sequence[Step], *, skip_done: bool = False) -> int:
         """Do the steps; 0, or 1 if one of correctness has failed, or 130 if asked to stop."""

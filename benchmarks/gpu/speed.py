@@ -30,7 +30,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu import material, profiles, switches
-from benchmarks.gpu.children import Child, ChildFailed
+from benchmarks.gpu.children import Child, ChildFailed, apart
 from benchmarks.gpu.context import Context, Skipped
 from mtbert.config import load_config, parse_settings
 from mtbert.data.batches import TokenizedSet
@@ -214,7 +214,8 @@ def _measure(
     end = context.deadline - (1 - _SHARE) * max(0.0, context.seconds_left)
     found: dict[str, list[dict[str, Any]]] = {}
     failed = dict(missing)
-    material.timed_encoder(context)
+    # This process computes nothing, so that it has one thread and can be forked.
+    apart(context.device, partial(material.timed_encoder, context), max(1.0, _left(end)))
     figures: dict[str, Any] = {}
     with ExitStack() as stack:
         children = {}
