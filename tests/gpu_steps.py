@@ -1,6 +1,7 @@
 """Steps of a check that are quick and do not need torch; processes import them by name."""
 
 import os
+import subprocess
 import time
 
 from benchmarks.gpu.context import CheckFailed, Skipped, Step
@@ -27,6 +28,13 @@ def slow(context):
     return {}
 
 
+def parent(context):
+    child = subprocess.Popen(["sleep", "60"])
+    context.note({"child": child.pid})
+    time.sleep(60)
+    return {}
+
+
 def crash(context):
     print("last words", flush=True)
     os._exit(7)
@@ -47,6 +55,13 @@ def record(context):
     (folder / "labels-1234.json").write_text("[1, 2]")
     (folder / "model.safetensors").write_text("weights")
     return {"before": (context.work / "records" / "study" / "runs" / "earlier.json").exists()}
+
+
+def times_run(context):
+    file = context.work / "times"
+    times = 1 + (int(file.read_text()) if file.exists() else 0)
+    file.write_text(str(times))
+    return {"times": times}
 
 
 def step(run, kind="speed", seconds=30.0, **options):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 from pathlib import Path
 
 import gpu_steps
@@ -70,6 +71,24 @@ def test_a_step_above_its_limit_is_recorded_with_what_it_has_found(check):
     assert found["good"]["status"] == "done"
 
 
+def test_what_a_step_has_started_ends_with_it(check):
+    _, found = check(step(gpu_steps.parent, seconds=2))
+    assert found["parent"]["status"] == "timed out"
+    child = Path("/proc") / str(found["parent"]["figures"]["child"]) / "stat"
+    deadline = time.monotonic() + 10
+    while _alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _alive(child)
+
+
+def _alive(stat):
+    """Whether a process is there and has not merely not been waited for."""
+    try:
+        return stat.read_text("utf-8").rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @pytest.mark.parametrize(("run", "status"), [("wrong", "failed"), ("slow", "timed out")])
 def test_correctness_that_fails_is_the_exit_code(check, run, status):
     first = step(getattr(gpu_steps, run), "correctness", seconds=2)
@@ -98,6 +117,12 @@ def test_skip_done_goes_on(check):
     assert found["good"] == first["good"]
     assert found["half"]["status"] == "failed"
     assert list(found) == ["good", "half"]
+
+
+def test_the_machine_is_looked_at_anew_each_time(check):
+    environment = step(gpu_steps.times_run, "environment")
+    counts = [check(environment, skip_done=True)[1]["times_run"]["figures"] for _ in range(2)]
+    assert counts == [{"times": 1}, {"times": 2}]
 
 
 def test_without_time_nothing_begins_and_nothing_is_lost(check):

@@ -40,7 +40,8 @@ def main() -> int:
             encoder=None if options.encoder is None else options.encoder.absolute(),
             workers=options.workers or _workers(options.device),
         )
-        steps = [step for step in STEPS if step.name in (options.only or [s.name for s in STEPS])]
+        wanted = {"environment", *(options.only or [step.name for step in STEPS])}
+        steps = [step for step in STEPS if step.name in wanted]
         runner = Runner(context, options.output.absolute(), options.minutes)
         return runner.run(steps, skip_done=options.skip_done)
     finally:

@@ -10,7 +10,7 @@ import csv
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -146,16 +146,37 @@ def _demo_words() -> tuple[str, ...]:
 
 def speed_tasks(context: Context, *names: str) -> dict[str, Any]:
     """The tasks' settings: on the course's files, or on drawn ones where these are not there."""
-    if context.data is not None and not context.miniature:
+    if _on_course(context):
         os.environ["MTBERT_DATA"] = str(context.data)
         return {name: configuration(name)["tasks"][name] for name in names}
     return {name: _drawn_task(context, name) for name in names}
 
 
+def make(context: Context, names: Sequence[str]) -> None:
+    """Make what the contestants of a step share, before they look for it at the same moment."""
+    timed_encoder(context)
+    speed_tasks(context, *names)
+
+
+def is_made(context: Context, names: Sequence[str]) -> bool:
+    """Whether there is nothing left to make."""
+    made = [context.work / "encoders" / "timed"]
+    if not _on_course(context):
+        made += [context.work / "drawn" / name for name in names]
+    return all(folder.is_dir() for folder in made)
+
+
+def _on_course(context: Context) -> bool:
+    return context.data is not None and not context.miniature
+
+
 def data_used(context: Context) -> str:
     """For the record."""
-    course = context.data is not None and not context.miniature
-    return "the course's training sets" if course else "drawn: sequences of the course's lengths"
+    return (
+        "the course's training sets"
+        if _on_course(context)
+        else "drawn: sequences of the course's lengths"
+    )
 
 
 def drawn_lengths(name: str, rows: int) -> NDArray[np.int64]:

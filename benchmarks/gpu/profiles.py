@@ -6,21 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch.profiler import profile
 
 __all__ = ["busy_seconds", "summary"]
 
 _SHOWN = 15
-_CUDA = torch._C._autograd.DeviceType.CUDA
 
 
 def summary(found: profile, seconds: float, steps: int) -> dict[str, Any]:
     """The longest kernels, how many there are, and the share of the time the device is idle.
 
-    On a processor the operations stand in the place of the kernels, and nothing is idle that
-    could be seen. The profiler itself makes steps longer, so that shares of the time are more
-    reliable than times.
+    On a processor, and where the profiler may not look into the GPU, operations stand in the place
+    of kernels (`of` says which), and what is idle is not known. The profiler itself makes steps
+    longer, so that shares of the time are more reliable than times.
 
     Args:
         found: of the measured steps.
@@ -28,12 +26,12 @@ def summary(found: profile, seconds: float, steps: int) -> dict[str, Any]:
         steps: how many.
     """
     events = list(found.events() or [])
-    kernels = [e for e in events if e.device_type == _CUDA and not _is_range(e)]
+    kernels = [e for e in events if _on_gpu(e)]
     if not kernels:
         totals: dict[str, list[float]] = defaultdict(lambda: [0.0, 0])
         for event in events:
             _add(totals, event.name, event.self_cpu_time_total)
-        return {"kernels": _longest(totals, steps), "device": "cpu"}
+        return {"kernels": _longest(totals, steps), "of": "operations of the processor"}
     totals = defaultdict(lambda: [0.0, 0])
     for event in kernels:
         _add(totals, event.name, event.time_range.end - event.time_range.start)
@@ -43,7 +41,7 @@ def summary(found: profile, seconds: float, steps: int) -> dict[str, Any]:
     whole = max((last - first) / 1e6, 1e-9)
     return {
         "kernels": _longest(totals, steps),
-        "device": "cuda",
+        "of": "kernels of the GPU",
         "kernels_a_step": len(kernels) / steps,
         "ms_a_step_with_profiler": 1e3 * seconds / steps,
         "busy_ms_a_step": 1e3 * busy / steps,
@@ -79,6 +77,7 @@ def _longest(totals: dict[str, list[float]], steps: int) -> list[dict[str, Any]]
     ]
 
 
-def _is_range(event: Any) -> bool:
-    """Whether it is a name given to a stretch of time, as optimizers do, and no kernel."""
-    return bool(getattr(event, "is_user_annotation", False)) or "#" in event.name
+def _on_gpu(event: Any) -> bool:
+    """Whether it is a kernel, and no name given to a stretch of time, as optimizers do."""
+    named = bool(getattr(event, "is_user_annotation", False)) or "#" in event.name
+    return "CUDA" in str(event.device_type) and not named

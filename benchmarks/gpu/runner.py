@@ -67,6 +67,7 @@ class _Running:
         now = time.monotonic()
         if self.process.exitcode is not None:
             self.process.join()
+            _end_group(self.process.pid)  # what it has started and left behind
             return True
         late = now - self.started > self.limit
         if (late or stopping) and self.told_to_end is None:
@@ -75,6 +76,7 @@ class _Running:
                 os.kill(self.process.pid, signal.SIGTERM)
         elif self.told_to_end is not None and now - self.told_to_end > self.step.grace:
             _end_group(self.process.pid)
+            self.process.kill()  # where it has not come to lead a group yet
             self.process.join()
             return True
         return False
@@ -99,7 +101,7 @@ class Runner:
 
     def run(self, steps: Sequence[Step], *, skip_done: bool = False) -> int:
         """Do the steps; 0, or 1 if one of correctness has failed, or 130 if asked to stop."""
-        wanted = [s for s in steps if not (skip_done and self._is_done(s.name))]
+        wanted = [s for s in steps if not (skip_done and self._is_done(s))]
         for step in steps:
             if step not in wanted:
                 _say(f"{step.name}: done before")
@@ -121,8 +123,10 @@ class Runner:
             _say(f"failed: {', '.join(bad)}")
         return 1 if bad else 0
 
-    def _is_done(self, name: str) -> bool:
-        return bool(self.results["steps"].get(name, {}).get("status") == DONE)
+    def _is_done(self, step: Step) -> bool:
+        """Whether an earlier pass did it; what the machine is, each has to find out."""
+        found = self.results["steps"].get(step.name, {}).get("status")
+        return bool(found == DONE) and step.kind != "environment"
 
     def _beside(self) -> int:
         """How many steps that measure no time run at the same moment."""
@@ -267,9 +271,8 @@ def _outcome_file(context: Context) -> Path:
 
 
 def _end_group(pid: int) -> None:
-    for kill in (os.killpg, os.kill):
-        with suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _read(file: Path) -> dict[str, Any] | None:

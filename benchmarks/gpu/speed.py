@@ -214,8 +214,9 @@ def _measure(
     end = context.deadline - (1 - _SHARE) * max(0.0, context.seconds_left)
     found: dict[str, list[dict[str, Any]]] = {}
     failed = dict(missing)
-    # This process computes nothing, so that it has one thread and can be forked.
-    apart(context.device, partial(material.timed_encoder, context), max(1.0, _left(end)))
+    if not material.is_made(context, THREE):
+        # Elsewhere, for a process that computes nothing has one thread and can be forked.
+        apart(context.device, partial(material.make, context, THREE), max(1.0, _left(end)))
     figures: dict[str, Any] = {}
     with ExitStack() as stack:
         children = {}
