@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch._dynamo
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -397,6 +398,8 @@ def _settings(context: Context, names: Sequence[str], changes: Sequence[str]) ->
 def ours(context: Context, names: Sequence[str], changes: Sequence[str]) -> Contestant:
     """A contestant: mtbert's own training loop on its own preparation."""
     logging.disable(logging.WARNING)
+    # Compiling for a processor takes a minute and says nothing.
+    torch._dynamo.config.disable = context.miniature
     prepared = prepare(_settings(context, names, changes), ALONE)
     return partial(_our_turn, prepared)
 

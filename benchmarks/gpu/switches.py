@@ -57,6 +57,6 @@ def fit(
 ) -> None:
     """Let an encoder compute as a run on this device would."""
     options: dict[str, Any] = {}
-    if "attention" in inspect.signature(fit_encoder).parameters:
-        options["attention"] = attention
+    if "kernel" in inspect.signature(fit_encoder).parameters and attention != "auto":
+        options["kernel"] = attention
     fit_encoder(encoder, dtype, device, **options)
