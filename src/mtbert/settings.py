@@ -19,7 +19,10 @@ from pydantic import (
     model_validator,
 )
 
+from mtbert.errors import shown
+
 __all__ = [
+    "DEV_SET_NAME",
     "LARGEST_LABEL",
     "TASK_NAME",
     "ColumnSettings",
@@ -29,11 +32,15 @@ __all__ = [
     "TargetKind",
     "TaskSettings",
     "TrainingSettings",
+    "predictions_name",
 ]
 
 
 TASK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
 """What a task may be called; names become names of files."""
+
+DEV_SET_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
+"""What a dev set may be called; in the name of a file it stands behind its task's."""
 
 LARGEST_LABEL = 3.4e38
 """Labels of a regression are float32 in training; a larger one would be infinite."""
@@ -99,6 +106,11 @@ class TargetKind(StrEnum):
     def metrics(self) -> tuple[str, ...]:
         """Metrics reported for this kind; the first is the one that selects an epoch."""
         return ("accuracy", "f1") if self.is_classification else ("pearson", "spearman")
+
+
+def predictions_name(task: str, dev_set: str, *, selects: bool) -> str:
+    """What the predictions for a dev set are filed under: `TASK` if it selects, or `TASK-SET`."""
+    return task if selects else f"{task}-{dev_set}"
 
 
 class _Section(BaseModel):
@@ -177,8 +189,8 @@ class TaskSettings(_Section):
     )
     dev: _Path | dict[str, _Path] | None = Field(
         None,
-        description="Dev file, or named dev files; the first one selects the best epoch, the "
-        "others are reported beside it.",
+        description="Dev file, or named dev files (`{NAME: FILE}`, names of letters, digits, `_` "
+        "and `-`); the first one selects the best epoch, the others are reported beside it.",
     )
     test: _Path | None = Field(
         None, description="Test file; read only when predicted, and to count what leaks into it."
@@ -286,6 +298,12 @@ class TaskSettings(_Section):
             problems.append("`train` and `uses` exclude each other")
         if self.uses is not None and not self.dev_files:
             problems.append("a task that is only evaluated needs `dev`")
+        problems += [
+            f"`dev` names a set {shown(name)}; expected 1 to 64 letters, digits, _ or -, not "
+            "beginning with _ or -, since names become names of files"
+            for name in self.dev_files
+            if not re.fullmatch(DEV_SET_NAME, name)
+        ]
         if self.kind.is_classification:
             problems += self._class_problems()
         else:
@@ -485,6 +503,7 @@ class Settings(_Section):
         if not self.trained_tasks:
             problems.append("tasks: at least one task needs `train`")
         problems += self._select_problems()
+        problems += self._shared_file_problems()
         if self.training.surgery != "none":
             if self.encoder.mode == "frozen":
                 problems.append(
@@ -506,6 +525,22 @@ class Settings(_Section):
             (other.kind, other.class_names, other.pair_encoding)
             == (task.kind, task.class_names, task.pair_encoding)
         )
+
+    def _shared_file_problems(self) -> list[str]:
+        """Dev sets whose predictions would overwrite each other, also where case does not count."""
+        problems = []
+        owners: dict[str, str] = {}
+        for task, fields in self.tasks.items():
+            for position, name in enumerate(fields.dev_files):
+                file = predictions_name(task, name, selects=position == 0).lower()
+                key = f"tasks.{task}.dev" + (f".{name}" if position else "")
+                if file in owners:
+                    problems.append(
+                        f"{key}: its predictions would be written into the same file as those of "
+                        f"{owners[file]}; rename one of them"
+                    )
+                owners.setdefault(file, key)
+        return problems
 
     def _select_problems(self) -> list[str]:
         selectable = {n: t for n, t in self.tasks.items() if t.dev_files}

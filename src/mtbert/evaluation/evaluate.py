@@ -13,6 +13,7 @@ from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.evaluation.metrics import mean_score, overall_score, score, undefined
 from mtbert.evaluation.predict import compute_outputs, decode
 from mtbert.model.multitask import MultitaskNetwork
+from mtbert.settings import predictions_name
 from mtbert.training.memory import Memory
 from mtbert.training.processes import ALONE, Processes
 
@@ -110,7 +111,7 @@ def evaluate(
             reasons[name] = reason
             metrics = dict.fromkeys(task.kind.metrics, math.nan)
         (dev if part.selects else others)[name] = metrics
-        predictions[part.task if part.selects else f"{part.task}-{part.name}"] = [
+        predictions[predictions_name(part.task, part.name, selects=part.selects)] = [
             {"id": row_id, "gold": _plain(label), **answer.as_json()}
             for row_id, label, answer in zip(part.ids, gold, answers, strict=True)
         ]

@@ -17,6 +17,7 @@ overrides of the command line. Reads files only: no torch.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,8 @@ SMALLEST = "smallest"
 _MOST_PLACES = 10_000
 _CAP = "training.steps_per_epoch"
 _GRIDS = Path(__file__).parent / "grids"
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")]
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}"
+_Name = Annotated[str, Field(pattern=f"^{_NAME}$")]
 _Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -223,7 +225,7 @@ def _load(path: Path, outer: tuple[Path, ...]) -> list[Experiment]:
     if not grid.include:
         bases = {name: str(form.base) for name, form in grid.forms.items()}
         if grid.base is not None:
-            bases = {Path(grid.base).stem: grid.base}
+            bases = {_form_name(path, grid.base): grid.base}
         return [
             Experiment(
                 path.stem,
@@ -241,6 +243,17 @@ def _load(path: Path, outer: tuple[Path, ...]) -> list[Experiment]:
     ]
     _check_names(path, grid, inner)
     return [_changed(experiment, grid) for experiment in inner]
+
+
+def _form_name(path: Path, base: str) -> str:
+    """What a grid's only form is called: after its base. It becomes a part of names of files."""
+    name = Path(base).stem
+    if not re.fullmatch(_NAME, name):
+        raise UserError(
+            f"{path}: base: {shown(name)} cannot be a part of names of files; give it a name: "
+            "`forms: {NAME: {base: ...}}`, of at most 64 letters, digits, _, ., + or -"
+        )
+    return name
 
 
 def _changed(experiment: Experiment, grid: _Grid) -> Experiment:

@@ -204,8 +204,9 @@ def _place(*parts: Any) -> Place:
     names = (place.experiment, place.title, place.form, place.variation, place.run)
     if not all(isinstance(name, str) for name in names) or type(place.seed) is not int:
         raise TypeError("a place is not of text and a seed")
-    if not _NAME.fullmatch(place.run):
-        raise ValueError(f"{shown(place.run)} is no name of a run")
+    for what, name in (("run", place.run), ("form", place.form)):  # names of files begin with them
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{shown(name)} is no name of a {what}")
     return place
 
 
