@@ -8,7 +8,7 @@ from __future__ import annotations
 from tabulate import tabulate
 
 from benchmarks.common import Result, Stopwatch, Turn, busy_note, medians, say
-from mtbert.service.machine import TOKENS, ceilings, product_kinds, product_speeds
+from mtbert.hardware.machine import TOKENS, ceilings, product_kinds, product_speeds
 
 ROUNDS = 5
 

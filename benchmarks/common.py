@@ -26,19 +26,13 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 import mtbert
+from mtbert.config.settings import TaskSettings
 from mtbert.data.batches import TokenizedSet, tokenize
 from mtbert.data.examples import read_examples
-from mtbert.data.schedules import Sizes, Step, plan_epoch
 from mtbert.data.tokenizer import Tokenizer
-from mtbert.model.locate import PACKAGED, locate
-from mtbert.service.machine import (
-    QUIET,
-    Stopwatch,
-    computes_bf16,
-    memory_mb,
-    processor_fields,
-)
-from mtbert.settings import TaskSettings
+from mtbert.hardware.machine import QUIET, Stopwatch, computes_bf16, memory_mb, processor_fields
+from mtbert.methods.sampling.schedules import Sizes, Step, plan_epoch
+from mtbert.model.hub import PACKAGED, locate
 
 __all__ = [
     "BATCH",

@@ -34,11 +34,11 @@ from benchmarks.common import (
     memory_mb,
     training_file,
 )
+from mtbert.config.settings import TaskSettings
 from mtbert.data.datasets import load_data_set
-from mtbert.data.files import open_table, read_table
+from mtbert.data.readers.files import open_table, read_table
 from mtbert.data.tokenizer import Tokenizer
-from mtbert.model.locate import PACKAGED, locate
-from mtbert.settings import TaskSettings
+from mtbert.model.hub import PACKAGED, locate
 
 ROUNDS = 1
 PAIRS = 400_000

@@ -33,11 +33,11 @@ from benchmarks.common import (
     ratios,
     tokenized,
 )
-from mtbert.config import parse_settings
-from mtbert.evaluation.predict import compute_outputs
-from mtbert.experiments.run import train
-from mtbert.service.multitask_model import MultitaskModel
-from mtbert.training.device import compute_dtype, keep_freed_memory
+from mtbert.config.load import parse_settings
+from mtbert.hardware.device import compute_dtype, keep_freed_memory
+from mtbert.inference.model import MultitaskModel
+from mtbert.inference.predict import compute_outputs
+from mtbert.training.run import train
 
 ROUNDS = 3
 STEPS = 120

@@ -31,10 +31,10 @@ from benchmarks.common import (
     steps,
     tokenized,
 )
-from mtbert.config import parse_settings
+from mtbert.config.load import parse_settings
 from mtbert.data.batches import TokenizedSet
-from mtbert.experiments.run import train
-from mtbert.model.locate import PACKAGED, locate
+from mtbert.model.hub import PACKAGED, locate
+from mtbert.training.run import train
 
 ROUNDS = 3
 EPOCHS = 10

@@ -9,11 +9,11 @@ from tabulate import tabulate
 from torch.optim import Optimizer
 
 from benchmarks.common import Result, Stopwatch, busy_note, medians, ratios, say
-from mtbert.model.encoder import Encoder
-from mtbert.model.locate import PACKAGED
-from mtbert.model.multitask import MultitaskNetwork
-from mtbert.settings import TaskSettings
-from mtbert.training.device import keep_freed_memory
+from mtbert.config.settings import TaskSettings
+from mtbert.hardware.device import keep_freed_memory
+from mtbert.model.encoders.bert import Encoder
+from mtbert.model.hub import PACKAGED
+from mtbert.model.network import MultitaskNetwork
 from mtbert.training.optimizer import AdamW, parameter_groups
 
 ROUNDS = 7

@@ -40,19 +40,19 @@ from benchmarks.common import (
     say,
     tokenized,
 )
-from mtbert.config import parse_settings
+from mtbert.config.load import parse_settings
 from mtbert.data.batches import TokenizedSet
 from mtbert.data.ragged import Ragged
-from mtbert.data.schedules import Sizes, plan_epoch
-from mtbert.evaluation.evaluate import Evaluation
-from mtbert.model.encoder import Encoder
-from mtbert.model.encoder_config import EncoderConfig
-from mtbert.model.multitask import MultitaskNetwork
-from mtbert.training.device import compute_dtype, keep_freed_memory
-from mtbert.training.loop import Trainer
-from mtbert.training.origin import Origin
-from mtbert.training.run_folder import RunFolder
-from mtbert.training.state import Phase
+from mtbert.hardware.device import compute_dtype, keep_freed_memory
+from mtbert.inference.evaluate import Evaluation
+from mtbert.methods.sampling.schedules import Sizes, plan_epoch
+from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.config import EncoderConfig
+from mtbert.model.network import MultitaskNetwork
+from mtbert.runs.folder import RunFolder
+from mtbert.runs.provenance import Origin
+from mtbert.runs.state import Phase
+from mtbert.training.trainer import Trainer
 
 ROUNDS = 1
 SECONDS = 4.0

@@ -39,14 +39,14 @@ from benchmarks.common import (
     steps,
     tokenized,
 )
+from mtbert.commands.bench import step_flops
+from mtbert.config.settings import TaskSettings
 from mtbert.data.batches import TokenizedSet
-from mtbert.data.schedules import Step
-from mtbert.model.encoder import Encoder
-from mtbert.model.locate import PACKAGED, locate
-from mtbert.model.multitask import MultitaskNetwork
-from mtbert.service.bench import step_flops
-from mtbert.settings import TaskSettings
-from mtbert.training.device import compute_dtype, fit_encoder, keep_freed_memory
+from mtbert.hardware.device import compute_dtype, fit_encoder, keep_freed_memory
+from mtbert.methods.sampling.schedules import Step
+from mtbert.model.encoders.bert import Encoder
+from mtbert.model.hub import PACKAGED, locate
+from mtbert.model.network import MultitaskNetwork
 from mtbert.training.gradients import compute_gradients, total_norm
 from mtbert.training.optimizer import AdamW, parameter_groups
 

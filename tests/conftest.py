@@ -10,10 +10,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import torch
 from hypothesis import settings
-from toy import Toy, assert_refused, command_line
+from support.made_up_study import course, paper_cells, study  # noqa: F401
+from support.toy import Toy, assert_refused, command_line
 
-from mtbert.model.encoder import Encoder
-from mtbert.model.encoder_config import EncoderConfig
+from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.config import EncoderConfig
 
 settings.register_profile("mtbert", deadline=None, derandomize=True, database=None)
 settings.load_profile("mtbert")

@@ -7,11 +7,11 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from toy import write_encoder
+from support.toy import write_encoder
 
-from mtbert.hashing import file_sha256
-from mtbert.model.sums import SUMS
-from mtbert.training import checkpoint
+from mtbert.io.hashing import file_sha256
+from mtbert.io.manifest import SUMS
+from mtbert.runs import checkpoint
 
 
 def edit_json(file, **changes):

@@ -9,22 +9,22 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from harness import memory_of
 from safetensors.torch import save_file
-from toy import copy_model
+from support.harness import memory_of
+from support.toy import copy_model
 
-from mtbert.config import load_config
+from mtbert.config.load import load_config
+from mtbert.config.settings import TaskSettings
 from mtbert.data.examples import Example, read_examples
-from mtbert.data.files import read_table
+from mtbert.data.readers.files import read_table
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
-from mtbert.evaluation import predict
-from mtbert.model.encoder_config import read_config
-from mtbert.model.legacy import convert_legacy
-from mtbert.model.pretrained import load_network, read_tensors
-from mtbert.reading import read_json, read_lines
-from mtbert.service.multitask_model import MultitaskModel
-from mtbert.settings import TaskSettings
+from mtbert.inference import predict
+from mtbert.inference.model import MultitaskModel
+from mtbert.io.bounded import read_json, read_lines
+from mtbert.model.convert_pickle import convert_legacy
+from mtbert.model.encoders.config import read_config
+from mtbert.model.encoders.weights import load_network, read_tensors
 
 MEBIBYTE = 1 << 20
 

@@ -9,11 +9,11 @@ import time
 
 import pytest
 import torch
-from toy import command_line, records
+from support.toy import command_line, records
 
 import mtbert
 from mtbert.cli import main
-from mtbert.experiments import run as run_module
+from mtbert.training import run as run_module
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from importlib import resources
 import pytest
 
 from mtbert import demo
-from mtbert.config import load_config
+from mtbert.config.load import load_config
 
 DATA = resources.files("mtbert") / "demo_data"
 TASKS = ("sentiment", "paraphrase", "similarity")

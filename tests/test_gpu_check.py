@@ -12,13 +12,13 @@ import threading
 import time
 from pathlib import Path
 
-import gpu_steps
 import numpy as np
 import pytest
 import torch
-from gpu_steps import step
 from safetensors.torch import load_file
-from toy import write_encoder
+from support import gpu_steps
+from support.gpu_steps import step
+from support.toy import write_encoder
 
 from benchmarks.gpu import bundle, correctness, material, profiles, science, size, speed, switches
 from benchmarks.gpu.context import MINIATURE, CheckFailed, Context, Skipped

@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from toy import files_below
+from support.toy import files_below
 
 from mtbert.cli import main
-from mtbert.config import parse_settings
+from mtbert.commands.runs import predict_file
+from mtbert.config.load import parse_settings
 from mtbert.errors import UserError
-from mtbert.experiments.grid import cells, load_grid
-from mtbert.experiments.study import read_places
-from mtbert.service.runs import predict_file
+from mtbert.studies.folder import read_places
+from mtbert.studies.grid import cells, load_grid
 
 BAD_TASKS = [
     "../x",

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mtbert.cli import main
-from mtbert.config import load_config
-from mtbert.experiments.run import train
+from mtbert.config.load import load_config
+from mtbert.training.run import train
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from support.toy import copy_model
 from test_architecture import MODULES, TREES, dotted, imports
-from toy import copy_model
 
 from mtbert.errors import UserError
-from mtbert.experiments.runner import launch_train
-from mtbert.model import locate
-from mtbert.service.multitask_model import MultitaskModel
+from mtbert.inference.model import MultitaskModel
+from mtbert.model import hub
+from mtbert.studies.runner import launch_train
 
 ROOT = Path(__file__).parent.parent
 UNPICKLERS = {
@@ -90,7 +90,7 @@ def test_the_check_itself_lets_the_safe_forms_pass(line):
 def test_no_module_unpickles_runs_text_or_starts_commands(module):
     told = {
         "__init__": ["import_module"],  # of what the package exports
-        "experiments.runner": ["subprocess.Popen"],  # the next test
+        "studies.runner": ["subprocess.Popen"],  # the next test
     }
     assert unsafe(TREES[module]) == told.get(module, [])
     assert {name.split(".")[0] for name in imports(module)}.isdisjoint(UNPICKLERS)
@@ -115,7 +115,7 @@ def test_no_module_opens_a_connection_itself(module):
     """Downloads are left to huggingface_hub, and to one module."""
     tops = {name.split(".")[0] for name in imports(module)}
     assert tops.isdisjoint(NETWORK)
-    assert "huggingface_hub" not in tops or module == "model.locate"
+    assert "huggingface_hub" not in tops or module == "model.hub"
 
 
 def test_every_locked_dependency_has_hashes_and_no_address():
@@ -147,9 +147,9 @@ def test_of_the_hub_only_data_are_taken_and_what_is_not_pinned_is_said(
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     commit = "b" * 40
-    locate.locate("owner/name", commit)
+    hub.locate("owner/name", commit)
     assert not caplog.records
-    locate.locate("owner/name", "main")
+    hub.locate("owner/name", "main")
     assert f"encoder.revision={'a' * 40}" in caplog.text
     assert [c["revision"] for c in calls] == [commit, "main"]
     for pattern in calls[0]["allow_patterns"]:
@@ -169,8 +169,8 @@ class Malicious:
 WATCHED = """
 import json, sys
 from mtbert import MultitaskModel
-from mtbert.evaluation import predict
-import mtbert.service.runs
+from mtbert.inference import predict
+import mtbert.commands.runs
 events = []
 names = ("open", "pickle.find_class", "socket.connect", "socket.getaddrinfo", "subprocess.Popen",
          "os.system", "os.exec", "import")

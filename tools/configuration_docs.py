@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mtbert.settings import (
+from mtbert.config.settings import (
     ColumnSettings,
     DataSettings,
     EncoderSettings,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mtbert import atomic
+from mtbert.io import atomic
 
 __all__ = ["FULL", "MINIATURE", "CheckFailed", "Context", "Scale", "Skipped", "Step"]
 

@@ -26,16 +26,16 @@ from benchmarks.gpu import material, switches
 from benchmarks.gpu.children import ChildFailed, apart
 from benchmarks.gpu.context import CheckFailed, Context
 from mtbert.batch import TokenBatch
-from mtbert.config import load_config
-from mtbert.data.schedules import Step, TaskBatch
-from mtbert.experiments import run
-from mtbert.model.multitask import MultitaskNetwork
-from mtbert.settings import TaskSettings
+from mtbert.config.load import load_config
+from mtbert.config.settings import TaskSettings
+from mtbert.distributed.process_group import join_group
+from mtbert.methods.sampling.schedules import Step, TaskBatch
+from mtbert.model.network import MultitaskNetwork
+from mtbert.objectives.losses import example_losses
+from mtbert.training import run
 from mtbert.training.gradients import compute_gradients
-from mtbert.training.loop import Trainer
-from mtbert.training.losses import example_losses
 from mtbert.training.optimizer import AdamW, parameter_groups
-from mtbert.training.process_group import join_group
+from mtbert.training.trainer import Trainer
 
 __all__ = ["comparison", "nccl", "repetition", "resume"]
 

@@ -15,7 +15,7 @@ import torch
 
 import mtbert
 from benchmarks.gpu.context import CheckFailed, Context
-from mtbert.service.machine import computes_bf16, processor_name
+from mtbert.hardware.machine import computes_bf16, processor_name
 
 __all__ = ["describe"]
 

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 import mtbert
 from benchmarks.common import configuration
 from benchmarks.gpu.context import Context, Skipped
-from mtbert import atomic
 from mtbert.errors import UserError
-from mtbert.model.encoder import Encoder
-from mtbert.model.encoder_config import EncoderConfig
-from mtbert.model.locate import PACKAGED, locate
+from mtbert.io import atomic
+from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.config import EncoderConfig
+from mtbert.model.hub import PACKAGED, locate
 
 __all__ = [
     "LENGTHS",

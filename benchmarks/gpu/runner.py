@@ -24,7 +24,7 @@ from typing import Any
 import mtbert
 from benchmarks.gpu import bundle
 from benchmarks.gpu.context import Context, Skipped, Step
-from mtbert import atomic
+from mtbert.io import atomic
 
 __all__ = ["DONE", "Runner", "start_method"]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks.gpu import bundle, material
 from benchmarks.gpu.context import Context, Skipped
-from mtbert.experiments.grid import Cell, cells, load_grid
-from mtbert.experiments.runner import run_cells
+from mtbert.studies.grid import Cell, cells, load_grid
+from mtbert.studies.runner import run_cells
 
 __all__ = ["one_model", "paper"]
 

@@ -33,23 +33,23 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.gpu import material, profiles, switches
 from benchmarks.gpu.children import Child, ChildFailed, apart
 from benchmarks.gpu.context import Context, Skipped
-from mtbert.config import load_config, parse_settings
+from mtbert.commands.bench import step_flops
+from mtbert.config.load import load_config, parse_settings
+from mtbert.config.settings import Settings
 from mtbert.data.batches import TokenizedSet
-from mtbert.data.schedules import Sizes, Step, plan_epoch
 from mtbert.data.tasks import load_tasks
 from mtbert.data.tokenizer import Tokenizer
-from mtbert.evaluation.predict import compute_outputs
-from mtbert.experiments import run
-from mtbert.experiments.prepare import Prepared, prepare
-from mtbert.model.encoder import Encoder
-from mtbert.service.bench import step_flops
-from mtbert.service.machine import Stopwatch, ceilings, memory_mb, product_kinds, product_speeds
-from mtbert.settings import Settings
-from mtbert.training.device import flushed_denormals
-from mtbert.training.loop import Trainer
-from mtbert.training.origin import Origin
-from mtbert.training.processes import ALONE
-from mtbert.training.run_folder import RunFolder
+from mtbert.distributed.processes import ALONE
+from mtbert.hardware.device import flushed_denormals
+from mtbert.hardware.machine import Stopwatch, ceilings, memory_mb, product_kinds, product_speeds
+from mtbert.inference.predict import compute_outputs
+from mtbert.methods.sampling.schedules import Sizes, Step, plan_epoch
+from mtbert.model.encoders.bert import Encoder
+from mtbert.runs.folder import RunFolder
+from mtbert.runs.provenance import Origin
+from mtbert.training import run
+from mtbert.training.setup import Prepared, prepare
+from mtbert.training.trainer import Trainer
 
 __all__ = ["ceiling", "compiled", "evaluation", "pairs", "pcgrad", "profiled", "sentences"]
 

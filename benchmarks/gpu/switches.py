@@ -9,9 +9,9 @@ from typing import Any, get_args
 import torch
 
 from benchmarks.gpu.context import Skipped
-from mtbert.model.encoder import Encoder
-from mtbert.settings import Settings
-from mtbert.training.device import fit_encoder
+from mtbert.config.settings import Settings
+from mtbert.hardware.device import fit_encoder
+from mtbert.model.encoders.bert import Encoder
 
 __all__ = ["VARIANTS", "attentions", "fit", "known"]
 

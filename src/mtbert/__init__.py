@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mtbert.version import __version__
+
 if TYPE_CHECKING:
-    from mtbert.model.encoder import Encoder
-    from mtbert.service.multitask_model import MultitaskModel
+    from mtbert.inference.model import MultitaskModel
+    from mtbert.model.encoders.bert import Encoder
     from mtbert.training.optimizer import AdamW
 
 __all__ = ["AdamW", "Encoder", "MultitaskModel", "__version__"]
 
-__version__ = "0.1.0"
-
 _HOMES = {
     "AdamW": "mtbert.training.optimizer",
-    "Encoder": "mtbert.model.encoder",
-    "MultitaskModel": "mtbert.service.multitask_model",
+    "Encoder": "mtbert.model.encoders.bert",
+    "MultitaskModel": "mtbert.inference.model",
 }
 
 

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtbert import __version__
 from mtbert.errors import ToldElsewhere, TrainingError, UserError, printable, shown
+from mtbert.version import __version__
 
 if TYPE_CHECKING:
-    from mtbert.training.processes import Processes
+    from mtbert.distributed.processes import Processes
 
 __all__ = ["main"]
 
@@ -93,7 +93,7 @@ def _file_to_write(text: str) -> Path:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from mtbert.training.processes import join_processes
+    from mtbert.distributed.processes import join_processes
 
     with join_processes() as processes:
         text = _run(options, processes)
@@ -103,25 +103,25 @@ def _train(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace, processes: Processes) -> str:
     """Train, or plan; what is to be printed."""
-    from mtbert.config import load_config
+    from mtbert.config.load import load_config
 
     with processes.together():
         settings = load_config(options.config, options.override)
-    from mtbert.experiments import run
+    from mtbert.training import run
 
     if options.dry_run:
         return run.plan(settings, processes)
     output = options.output or Path("runs") / Path(options.config).stem
     summary = run.train(settings, output, resume=options.resume, processes=processes)
-    from mtbert.experiments.tables import scores_table
+    from mtbert.reports.tables import scores_table
 
     return f"{scores_table(summary)}\n\nrun folder: {output}"
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from mtbert.atomic import finite
-    from mtbert.experiments.tables import scores_table
-    from mtbert.service.runs import evaluate_run
+    from mtbert.commands.runs import evaluate_run
+    from mtbert.io.atomic import finite
+    from mtbert.reports.tables import scores_table
 
     scores = evaluate_run(options.run_folder, options.split)
     if options.json:
@@ -131,40 +131,40 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from mtbert.service.runs import predict_file
+    from mtbert.commands.runs import predict_file
 
     predict_file(options.run_folder, options.task, options.input, options.output)
 
 
 def _leaderboard(options: argparse.Namespace) -> None:
-    from mtbert.service.runs import write_leaderboard
+    from mtbert.commands.runs import write_leaderboard
 
     for line in write_leaderboard(options.run_folders, options.data, options.output):
         print(line)
 
 
 def _experiment(options: argparse.Namespace) -> None:
-    from mtbert.experiments import grid
+    from mtbert.studies import grid
 
     found = grid.cells(grid.load_grid(options.experiment), options.override)
     output = options.output or Path("runs") / Path(options.experiment).stem
     if options.dry_run:
-        from mtbert.experiments.live import plan_table
+        from mtbert.console.board import plan_table
 
         print(plan_table(found, output, options.export))
         return
-    from mtbert.experiments.runner import run_cells
+    from mtbert.studies.runner import run_cells
 
     run_cells(found, output, options.workers, export=options.export)
     print(f"study: {output}")
 
 
 def _report(options: argparse.Namespace) -> None:
-    from mtbert.experiments.report import write_report
+    from mtbert.reports.runs import write_report
 
     folder = options.folder
     if options.export is not None:
-        from mtbert.experiments.results import export
+        from mtbert.studies.results import export
 
         export(folder, options.export)
         folder = options.export
@@ -173,13 +173,13 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from mtbert.experiments.compare import compare
+    from mtbert.reports.compare import compare
 
     print(compare(options.run_folders))
 
 
 def _data_check(options: argparse.Namespace) -> None:
-    from mtbert.service.check import check_config, check_file
+    from mtbert.commands.check_data import check_config, check_file
 
     first = options.source[0]
     if len(options.source) == 1 and (first.endswith((".yaml", ".yml")) or "." not in first):
@@ -197,8 +197,8 @@ def _data_check(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from mtbert.atomic import finite
-    from mtbert.service.bench import bench, bench_table
+    from mtbert.commands.bench import bench, bench_table
+    from mtbert.io.atomic import finite
 
     found = bench(options.override)
     if options.json:
@@ -208,7 +208,7 @@ def _bench(options: argparse.Namespace) -> None:
 
 
 def _convert(options: argparse.Namespace) -> None:
-    from mtbert.model.legacy import convert_legacy
+    from mtbert.model.convert_pickle import convert_legacy
 
     output = options.output or options.file.with_name("model.safetensors")
     count = convert_legacy(options.file, output)

@@ -18,11 +18,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from mtbert.config import load_config
+from mtbert.config.load import load_config
 from mtbert.errors import UserError
-from mtbert.experiments.report import write_report
-from mtbert.experiments.run import train
-from mtbert.service.multitask_model import MultitaskModel
+from mtbert.inference.model import MultitaskModel
+from mtbert.reports.runs import write_report
+from mtbert.training.run import train
 
 __all__ = ["main"]
 

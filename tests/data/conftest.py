@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from mtbert.config.settings import TaskSettings
 from mtbert.data.examples import Example
 from mtbert.data.tokenizer import Tokenizer
-from mtbert.settings import TaskSettings
 
 
 @pytest.fixture(scope="session")

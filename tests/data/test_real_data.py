@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from mtbert.config.settings import TaskSettings
 from mtbert.data.batches import tokenize
 from mtbert.data.examples import read_examples
 from mtbert.data.leaks import leaked, text_keys
 from mtbert.errors import UserError
-from mtbert.settings import TaskSettings
 
 DEFAULT = Path(__file__).parents[3] / "shared" / "data"
 FOLDER = Path(os.environ.get("MTBERT_DATA") or DEFAULT)

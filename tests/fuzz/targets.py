@@ -10,24 +10,24 @@ import struct
 from functools import partial
 
 import numpy as np
-from harness import outcome, same_twice
 from hypothesis import strategies as st
 from odd import HUGE, VALUES, any_text, as_json, damaged, damaged_tree, seeds, soups
-from toy import TASKS
+from support.harness import outcome, same_twice
+from support.toy import TASKS
 
-from mtbert.config import dump_yaml, load_config, parse_settings
+from mtbert.commands.runs import predict_file
+from mtbert.config.load import dump_yaml, load_config, parse_settings
+from mtbert.config.settings import TaskSettings
 from mtbert.data.examples import parse_rows
-from mtbert.data.files import read_table
+from mtbert.data.readers.files import read_table
 from mtbert.data.tokenizer import Tokenizer
-from mtbert.evaluation.predict import predict_stream
-from mtbert.experiments.report import read_runs
-from mtbert.model.encoder_config import read_config
-from mtbert.model.pretrained import read_tensors
-from mtbert.model.sums import SUMS, write_sums
-from mtbert.service.multitask_model import MultitaskModel
-from mtbert.service.runs import predict_file
-from mtbert.settings import TaskSettings
-from mtbert.training import checkpoint
+from mtbert.inference.model import MultitaskModel
+from mtbert.inference.predict import predict_stream
+from mtbert.io.manifest import SUMS, write_sums
+from mtbert.model.encoders.config import read_config
+from mtbert.model.encoders.weights import read_tensors
+from mtbert.reports.runs import read_runs
+from mtbert.runs import checkpoint
 
 TABLES = [
     b"id,sentence,label\na,good film,good\nb,\"two\nlines, quoted\",bad\n",

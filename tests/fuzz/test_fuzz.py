@@ -8,7 +8,7 @@ import logging
 
 import pytest
 import torch
-from harness import REFUSED, SECONDS, TRIED, fuzz
+from support.harness import REFUSED, SECONDS, TRIED, fuzz
 from targets import TARGETS, World
 
 MOST_INPUTS = 100_000

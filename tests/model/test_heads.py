@@ -4,8 +4,8 @@ from torch import Generator
 from torch.nn import functional
 
 from mtbert.batch import TokenBatch
+from mtbert.config.settings import TaskSettings
 from mtbert.model.heads import Head, pool_sequences, side_vectors
-from mtbert.settings import TaskSettings
 
 W = 6
 

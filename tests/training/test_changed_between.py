@@ -7,15 +7,15 @@ import typing
 
 import pytest
 from pydantic import BaseModel
-from toy import TASKS, write_encoder
+from support.toy import TASKS, write_encoder
 
-from mtbert.config import load_config, parse_settings
+from mtbert.config.load import load_config, parse_settings
+from mtbert.config.settings import ColumnSettings, Settings, TaskSettings
 from mtbert.errors import UserError
-from mtbert.experiments.run import Interrupted
-from mtbert.settings import ColumnSettings, Settings, TaskSettings
-from mtbert.training.loop import Trainer
-from mtbert.training.origin import Origin
-from mtbert.training.run_folder import RunFolder
+from mtbert.runs.folder import RunFolder
+from mtbert.runs.provenance import Origin
+from mtbert.training.run import Interrupted
+from mtbert.training.trainer import Trainer
 
 OTHER = {
     "seed": 2,

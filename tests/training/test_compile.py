@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from gradient_cases import batches, class_weights, make_network, sources
+from support.gradient_cases import batches, class_weights, make_network, sources
+from support.toy import records
 from torch import Generator, nn
-from toy import records
 
-from mtbert.training.device import fit_encoder
+from mtbert.hardware.device import fit_encoder
 from mtbert.training.gradients import compute_gradients
 
 pytestmark = pytest.mark.filterwarnings("default")  # the compiler has warnings of its own

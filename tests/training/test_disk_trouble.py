@@ -8,15 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from kills import SECONDS, server
-from toy import Toy, results
+from support.kills import SECONDS, server
+from support.toy import Toy, results
 
 from mtbert.cli import main
 from mtbert.errors import UserError
-from mtbert.experiments import run
-from mtbert.training.loop import Trainer
-from mtbert.training.origin import Origin
-from mtbert.training.run_folder import RunFolder
+from mtbert.runs.folder import RunFolder
+from mtbert.runs.provenance import Origin
+from mtbert.training import run
+from mtbert.training.trainer import Trainer
 
 CHANGES = {
     "threads": 1,

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from gradient_cases import TASKS, Examples
+from support.gradient_cases import TASKS, Examples
 from torch import Generator
 from torch.nn import functional
 
-from mtbert.data.schedules import TaskBatch
-from mtbert.model.multitask import MultitaskNetwork
+from mtbert.methods.sampling.schedules import TaskBatch
+from mtbert.model.network import MultitaskNetwork
 from mtbert.surgery import pcgrad, pcgrad_weights
 from mtbert.training import gradients
 from mtbert.training.gradients import _add_up, compute_gradients, gram_matrix, total_norm

@@ -7,12 +7,12 @@ import shutil
 import time
 
 import pytest
-from kills import INEXACT, KILLED, UNSAFE, Child, server
-from toy import results
+from support.kills import INEXACT, KILLED, UNSAFE, Child, server
+from support.toy import results
 
 from mtbert.errors import UserError
-from mtbert.training.origin import Origin
-from mtbert.training.run_folder import RunFolder
+from mtbert.runs.folder import RunFolder
+from mtbert.runs.provenance import Origin
 
 CHANGES = {
     "names": ("sst", "sts"),

@@ -1,6 +1,6 @@
 import pytest
 
-from mtbert.data.schedules import Sizes
+from mtbert.methods.sampling.schedules import Sizes
 from mtbert.training.plan import TaskPlan, describe, task_plans
 
 EXAMPLES = {"sst": 10, "para": 3, "sts": 7}

@@ -4,11 +4,11 @@ import json
 import logging
 
 import pytest
-from toy import records, results
+from support.toy import records, results
 
 from mtbert.errors import UserError
-from mtbert.experiments.run import Interrupted
-from mtbert.training.loop import Trainer
+from mtbert.training.run import Interrupted
+from mtbert.training.trainer import Trainer
 
 VARIANTS = {
     "surgery": {

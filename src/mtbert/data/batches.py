@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtbert.batch import TokenBatch
+from mtbert.config.settings import TaskSettings
 from mtbert.data.examples import Example
 from mtbert.data.ragged import Ragged, spans
 from mtbert.data.tokenizer import Tokenizer
-from mtbert.settings import TaskSettings
 
 __all__ = ["FeatureSet", "TokenizedSet", "longest_first", "token_budget_batches", "tokenize"]
 

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from mtbert import atomic
 from mtbert.errors import UserError
-from mtbert.hashing import file_sha256
+from mtbert.io import atomic
+from mtbert.io.hashing import file_sha256
 
 __all__ = ["Cache", "content_key", "file_digest", "open_cache"]
 

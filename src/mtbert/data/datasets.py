@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import mtbert
+from mtbert.config.settings import TaskSettings
 from mtbert.data.batches import TokenizedSet, tokenize
 from mtbert.data.cache import Arrays, Cache, content_key, file_digest
 from mtbert.data.examples import LeftOut, iterate_examples
 from mtbert.data.leaks import text_keys
 from mtbert.data.ragged import Ragged, Texts
 from mtbert.data.tokenizer import Tokenizer
-from mtbert.settings import TaskSettings
+from mtbert.version import __version__
 
 __all__ = ["DataSet", "load_data_set"]
 
@@ -88,7 +88,7 @@ def load_data_set(
     key = content_key(
         {
             "format": _FORMAT,
-            "versions": [mtbert.__version__, *sys.version_info[:2]],
+            "versions": [__version__, *sys.version_info[:2]],
             "file": bytes_read,
             "suffix": path.suffix,  # .jsonl tells the format
             "task": task.model_dump(mode="json", exclude=_NO_INFLUENCE),

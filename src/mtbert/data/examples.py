@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtbert.data.files import Row, Table, open_table, read_table
+from mtbert.config.settings import LARGEST_LABEL, TaskSettings
+from mtbert.data.readers.files import Row, Table, open_table, read_table
 from mtbert.errors import UserError, problem_list, shown
-from mtbert.settings import LARGEST_LABEL, TaskSettings
 
 __all__ = [
     "Example",

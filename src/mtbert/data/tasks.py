@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtbert.config import data_file
+from mtbert.config.load import data_file
+from mtbert.config.settings import Settings, TaskSettings
 from mtbert.data.cache import open_cache
 from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
-from mtbert.settings import Settings, TaskSettings
 
 __all__ = ["TaskData", "load_tasks"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mtbert.errors import shown
-from mtbert.reading import read_bytes, unique_keys
+from mtbert.io.bounded import read_bytes, unique_keys
 
 __all__ = ["read_tokenizer_json", "read_vocabulary"]
 

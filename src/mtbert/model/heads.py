@@ -6,10 +6,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from mtbert.batch import TokenBatch
+from mtbert.config.settings import TaskSettings
 from mtbert.model.attention import Layout
 from mtbert.model.dropout import dropout
-from mtbert.model.encoder import Encoder
-from mtbert.settings import TaskSettings
+from mtbert.model.encoders.bert import Encoder
 
 __all__ = ["Head", "pool_sequences", "side_vectors"]
 

@@ -24,12 +24,12 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mtbert.batch import TokenBatch, move
-from mtbert.data.schedules import Step, TaskBatch
-from mtbert.model.multitask import MultitaskNetwork
+from mtbert.distributed.all_reduce import sum_gradients
+from mtbert.distributed.processes import ALONE, Processes
+from mtbert.methods.sampling.schedules import Step, TaskBatch
+from mtbert.model.network import MultitaskNetwork
+from mtbert.objectives.losses import example_losses, example_weights
 from mtbert.surgery import pcgrad_weights
-from mtbert.training.losses import example_losses, example_weights
-from mtbert.training.processes import ALONE, Processes
-from mtbert.training.reduction import sum_gradients
 
 __all__ = [
     "SURGERY",

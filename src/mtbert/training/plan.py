@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tabulate import tabulate
 
-from mtbert.data.schedules import Sizes, epoch_length, plan_epoch
-from mtbert.settings import Settings
+from mtbert.config.settings import Settings
+from mtbert.methods.sampling.schedules import Sizes, epoch_length, plan_epoch
 
 __all__ = ["TaskPlan", "describe", "task_plans"]
 

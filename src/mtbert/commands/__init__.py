@@ -1,0 +1,1 @@
+"""What the commands do, one file each; the command line only reads their options."""

@@ -1,0 +1,1 @@
+"""Files of rows, read one at a time and within bounds."""

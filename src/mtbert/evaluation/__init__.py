@@ -1,1 +1,0 @@
-"""Predictions → scores → files."""

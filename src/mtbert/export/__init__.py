@@ -1,0 +1,1 @@
+"""What a finished model is given to others with."""

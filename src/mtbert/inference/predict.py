@@ -1,0 +1,254 @@
+"""Network + examples → outputs → predictions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtbert.config.settings import TaskSettings
+from mtbert.data.batches import FeatureSet, TokenizedSet, token_budget_batches, tokenize
+from mtbert.data.examples import Example
+from mtbert.data.tokenizer import Tokenizer
+from mtbert.distributed.processes import ALONE, Processes
+from mtbert.errors import UserError
+from mtbert.hardware.memory import SMALLER, Memory, OutOfMemory
+from mtbert.model.network import MultitaskNetwork
+
+__all__ = ["Prediction", "compute_features", "compute_outputs", "decode", "predict_stream"]
+
+_log = logging.getLogger(__name__)
+
+_STREAM_CHUNK = 1024  # examples, and
+_STREAM_CHARACTERS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one example.
+
+    Attributes:
+        value: class number, or the value of a regression.
+        label: name of the class; None for a regression.
+        score: probability of that class (for `mse` on two classes the raw output), or the value.
+        probabilities: by class name; None for a regression or `mse`.
+    """
+
+    value: float
+    label: str | None
+    score: float
+    probabilities: dict[str, float] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Fields as they stand in prediction files."""
+        fields: dict[str, Any] = {"prediction": self.value}
+        if self.label is not None:
+            fields["label"] = self.label
+        fields["score"] = self.score
+        if self.probabilities is not None:
+            fields["probabilities"] = self.probabilities
+        return fields
+
+
+@torch.no_grad()
+def compute_outputs(
+    network: MultitaskNetwork,
+    task: str,
+    examples: TokenizedSet | FeatureSet,
+    memory: Memory | None = None,
+    processes: Processes = ALONE,
+) -> NDArray[np.float64]:
+    """Outputs of the task's head without dropout, `[examples, outputs]`, in the input's order.
+
+    Several processes take batches in turn. The batches do not depend on how many they are, so
+    neither do the outputs.
+
+    Raises:
+        OutOfMemory: not even one example at a time fits into `memory`.
+    """
+    outputs = np.empty((len(examples), network.tasks[task].outputs))
+    answers: list[tuple[NDArray[np.int64], Tensor]] = []
+
+    def compute(indices: NDArray[np.int64]) -> None:
+        answers.append((indices, network(task, _represent(network, task, examples, indices))))
+
+    batches = _in_batches(task, examples, memory or Memory(), compute, processes)
+    for indices, answer in answers:  # read at the end, so that a GPU never waits for its next batch
+        outputs[indices] = answer.to(torch.float64).cpu().numpy()
+    processes.fill(torch.from_numpy(outputs), _rows(batches, processes))
+    return outputs
+
+
+@torch.no_grad()
+def compute_features(
+    network: MultitaskNetwork,
+    task: str,
+    examples: TokenizedSet,
+    memory: Memory | None = None,
+    processes: Processes = ALONE,
+) -> FeatureSet:
+    """Encode once what a frozen encoder would encode every epoch, without dropout.
+
+    Several processes take batches in turn; each gets all features.
+
+    Raises:
+        OutOfMemory: not even one example at a time fits into `memory`.
+    """
+    width = network.encoder.config.hidden_size
+    features = torch.empty(len(examples), network.head(task).sides, width)
+
+    def compute(indices: NDArray[np.int64]) -> None:
+        vectors = _represent(network, task, examples, indices).float()
+        features[torch.from_numpy(indices)] = vectors.cpu()
+
+    batches = _in_batches(task, examples, memory or Memory(), compute, processes)
+    processes.fill(features, _rows(batches, processes))
+    return FeatureSet(features, examples)
+
+
+def _represent(
+    network: MultitaskNetwork,
+    task: str,
+    examples: TokenizedSet | FeatureSet,
+    indices: NDArray[np.int64],
+) -> Tensor:
+    """What the task's head reads of some examples, `[chosen, sides, W]`, on the head's device.
+
+    Of pairs in both orders it is the mean of both. The head of one sequence is linear, so its
+    output is the mean of both outputs too.
+    """
+    device = next(network.heads.parameters()).device
+    if isinstance(examples, FeatureSet):
+        return examples.inputs(indices).to(device)
+    vectors = network.represent(task, examples.inputs(indices).to(device))
+    if not network.tasks[task].in_both_orders:
+        return vectors
+    swapped = examples.inputs(indices, np.ones(len(indices), dtype=np.bool_)).to(device)
+    wide = torch.promote_types(vectors.dtype, torch.float32)
+    return (vectors.to(wide) + network.represent(task, swapped).to(wide)) / 2
+
+
+def _in_batches(
+    task: str,
+    examples: TokenizedSet | FeatureSet,
+    memory: Memory,
+    compute: Callable[[NDArray[np.int64]], None],
+    processes: Processes,
+) -> list[NDArray[np.int64]]:
+    """Compute this process's share of batches that fit; returns all of them.
+
+    Where one does not fit, all are made smaller and begun afresh, so that they depend on the
+    budget that is left and not on the place where memory ran out. Not so with several processes:
+    the others would have other batches.
+    """
+    batches: list[NDArray[np.int64]] = []
+    reasons: list[str] = []
+    before = memory.token_budget
+
+    def attempt() -> None:
+        batches[:] = token_budget_batches(examples.lengths, memory.token_budget)
+        for indices in processes.share(batches):
+            compute(indices)
+
+    def smaller(reason: str) -> None:
+        alone = processes.size == 1
+        if len(batches) == len(examples) or not alone:
+            helps = "" if memory.limit is None else "a higher `training.memory_limit` or "
+            many = "one example at a time" if alone else f"{before} tokens at a time"
+            raise OutOfMemory(
+                f"task {task}: out of memory when answering {many}: {reason}; "
+                f"{helps}{SMALLER} helps"
+            )
+        largest = max(int(examples.lengths[indices].sum()) for indices in batches)
+        memory.token_budget = min(memory.token_budget, largest) // 2
+        reasons.append(reason)
+
+    memory.fit(attempt, smaller)
+    if reasons:
+        _log.warning(
+            "task %s: out of memory: %s; answers are now computed in batches of %d tokens instead "
+            "of %d",
+            task, reasons[0], memory.token_budget, before,
+        )  # fmt: skip
+    return batches
+
+
+def _rows(batches: list[NDArray[np.int64]], processes: Processes) -> list[NDArray[np.int64]]:
+    """Which rows each process computes."""
+    none = np.zeros(0, dtype=np.int64)
+    return [np.concatenate([none, *share]) for share in processes.shares(batches)]
+
+
+def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
+    """Outputs `[examples, outputs]` → predictions.
+
+    Classes: the most probable one; with one output class 1 when its probability, for `mse` the
+    raw output itself, is above 0.5.
+    """
+    if task.loss_name == "cross_entropy":
+        shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        return [_class(task, row) for row in shifted / shifted.sum(axis=1, keepdims=True)]
+    values = outputs[:, 0]
+    if task.loss_name == "binary_cross_entropy":
+        values = np.exp(-np.logaddexp(0, -values))
+        if task.kind.is_classification:
+            return [_class(task, np.array([1 - p, p])) for p in values]
+        low, high = task.range or (0.0, 1.0)
+        values = low + (high - low) * values
+    if task.kind.is_classification:
+        names = task.class_names
+        return [Prediction(int(v > 0.5), names[int(v > 0.5)], float(v), None) for v in values]
+    return [Prediction(float(v), None, float(v), None) for v in values]
+
+
+def predict_stream(
+    network: MultitaskNetwork,
+    name: str,
+    examples: Iterable[Example],
+    tokenizer: Tokenizer,
+    max_length: int,
+) -> Iterator[tuple[Example, Prediction]]:
+    """Answer examples in order, a bounded number in memory at a time.
+
+    Raises:
+        UserError: an answer is no number, or memory does not suffice.
+    """
+    task, memory = network.tasks[name], Memory()
+    for chunk in _chunks(examples):
+        inputs = tokenize(chunk, task, tokenizer, max_length)
+        outputs = compute_outputs(network, name, inputs, memory)
+        answers = decode(task, outputs)
+        for example, answer in zip(chunk, answers, strict=True):
+            if not np.isfinite(answer.score):
+                raise UserError(
+                    f"task {name}: the answer for the row in line {example.line} is {answer.score};"
+                    " the model's weights are damaged, or training went wrong"
+                )
+            yield example, answer
+
+
+def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    """Examples in lists of bounded length; one ends with the example that makes it too long."""
+    chunk: list[Example] = []
+    characters = 0
+    for example in examples:
+        chunk.append(example)
+        characters += sum(map(len, example.texts))
+        if len(chunk) == _STREAM_CHUNK or characters >= _STREAM_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def _class(task: TaskSettings, probabilities: NDArray[np.float64]) -> Prediction:
+    names = task.class_names
+    best = int(np.argmax(probabilities))
+    by_name = {n: float(p) for n, p in zip(names, probabilities, strict=True)}
+    return Prediction(best, names[best], float(probabilities[best]), by_name)

@@ -1,0 +1,1 @@
+"""What the literature calls a method: numbers in, numbers out."""

@@ -1,0 +1,1 @@
+"""Several tasks' gradients → one direction, from their Gram matrix."""

@@ -1,0 +1,1 @@
+"""Which examples of which task a step sees."""

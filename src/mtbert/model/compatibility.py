@@ -1,0 +1,41 @@
+"""Whether an encoder, a tokenizer and the tasks go together, told before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mtbert.config.settings import TaskSettings
+from mtbert.errors import UserError
+from mtbert.model.encoders.config import EncoderConfig
+
+__all__ = ["check_fit"]
+
+
+def check_fit(
+    config: EncoderConfig,
+    tasks: Mapping[str, TaskSettings],
+    *,
+    max_length: int,
+    vocabulary_size: int,
+    source: str,
+) -> None:
+    """Refuse what would ask the encoder for a token, position or segment that it does not have.
+
+    Raises:
+        UserError: `source`, the encoder's name in messages, is too small.
+    """
+    if max_length > config.max_position_embeddings:
+        raise UserError(
+            f"encoder.max_length: found {max_length}, but {source} has "
+            f"{config.max_position_embeddings} positions"
+        )
+    if vocabulary_size > config.vocab_size:
+        raise UserError(
+            f"{source}: the tokenizer has {vocabulary_size} tokens, but the encoder "
+            f"{config.vocab_size}"
+        )
+    joint = [n for n, t in tasks.items() if t.kind.is_pair and t.sequences_per_example == 1]
+    if joint and config.type_vocab_size < 2:
+        raise UserError(
+            f"tasks.{joint[0]}.pair_encoding: {source} has one segment only; use separately"
+        )

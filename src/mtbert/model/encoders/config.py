@@ -1,0 +1,124 @@
+"""Sizes and constants of an encoder, read from a Hugging Face `config.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+
+from mtbert.errors import UserError, problem_list, shown
+from mtbert.io.bounded import read_json
+
+__all__ = ["ACTIVATIONS", "EncoderConfig", "read_config"]
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": functional.gelu,
+    "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "relu": functional.relu,
+    "silu": functional.silu,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """Sizes and constants, by the names of a Hugging Face `config.json`; defaults: BERT-base."""
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    pad_token_id: int = 0
+
+
+_LARGEST = {
+    "vocab_size": 10_000_000,
+    "hidden_size": 65_536,
+    "num_hidden_layers": 512,
+    "num_attention_heads": 1_024,
+    "intermediate_size": 1_048_576,
+    "max_position_embeddings": 1_048_576,
+    "type_vocab_size": 1_024,
+}
+"""A damaged config.json must not keep the machine busy for hours."""
+
+
+def read_config(file: Path) -> EncoderConfig:
+    """The sizes of a Hugging Face BERT.
+
+    Raises:
+        UserError: unreadable, another architecture, or an option that is not BERT's.
+    """
+    try:
+        raw = read_json(file)
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; expected a Hugging Face BERT folder") from None
+    if raw.get("model_type") != "bert":
+        raise UserError(
+            f"{file}: architecture {shown(raw.get('model_type'))} is not supported, expected 'bert'"
+        )
+    problems = []
+    if raw.get("position_embedding_type", "absolute") != "absolute":
+        problems.append(f"position_embedding_type {shown(raw['position_embedding_type'])}")
+    problems += [key for key in ("is_decoder", "add_cross_attention") if raw.get(key)]
+    values: dict[str, Any] = {}
+    for item in dataclasses.fields(EncoderConfig):
+        value = raw.get(item.name, item.default)
+        if not _has_type_of(value, item.default):
+            problems.append(f"{item.name} {shown(value)}")
+        else:
+            values[item.name] = value
+    if not problems:
+        problems = _impossible(EncoderConfig(**values))
+    if problems:
+        raise UserError(problem_list(f"{file}: not a supported BERT", problems))
+    return EncoderConfig(**values)
+
+
+def _has_type_of(value: object, default: object) -> bool:
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, int):
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, str)
+
+
+def _impossible(config: EncoderConfig) -> list[str]:
+    problems = []
+    for name, limit in _LARGEST.items():
+        if not 1 <= getattr(config, name) <= limit:
+            problems.append(f"{name} {shown(getattr(config, name))}, expected 1 to {limit}")
+    if not 0 < config.layer_norm_eps < 1:
+        problems.append(
+            f"layer_norm_eps {shown(config.layer_norm_eps)}, expected above 0 and below 1"
+        )
+    if not 0 <= config.pad_token_id < config.vocab_size:
+        problems.append(
+            f"pad_token_id {shown(config.pad_token_id)}, expected a token of the vocabulary"
+        )
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"):
+        if not 0 <= getattr(config, name) < 1:
+            problems.append(f"{name} {shown(getattr(config, name))}, expected 0 or more, below 1")
+    if config.hidden_act not in ACTIVATIONS:
+        problems.append(
+            f"hidden_act {shown(config.hidden_act)}, expected one of {list(ACTIVATIONS)}"
+        )
+    if not problems and config.hidden_size % config.num_attention_heads:
+        problems.append(
+            f"hidden_size {config.hidden_size} does not divide by "
+            f"{config.num_attention_heads} heads"
+        )
+    return problems

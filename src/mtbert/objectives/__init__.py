@@ -1,0 +1,1 @@
+"""Targets: what a task's outputs are held to."""

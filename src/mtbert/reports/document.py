@@ -1,0 +1,103 @@
+"""A report as data: sections of text, tables and figures → Markdown, HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tabulate import tabulate
+
+from mtbert.errors import UserError
+
+__all__ = ["Bullets", "Figure", "Section", "Table", "to_html", "to_markdown"]
+
+_DARK, _LIGHT = "#e6edf3", "#1f2328"  # text colours of the two themes of code hosts
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as text; the first `left` columns stand left, the others right."""
+
+    caption: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture as SVG whose text and axes have the colour `currentColor`."""
+
+    name: str
+    caption: str
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    """A list of lines."""
+
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what stands below it; a plain string is a paragraph."""
+
+    title: str
+    blocks: Sequence[str | Bullets | Table | Figure]
+
+
+def to_markdown(title: str, sections: Sequence[Section]) -> tuple[str, dict[str, str]]:
+    """The text, and the pictures by file name: each in a dark and a light rendering.
+
+    Pictures are looked for in the folder `figures` beside the text.
+    """
+    parts, files = [f"# {title}"], {}
+    for section in sections:
+        if section.title:
+            parts.append(f"## {section.title}")
+        for block in section.blocks:
+            match block:
+                case str():
+                    parts.append(block)
+                case Bullets(lines):
+                    parts.append("\n".join(f"- {line}" for line in lines))
+                case Table(caption, headers, rows, left):
+                    align = ["left"] * left + ["right"] * (len(headers) - left)
+                    table = tabulate(rows, headers, "github", disable_numparse=True, colalign=align)
+                    parts.append(f"{caption}\n\n{table}".lstrip())
+                case Figure(name, caption, svg):
+                    files[f"{name}-dark.svg"] = svg.replace("currentColor", _DARK)
+                    files[f"{name}-light.svg"] = svg.replace("currentColor", _LIGHT)
+                    parts.append(_picture(name, caption))
+    return "\n\n".join(parts) + "\n", files
+
+
+def to_html(title: str, sections: Sequence[Section], footer: str) -> str:
+    """One file that needs no other.
+
+    Raises:
+        UserError: the extra `report` is not installed.
+    """
+    try:
+        from jinja2 import Environment, PackageLoader
+    except ImportError:
+        raise UserError(
+            "report: needs jinja2 and matplotlib; run: pip install 'mtbert[report]'"
+        ) from None
+    environment = Environment(loader=PackageLoader("mtbert.reports", "templates"), autoescape=True)
+    environment.tests |= {
+        name: lambda block, kind=kind: isinstance(block, kind)
+        for name, kind in {"bullets": Bullets, "table": Table, "figure": Figure}.items()
+    }
+    template = environment.get_template("report.html")
+    return template.render(title=title, sections=sections, footer=footer)
+
+
+def _picture(name: str, caption: str) -> str:
+    return (
+        '<picture>\n<source media="(prefers-color-scheme: dark)" '
+        f'srcset="figures/{name}-dark.svg">\n'
+        f'<img alt="{caption}" src="figures/{name}-light.svg">\n</picture>\n\n{caption}'
+    )

@@ -1,0 +1,249 @@
+"""The complete training state: by name, in safetensors and JSON, as a whole or not at all.
+
+    checkpoints/step-00000123/state.json            counters, scores, version
+                              weights.safetensors   every parameter that learns
+                              moments.safetensors   the optimizer's: NAME.exp_avg, NAME.exp_avg_sq
+                              best.safetensors      the best weights so far (if any)
+                              average.safetensors   the average of the weights (if there is one)
+                              manifest.json         size and sha256 of the others, written last
+
+Order of the data, dropout and surgery are functions of seed and step, so no random state is kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import Parameter
+
+from mtbert.errors import UserError, problem_list
+from mtbert.io import atomic
+from mtbert.io.hashing import file_sha256
+from mtbert.runs.folder import by_step
+from mtbert.training.optimizer import AdamW
+
+__all__ = [
+    "Checkpoint",
+    "check_fit",
+    "load_newest",
+    "optimizer_moments",
+    "restore_moments",
+    "save",
+]
+
+FORMAT = 1
+
+_STATE, _MANIFEST = "state.json", "manifest.json"
+_WEIGHTS, _MOMENTS, _BEST = "weights.safetensors", "moments.safetensors", "best.safetensors"
+_AVERAGE = "average.safetensors"
+
+_log = logging.getLogger(__name__)
+
+
+class _DamagedError(Exception):
+    """A checkpoint that cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a run needs to go on as if it had never stopped.
+
+    Attributes:
+        state: JSON values.
+        weights: every parameter that learns, by name.
+        moments: the optimizer's state, by name.
+        best: the weights of the best evaluation so far, or None.
+        average: the average of the weights, or None.
+    """
+
+    state: dict[str, Any]
+    weights: dict[str, Tensor]
+    moments: dict[str, Tensor]
+    best: dict[str, Tensor] | None
+    average: dict[str, Tensor] | None = None
+
+
+def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int) -> None:
+    """Write `folder/step-…`; of the others the newest whole ones stay, `keep` with this one.
+
+    Raises:
+        UserError: it cannot be written; the others are as they were.
+    """
+    target = folder / f"step-{step:08d}"
+    if target.exists() and _problem(target) is None:
+        return
+    with atomic.new_folder(target) as new:
+        _write_tensors(checkpoint.weights, new / _WEIGHTS)
+        _write_tensors(checkpoint.moments, new / _MOMENTS)
+        if checkpoint.best is not None:
+            _write_tensors(checkpoint.best, new / _BEST)
+        if checkpoint.average is not None:
+            _write_tensors(checkpoint.average, new / _AVERAGE)
+        atomic.write_json(new / _STATE, {"format": FORMAT, **checkpoint.state})
+        atomic.sync_folder(new)
+        files = {p.name: [p.stat().st_size, file_sha256(p)] for p in sorted(new.iterdir())}
+        atomic.write_json(new / _MANIFEST, files)
+    others = [path for path in reversed(by_step(folder)) if path != target]
+    whole = (path for path in others if _problem(path) is None)
+    kept = set(itertools.islice(whole, keep - 1))
+    for path in others:
+        if path not in kept:
+            _remove(path)
+
+
+def load_newest(folder: Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole; damaged ones are named and passed over.
+
+    Raises:
+        UserError: only damaged ones are there, or the format is another one.
+    """
+    damaged = []
+    for path in reversed(by_step(folder)):
+        try:
+            return _read(path)
+        except _DamagedError as error:
+            damaged.append(f"{path}: {error}")
+            _log.warning("checkpoint passed over: %s", damaged[-1])
+    if damaged:
+        raise UserError(
+            f"no whole checkpoint: {'; '.join(damaged)}; remove {folder} to start this run again"
+        )
+    return None
+
+
+def check_fit(source: str, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Tensors must be those expected, by name and shape; their order does not matter.
+
+    Raises:
+        UserError: names `source` and every tensor that is missing, unexpected or of another shape.
+    """
+    problems = [f"{name}: missing" for name in expected if name not in found]
+    problems += [f"{name}: unexpected" for name in found if name not in expected]
+    problems += [
+        f"{name}: shape {list(found[name].shape)}, expected {list(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    if problems:
+        raise UserError(problem_list(f"{source}: not of this model", problems))
+
+
+def optimizer_moments(optimizer: AdamW) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """The optimizer's tensors and step counts by parameter name."""
+    tensors, steps = {}, {}
+    for name, parameter in _named(optimizer):
+        if state := optimizer.state.get(parameter):
+            tensors[f"{name}.exp_avg"] = state["exp_avg"]
+            tensors[f"{name}.exp_avg_sq"] = state["exp_avg_sq"]
+            steps[name] = state["step"]
+    return tensors, steps
+
+
+def restore_moments(
+    optimizer: AdamW, tensors: Mapping[str, Tensor], steps: Mapping[str, int]
+) -> None:
+    """Give each parameter, by its name, the state that it had.
+
+    Raises:
+        UserError: the tensors are not those of the optimizer's parameters.
+    """
+    known = dict(_named(optimizer))
+    expected = {
+        f"{name}.{moment}": known.get(name, torch.empty(0))
+        for name in steps
+        for moment in ("exp_avg", "exp_avg_sq")
+    }
+    check_fit("the optimizer's moments", tensors, expected)
+    for name, step in steps.items():
+        parameter = known[name]
+        optimizer.state[parameter] = {
+            "step": step,
+            "exp_avg": torch.empty_like(parameter).copy_(tensors[f"{name}.exp_avg"]),
+            "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"{name}.exp_avg_sq"]),
+        }
+
+
+def _named(optimizer: AdamW) -> list[tuple[str, Parameter]]:
+    return [
+        pair
+        for group in optimizer.param_groups
+        for pair in zip(group["names"], group["params"], strict=True)
+    ]
+
+
+def _read(path: Path) -> Checkpoint:
+    """One checkpoint; nothing is read that its manifest does not vouch for."""
+    files = _verify(path)
+    try:
+        state = json.loads((path / _STATE).read_text("utf-8"))
+        found = state.pop("format", None)
+        if found != FORMAT:
+            raise UserError(
+                f"{path}: checkpoint format {found}, this mtbert reads {FORMAT}; go on with the "
+                "version that wrote it"
+            )
+        _require(files)
+        best = load_file(path / _BEST) if _BEST in files else None
+        if best is not None:  # it outlives the file that it may still be mapped to
+            best = {name: tensor.clone() for name, tensor in best.items()}
+        weights, moments = load_file(path / _WEIGHTS), load_file(path / _MOMENTS)
+        average = load_file(path / _AVERAGE) if _AVERAGE in files else None
+        return Checkpoint(state, weights, moments, best, average)
+    except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
+        raise _DamagedError(f"cannot be read ({error})") from None
+
+
+def _problem(path: Path) -> str | None:
+    """What is wrong with a checkpoint, or None."""
+    try:
+        _require(_verify(path))
+    except _DamagedError as error:
+        return str(error)
+    return None
+
+
+def _verify(path: Path) -> set[str]:
+    """The files that the manifest lists, each with its size and hash."""
+    try:
+        manifest = json.loads((path / _MANIFEST).read_text("utf-8"))
+        for name, (size, digest) in manifest.items():
+            file = path / name
+            if file.parent != path or not file.is_file() or file.stat().st_size != size:
+                raise _DamagedError(f"{name} is missing or damaged")
+            if file_sha256(file) != digest:
+                raise _DamagedError(f"{name} is missing or damaged")
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise _DamagedError(f"cannot be read ({error})") from None
+    if _STATE not in manifest:
+        raise _DamagedError("incomplete manifest")
+    return set(manifest)
+
+
+def _require(files: set[str]) -> None:
+    if not {_WEIGHTS, _MOMENTS} <= files:
+        raise _DamagedError("incomplete manifest")
+
+
+def _remove(path: Path) -> None:
+    """A checkpoint that is no longer needed; one that cannot be removed harms nobody."""
+    try:
+        atomic.remove_folder(path)
+    except OSError as error:
+        _log.warning("%s: an old checkpoint that cannot be removed: %s", path, error.strerror)
+
+
+def _write_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
+    try:
+        save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, file)
+    except SafetensorError as error:  # how safetensors reports a full disk
+        raise OSError(str(error)) from None

@@ -1,0 +1,131 @@
+"""What a run started from: RUN/run.json.
+
+    {"format": 1,
+     "inputs": {"tasks.sst.train": sha256, …, "encoder/model.safetensors": sha256, …},
+     "environments": [{"device": …, "threads": …, "versions": {…}, …}, …]}
+
+A run goes on from the same bytes or not at all. Where it goes on with another environment (library
+versions, threads, processes, processor), it is no longer bit for bit the run that was never
+stopped; that is said, and the environment is added to the list.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtbert.errors import UserError, problem_list
+from mtbert.io import atomic
+
+__all__ = ["FORMAT", "Origin", "check_format", "differences"]
+
+FORMAT = 1
+"""Version of the run folder's layout."""
+
+_FILE = "run.json"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What decides a run's numbers beside its configuration.
+
+    Attributes:
+        inputs: sha256 of each file that is learned from, by what it is.
+        environment: where and with what is computed; JSON values.
+    """
+
+    inputs: Mapping[str, str]
+    environment: Mapping[str, Any]
+
+    def write(self, run: Path) -> None:
+        """Begin a run's list."""
+        _write(run, self.inputs, [dict(self.environment)])
+
+    def go_on(self, run: Path) -> None:
+        """Compare with what the run started from; add an environment that is another one.
+
+        Raises:
+            UserError: other inputs, another format, or a damaged file.
+        """
+        stored = _read(run)
+        before = stored["inputs"]
+        changed = sorted(n for n in {*before, *self.inputs} if before.get(n) != self.inputs.get(n))
+        if changed:
+            raise UserError(
+                f"{problem_list(f'{run}: files changed since the run was started', changed)}\n"
+                "put the old ones back, or start a new run in another folder"
+            )
+        environments = stored["environments"]
+        last = {"processes": 1, **environments[-1]}  # older run folders do not tell them
+        changed = differences(_sorted(last), _sorted(self.environment))
+        if changed:
+            _log.warning(
+                "%s: goes on elsewhere than before (%s); it will not be bit for bit the run that "
+                "was never stopped",
+                run, "; ".join(changed),
+            )  # fmt: skip
+            _write(run, stored["inputs"], [*environments, dict(self.environment)])
+
+
+def check_format(run: Path) -> None:
+    """Refuse to read the folder of another format.
+
+    Format 0, from before there was a run.json, cannot go on, but is read alike.
+
+    Raises:
+        UserError: names the format found and the one that is read.
+    """
+    if (run / _FILE).exists():
+        _read(run)
+
+
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "", word: str = "now"
+) -> list[str]:
+    """Each value, and each order of names, that differs, as `key: old, now new`."""
+    found = []
+    if list(old) != list(new) and set(old) == set(new):
+        found.append(f"{prefix}order: {', '.join(old)}, {word} {', '.join(new)}")
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += differences(before, after, f"{prefix}{key}.", word)
+        elif before != after:
+            found.append(f"{prefix}{key}: {before!r}, {word} {after!r}")
+    return found
+
+
+def _sorted(values: Mapping[str, Any]) -> dict[str, Any]:
+    """By key, for the order of these says nothing."""
+    return dict(sorted(values.items()))
+
+
+def _write(run: Path, inputs: Mapping[str, str], environments: list[dict[str, Any]]) -> None:
+    content = {"format": FORMAT, "inputs": dict(inputs), "environments": environments}
+    atomic.write_json(run / _FILE, content)
+
+
+def _read(run: Path) -> dict[str, Any]:
+    file = run / _FILE
+    try:
+        stored: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        found = stored["format"]
+        if found == FORMAT:
+            values = [stored["inputs"], *stored["environments"]]
+            if len(values) < 2 or not all(isinstance(value, dict) for value in values):
+                raise ValueError("inputs or environments are no mappings")
+            return stored
+    except FileNotFoundError:
+        found = 0
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file}: damaged: {error}") from None
+    raise UserError(
+        f"{run}: run folder of format {found}, this mtbert reads {FORMAT}; use the version that "
+        "wrote it, or start a new run in another folder"
+    )

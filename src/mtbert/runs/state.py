@@ -1,0 +1,130 @@
+"""What a run consists of, and where it stands: phases, state, and the scores they are chosen by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from torch import Tensor
+
+from mtbert.errors import UserError
+from mtbert.hardware.memory import TOKEN_BUDGET
+from mtbert.methods.sampling.schedules import Sizes
+from mtbert.model.network import MultitaskNetwork
+from mtbert.training.gradients import ExampleSource
+
+__all__ = ["Phase", "Scores", "State"]
+
+
+class Scores(Protocol):
+    """What the loop needs to know of an evaluation."""
+
+    @property
+    def dev(self) -> dict[str, dict[str, float]]: ...
+
+    @property
+    def others(self) -> dict[str, dict[str, float]]: ...
+
+    @property
+    def undefined(self) -> dict[str, str]: ...
+
+    @property
+    def predictions(self) -> dict[str, list[dict[str, Any]]]: ...
+
+    def selection_score(self, select: str) -> float: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A part of a run in which the same parameters learn from the same sources.
+
+    Attributes:
+        name: `heads` or `all`.
+        epochs: number of epochs.
+        sources: examples by task, with features where the encoder is frozen.
+        ids: their ids as they stand in the files, for messages.
+        sizes: what the schedule depends on.
+        class_weights: `[classes]` by task, or None.
+        trains_encoder: whether the encoder learns.
+        learning_rate: peak rate of the encoder.
+        head_learning_rate: peak rate of the heads.
+        evaluate: scores the network on the dev sets.
+        encoded_tokens: tokens that were encoded once for this phase, and
+        encoding_seconds: the time that took; 0 where the steps themselves encode.
+    """
+
+    name: str
+    epochs: int
+    sources: Mapping[str, ExampleSource]
+    ids: Mapping[str, Sequence[str]]
+    sizes: Sizes
+    class_weights: Mapping[str, Tensor | None]
+    trains_encoder: bool
+    learning_rate: float
+    head_learning_rate: float
+    evaluate: Callable[[MultitaskNetwork], Scores]
+    encoded_tokens: int = 0
+    encoding_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class State:
+    """Where a run stands. JSON values only."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+    phase: int = 0
+    epoch: int = 0
+    """Epochs of this phase that are complete."""
+    step_in_epoch: int = 0
+    step: int = 0
+    """Steps over the whole run."""
+    phase_step: int = 0
+    best_score: float | None = None
+    best_step: int = 0
+    best_epoch: int = 0
+    best_dev: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    best_others: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    waited: int = 0
+    """Evaluations since the best one."""
+    stopped_early: bool = False
+    rate_factor: float = 1.0
+    """Of every learning rate; halved by `training.non_finite: halve`."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Parts of steps that were not finite and were left out, by task."""
+    first_losses: dict[str, list[float]] = field(default_factory=dict)
+    """The first losses of each task, for comparison."""
+    exploded: dict[str, int] = field(default_factory=dict)
+    """The step at which a task's loss first exceeded its first ones by far."""
+    parts: int = 1
+    """Into which `training.accumulate: auto` has come to split a batch."""
+    out_of_memory: int = 0
+    """How often a step did not fit and was computed again in more parts."""
+    token_budget: int = TOKEN_BUDGET
+    """Tokens of an evaluation batch; less than at first where memory did not suffice."""
+    updates: dict[str, int] = field(default_factory=dict)
+    """Updates that each parameter has had, by name."""
+    tokens: int = 0
+    step_seconds: float = 0.0
+    step_cpu_seconds: float = 0.0
+    """Processor time of the steps, all threads; what other processes take is not in it."""
+    encoding_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    run_seconds: float = 0.0
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], source: str) -> State:
+        """The state that was saved; fields that it lacks have their first value.
+
+        Raises:
+            UserError: names `source` and what does not fit.
+        """
+        try:
+            return TypeAdapter(cls).validate_json(json.dumps(values))
+        except ValidationError as error:
+            found = error.errors()[0]
+            where = ".".join(map(str, found["loc"]))
+            raise UserError(f"{source}: {where}: {found['msg'].lower()}") from None

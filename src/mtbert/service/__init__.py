@@ -1,1 +1,0 @@
-"""Predictions for programs and people."""

@@ -1,0 +1,131 @@
+"""What a run is made of: the bytes of its files and the size of its work. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+from mtbert.config.load import data_file
+from mtbert.config.settings import Settings, TaskSettings
+from mtbert.data.examples import read_examples
+from mtbert.errors import UserError
+from mtbert.io.hashing import file_sha256
+from mtbert.methods.sampling.schedules import Sizes, epoch_length
+from mtbert.model.hub import ENCODER_FILES, PACKAGED, local_folder
+from mtbert.training.plan import task_plans
+
+__all__ = ["Content"]
+
+
+class Content:
+    """Reads each file once, however many runs use it."""
+
+    def __init__(self) -> None:
+        self._digests: dict[Path, str] = {}
+        self._counted: dict[tuple[Path, str, bool], tuple[int, int]] = {}
+
+    def key(self, settings: Settings) -> str:
+        """Twelve hex digits that depend on the settings and on the content of the files.
+
+        Settings at their defaults do not count, so that keys that later versions add, and that
+        change nothing where they are not used, leave the runs of today what they are. Where the
+        files are, the device and the threads do not count, nor do test files, which no
+        run trains or is scored on.
+
+        Raises:
+            UserError: a file cannot be read.
+        """
+        tree = settings.model_dump(
+            mode="json", exclude={"device", "threads", "data"}, exclude_defaults=True
+        )
+        for name, task in settings.tasks.items():
+            fields = tree["tasks"][name]
+            fields["test"] = None
+            if task.train is not None:
+                fields["train"] = self._digest(data_file(settings, task.train))
+            fields["dev"] = {
+                s: self._digest(data_file(settings, f)) for s, f in task.dev_files.items()
+            }
+        folder = local_folder(settings.encoder.path)
+        if folder is not None and settings.encoder.path != PACKAGED:
+            files = [folder / name for name in ENCODER_FILES]
+            tree.setdefault("encoder", {})["path"] = [
+                self._digest(file) for file in files if file.is_file()
+            ]
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
+
+    def batches(self, settings: Settings) -> dict[str, int]:
+        """Batches in one pass over each trained task's data."""
+        sizes = self._sizes(settings)
+        return {task: sizes.batches(task) for task in sizes.examples}
+
+    def epoch_length(self, settings: Settings) -> int:
+        """Steps of one epoch."""
+        return epoch_length(settings.training.batching, self._sizes(settings))
+
+    def steps(self, settings: Settings) -> int:
+        """Steps of the whole run."""
+        epochs = settings.training.epochs
+        if settings.encoder.mode == "heads_first":
+            epochs += settings.encoder.heads_first_epochs
+        return epochs * self.epoch_length(settings)
+
+    def work(self, settings: Settings) -> float:
+        """Characters to encode; a training step counts three passes, evaluation one an epoch."""
+        counted = {name: self._count(settings, name) for name in settings.trained_tasks}
+        dev = sum(
+            self._count(settings, name, dev_set)[1]
+            for name, task in settings.tasks.items()
+            for dev_set in task.dev_files
+        )
+        once = sum(characters for _, characters in counted.values())
+        if settings.encoder.mode == "frozen":
+            return once + dev
+        plans = task_plans(settings.training.batching, self._sizes(settings), settings.seed)
+        epoch = sum(
+            plans[name].examples / rows * characters for name, (rows, characters) in counted.items()
+        )
+        before = once if settings.encoder.mode == "heads_first" else 0
+        return before + settings.training.epochs * (3 * epoch + dev)
+
+    def _sizes(self, settings: Settings) -> Sizes:
+        training = settings.training
+        return Sizes(
+            {name: self._count(settings, name)[0] for name in settings.trained_tasks},
+            {n: t.batch_size or training.batch_size for n, t in settings.trained_tasks.items()},
+            cap=training.steps_per_epoch,
+        )
+
+    def _count(self, settings: Settings, name: str, dev_set: str | None = None) -> tuple[int, int]:
+        """Usable examples of a task's file, and their characters."""
+        task = settings.tasks[name]
+        file = task.dev_files[dev_set] if dev_set is not None else task.train
+        assert file is not None
+        path, shared = data_file(settings, file), _is_shared(settings, file)
+        key = (path, task.model_dump_json(), shared)
+        if key not in self._counted:
+            self._counted[key] = _count_file(path, task, shared)
+        return self._counted[key]
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._digests:
+            try:
+                self._digests[path] = file_sha256(path)
+            except OSError as error:
+                raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        return self._digests[path]
+
+
+def _is_shared(settings: Settings, file: str) -> bool:
+    """Whether several tasks have labels in a file, so that a blank one is no mistake."""
+    uses = Counter(
+        f for task in settings.tasks.values() for f in {task.train, *task.dev_files.values()}
+    )
+    return uses[file] > 1
+
+
+def _count_file(path: Path, task: TaskSettings, shared: bool) -> tuple[int, int]:
+    found = read_examples(path, task, blank_is_unlabelled=shared).examples
+    return len(found), sum(len(text) for example in found for text in example.texts)

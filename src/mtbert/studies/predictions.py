@@ -1,0 +1,159 @@
+"""Answers on a task's dev set, as compact as reports need them. No torch."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from mtbert.config.settings import Settings
+from mtbert.errors import UserError
+from mtbert.io import atomic
+from mtbert.io.bounded import read_json, read_lines
+
+__all__ = ["LARGEST", "Rows", "StoredRows", "read_rows", "store_rows", "stored_rows"]
+
+Array = NDArray[np.float64]
+
+LARGEST = 32 << 20
+"""Bytes of a record or its labels; one of a run of a thousand epochs takes less."""
+
+_STRICT = ConfigDict(strict=True, extra="ignore")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Answers on a task's dev set.
+
+    Attributes:
+        digest: of ids and labels in order; equal digests can be paired.
+        gold: `[rows]`, class numbers or values.
+        predicted: `[rows]`, the same; values to a thousandth.
+        probability: `[rows]`, of the second of two classes, to 1/255 (for `mse` the output, held
+            within 0 and 1); None for other tasks.
+    """
+
+    digest: str
+    gold: Array
+    predicted: Array
+    probability: Array | None
+
+    @property
+    def constant(self) -> bool:
+        """Whether every row has the same answer: nothing has been learned."""
+        return bool((self.predicted == self.predicted[0]).all())
+
+
+class StoredRows(BaseModel):
+    """A task's dev rows: the digest of their labels, predictions as text of base 64."""
+
+    model_config = _STRICT
+
+    labels: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+    predicted: str
+    probability: str | None = None
+
+
+class _Labels(BaseModel):
+    model_config = _STRICT
+
+    labels: Annotated[list[float], Field(min_length=1)]
+
+
+def store_rows(rows: Rows, folder: Path) -> dict[str, str]:
+    """Rows as they stand in a record; their labels are written into the folder once."""
+    labels = folder / f"labels-{rows.digest}.json"
+    if not labels.is_file():
+        atomic.write_text(labels, json.dumps({"labels": _plain(rows.gold)}) + "\n")
+    stored = {"labels": rows.digest, "predicted": _encode(rows.predicted, 1000, "<i2")}
+    if rows.probability is not None:
+        stored["probability"] = _encode(rows.probability, 255, "u1")
+    return stored
+
+
+def stored_rows(path: Path, found: StoredRows) -> Rows:
+    """The rows of a record, with the labels that lie beside it.
+
+    Raises:
+        UserError: the labels are not there, or do not fit.
+    """
+    file = path.with_name(f"labels-{found.labels}.json")
+    try:
+        labels = _Labels.model_validate(read_json(file, LARGEST)).labels
+    except FileNotFoundError:
+        raise UserError(
+            f"{file}: not there. It holds the labels of the dev set, which belong to the data and "
+            "may be kept apart from the results; exporting a run on the same data writes it anew"
+        ) from None
+    try:
+        predicted = _decode(found.predicted, 1000, "<i2")
+        probability = None if found.probability is None else _decode(found.probability, 255, "u1")
+    except ValueError as error:
+        raise UserError(f"{path}: damaged record: {error}") from None
+    for values in (predicted, probability):
+        if values is not None and len(values) != len(labels):
+            raise UserError(f"{path}: damaged record: {len(values)} rows, {len(labels)} labels")
+    return Rows(found.labels, np.array(labels, np.float64), predicted, probability)
+
+
+def read_rows(path: Path, settings: Settings, task: str) -> Rows:
+    """The rows of a file of predictions.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    answers = list(read_lines(path))
+    try:
+        names = settings.tasks[task].class_names
+        told = [_probability(answer, names) for answer in answers] if len(names) == 2 else None
+        text = "\n".join(f"{answer['id']}\t{answer['gold']}" for answer in answers)
+        gold, predicted = (
+            np.array([answer[key] for answer in answers], np.float64)
+            for key in ("gold", "prediction")
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{path}: damaged predictions: {error!r}") from None
+    if not len(gold):
+        raise UserError(f"{path}: damaged predictions: no row")
+    return Rows(
+        hashlib.sha256(text.encode()).hexdigest()[:12],
+        gold,
+        np.rint(1000 * _known(predicted)) / 1000,
+        None
+        if told is None
+        else np.rint(255 * np.clip(_known(np.array(told, np.float64)), 0, 1)) / 255,
+    )
+
+
+def _probability(answer: Mapping[str, Any], names: Sequence[str]) -> float:
+    """Of the second of two classes; the output itself where there is one output (`mse`)."""
+    if "probabilities" in answer:
+        return float(answer["probabilities"][names[1]])
+    return float(answer["score"])
+
+
+def _known(values: Array) -> Array:
+    """Zeros in the place of what is no number; the score of such a run is undefined anyway."""
+    return np.nan_to_num(values, posinf=0.0, neginf=0.0)
+
+
+def _plain(values: Array) -> list[int | float]:
+    return [int(v) if v.is_integer() else v for v in values.tolist()]
+
+
+def _encode(values: Array, scale: float, kind: str) -> str:
+    limits = np.iinfo(np.dtype(kind))
+    whole = np.clip(np.rint(values * scale), limits.min, limits.max).astype(kind)
+    return base64.b64encode(whole.tobytes()).decode("ascii")
+
+
+def _decode(text: str, scale: float, kind: str) -> Array:
+    return np.frombuffer(base64.b64decode(text, validate=True), kind).astype(np.float64) / scale

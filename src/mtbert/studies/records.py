@@ -1,0 +1,274 @@
+"""What is kept of a finished run: settings, scores, curves, and compact predictions. No torch.
+
+A record holds no text of the data: of each dev row the label and the answer alone. As JSON a run of
+the course's three tasks takes some 20 KB; labels, the same for all runs, stand in files of their
+own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mtbert.config.load import load_config
+from mtbert.config.settings import Settings
+from mtbert.errors import UserError, shown
+from mtbert.export.model_card import shown_encoder
+from mtbert.io import atomic
+from mtbert.io.bounded import read_json, read_lines, why_invalid
+from mtbert.runs.folder import read_summary
+from mtbert.studies.predictions import LARGEST, Rows, StoredRows, read_rows, store_rows, stored_rows
+
+__all__ = ["Record", "read_record", "read_stored", "store", "stored_seconds"]
+
+FORMAT = 1
+
+_Scores = Annotated[
+    dict[str, Annotated[dict[str, float | None], Field(min_length=1)]], Field(min_length=1)
+]
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+class _Summary(_Checked):
+    """What is kept of summary.json."""
+
+    dev: _Scores
+    overall: float | None
+    mean: float | None
+    best_epoch: int
+    epochs: int
+    steps: int
+    seconds: float
+    step_seconds: float
+    step_cpu_seconds: float | None = None
+    encoding_seconds: float
+    evaluation_seconds: float
+    tokens: int
+    tokens_per_second: float | None
+    seed: int
+    examples: dict[str, int]
+    device: str
+    precision: str
+    threads: int
+    processor: str
+    versions: dict[str, str]
+
+
+class _Evaluation(_Checked):
+    epoch: float
+    step: int
+    dev: _Scores
+
+
+class _Gradients(_Checked):
+    step: int
+    gradient_cosine: dict[str, float | None]
+    task_gradient_norm: dict[str, float | None] | None = None
+    surgery_weights: dict[str, float | None] | None = None
+
+
+class _Stored(_Checked):
+    """A record as its JSON has it."""
+
+    name: str
+    settings: dict[str, Any]
+    summary: _Summary
+    curve: list[_Evaluation]
+    gradients: list[_Gradients]
+
+
+class _StoredRows(_Checked):
+    rows: dict[str, StoredRows]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """A finished run.
+
+    Attributes:
+        name: of its folder.
+        settings: resolved, by dotted key, without paths of the machine.
+        summary: of summary.json, what reports use.
+        curve: epoch, step and scores of each evaluation.
+        gradients: step, cosines and lengths (and surgery's weights) where they were measured.
+        rows: by task.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    summary: dict[str, Any]
+    curve: list[dict[str, Any]]
+    gradients: list[dict[str, Any]]
+    rows: dict[str, Rows]
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return int(self.summary["seed"])
+
+    @property
+    def seconds_per_epoch(self) -> float:
+        """Of the training steps; evaluation and start-up left out.
+
+        On a CPU it is the processor time, shared out over the threads, so that runs beside one
+        another and a busy machine do not change it; elsewhere, and in older runs, the time that
+        passed.
+        """
+        seconds, threads = self.summary.get("step_cpu_seconds"), 1
+        if seconds is None or self.summary["device"] != "cpu":
+            seconds = self.summary["step_seconds"]
+        else:
+            threads = int(self.summary["threads"])
+        return float(seconds) / threads / max(1, int(self.summary["epochs"]))
+
+    def metric(self, task: str) -> str:
+        """The main metric of a task."""
+        return str(next(iter(self.summary["dev"][task])))
+
+    def score(self, task: str) -> float | None:
+        """The main metric of a task; None where it is undefined or the task did not run."""
+        metrics = self.summary["dev"].get(task)
+        value = next(iter(metrics.values())) if metrics else None
+        return None if value is None else float(value)
+
+
+def read_record(path: Path, name: str | None = None) -> Record:
+    """The record of a finished run's folder.
+
+    Raises:
+        UserError: it is not finished, or a file of it is damaged.
+    """
+    summary = read_summary(path)
+    settings = load_config(str(path / "config.yaml"))
+    lines = read_lines(path / "metrics.jsonl")
+    kept = [line for line in lines if line.get("kind") == "dev" or line.get("gradient_cosine")]
+    content = {
+        "name": name or path.name,
+        "settings": _flat_settings(settings),
+        "summary": summary,
+        "curve": [line for line in kept if line.get("kind") == "dev"],
+        "gradients": [line for line in kept if line.get("gradient_cosine")],
+    }
+    rows = {
+        task: read_rows(path / "predictions" / f"{task}-dev.jsonl", settings, task)
+        for task in summary["dev"]
+    }
+    return _record(content, rows, path)
+
+
+def store(record: Record, folder: Path) -> Path:
+    """Write a record as `NAME.json`, and its labels as `labels-DIGEST.json` beside it."""
+    content = {
+        "format": FORMAT,
+        "name": record.name,
+        "settings": record.settings,
+        "summary": record.summary,
+        "curve": record.curve,
+        "gradients": record.gradients,
+        "rows": {task: store_rows(found, folder) for task, found in record.rows.items()},
+    }
+    path = folder / f"{record.name}.json"
+    parts = [
+        f'"{key}": {json.dumps(atomic.finite(_rounded(value)), allow_nan=False)}'
+        for key, value in content.items()
+    ]
+    atomic.write_text(path, "{\n" + ",\n".join(parts) + "\n}\n")
+    return path
+
+
+def stored_seconds(path: Path) -> float:
+    """How long the run of a stored record took, without its rows.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    try:
+        return _Summary.model_validate(read_json(path, LARGEST).get("summary")).seconds
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file") from None
+    except ValidationError as error:
+        raise UserError(f"{path}: damaged record: {why_invalid(error)}") from None
+
+
+def read_stored(path: Path) -> Record:
+    """A record from its JSON.
+
+    Raises:
+        UserError: it is damaged, or of another format.
+    """
+    try:
+        content = read_json(path, LARGEST)
+        if content.get("format") != FORMAT:
+            found = shown(content.get("format"))
+            raise UserError(f"{path}: record of format {found}, this mtbert reads {FORMAT}")
+        answers = _StoredRows.model_validate(content).rows
+        return _record(content, {t: stored_rows(path, a) for t, a in answers.items()}, path)
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file") from None
+    except ValidationError as error:
+        raise UserError(f"{path}: damaged record: {why_invalid(error)}") from None
+
+
+def _record(content: Mapping[str, Any], rows: dict[str, Rows], path: Path) -> Record:
+    """A record of checked parts.
+
+    Raises:
+        UserError: one is not what it should be, or rows of a task are missing.
+    """
+    try:
+        parts = _Stored.model_validate(content).model_dump()
+    except ValidationError as error:
+        raise UserError(f"{path}: damaged: {why_invalid(error)}") from None
+    if set(rows) != set(parts["summary"]["dev"]):
+        raise UserError(f"{path}: damaged: scores and predictions are of different tasks")
+    for point in parts["gradients"]:
+        for key in [key for key, value in point.items() if value is None]:
+            del point[key]
+    return Record(**parts, rows=rows)
+
+
+def _flat_settings(settings: Settings) -> dict[str, Any]:
+    """Dotted keys, as overrides have them; files by their bare names."""
+    tree = settings.model_dump(mode="json", exclude={"data"}, exclude_none=True)
+    tree["encoder"]["path"] = shown_encoder(settings)
+    for task in tree["tasks"].values():
+        for key in ("train", "test"):
+            if key in task:
+                task[key] = Path(task[key]).name
+        if "dev" in task:
+            dev = task["dev"]
+            task["dev"] = (
+                Path(dev).name
+                if isinstance(dev, str)
+                else {name: Path(file).name for name, file in dev.items()}
+            )
+    return _flat("", tree)
+
+
+def _flat(prefix: str, tree: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(f"{prefix}{key}.", value)
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _rounded(value: Any) -> Any:
+    """The same tree with floats of eight digits."""
+    if isinstance(value, float):
+        return float(f"{value:.8g}")
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value

@@ -1,0 +1,312 @@
+"""Runs → processes, several at once; whatever stops them, the next call goes on.
+
+Each run is `mtbert train` in a process of its own, so one that dies takes nothing with it. What
+starts a process is a function, whose place the engine of a cluster can take.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGTERM
+
+from mtbert.console.board import Board, Line
+from mtbert.console.interrupt import watch_interruption
+from mtbert.errors import TrainingError
+from mtbert.io import atomic
+from mtbert.io.bounded import open_regular
+from mtbert.runs.folder import read_summary, saved_step
+from mtbert.studies.folder import PLANNED, State, Study, run_state
+from mtbert.studies.grid import Cell, Run
+from mtbert.studies.records import stored_seconds
+from mtbert.studies.results import export as export_results
+
+__all__ = ["Launch", "launch_train", "run_cells", "threads_each"]
+
+Launch = Callable[[Path, Mapping[str, str]], "subprocess.Popen[bytes]"]
+"""(run folder with its config.yaml, environment) → the process that trains it to its end."""
+
+_POLL_SECONDS = 0.2
+_SECONDS_THAT_TELL = 60.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Process:
+    run: Run
+    path: Path
+    process: subprocess.Popen[bytes]
+    started: float = field(default_factory=time.monotonic)
+    first_step: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has run."""
+        return time.monotonic() - self.started
+
+    def work(self, step: int) -> float:
+        """What it has done up to a step, in the unit of `Run.work`."""
+        return self.run.work * max(0, step - self.first_step) / self.run.steps
+
+
+@dataclass(slots=True)
+class _Done:
+    """Work, and the seconds that it took."""
+
+    work: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, work: float, seconds: float) -> None:
+        self.work += work
+        self.seconds += seconds
+
+
+def launch_train(path: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """`mtbert train` of a run folder, in its own session; what it prints goes to log.txt.
+
+    A run that was begun goes on with its own config.yaml: where its files are, the device and the
+    threads may be written there otherwise than they are planned now.
+    """
+    path = path.absolute()  # so that its name is no option
+    begun = path / "config.yaml"
+    config = begun if begun.exists() else path / PLANNED
+    arguments = [str(config), "--output", str(path), "--resume"]
+    with (path / "log.txt").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "mtbert", "train", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=dict(environment),
+            start_new_session=True,  # Ctrl-C reaches it through us, once
+        )
+
+
+def threads_each(workers: int) -> int:
+    """Threads for each of several runs at once: OMP_NUM_THREADS, or the cores, shared."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, (int(told) if told.isdecimal() else _cores()) // workers)
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    folder: Path,
+    workers: int = 1,
+    launch: Launch = launch_train,
+    export: Path | None = None,
+) -> None:
+    """Run what is not finished, in order, at most `workers` at once.
+
+    A run that fails does not stop the others. With `export` each run's result is written there as
+    soon as it is finished, and what has its result there, from another machine perhaps, is
+    finished too.
+
+    Raises:
+        UserError: the folder cannot be used.
+        TrainingError: at the end, if runs failed; they are listed.
+        KeyboardInterrupt: asked to stop; running ones have saved where they are.
+    """
+    study = Study(folder, export)
+    with study.opened(cells), watch_interruption() as interruption:
+        pool = _Pool(study, list({c.run.key: c.run for c in cells}.values()), workers, launch)
+        study.tidy()
+        pool.write_results()
+        try:
+            while pool.waiting or pool.active:
+                while pool.waiting and len(pool.active) < workers and not interruption.requested:
+                    pool.start()
+                if interruption.requested:
+                    pool.waiting.clear()
+                    pool.stop()
+                pool.collect()
+                pool.show()
+                time.sleep(_POLL_SECONDS)
+        finally:
+            pool.kill()
+            pool.board.close()
+    if interruption.requested:
+        raise KeyboardInterrupt(f"{folder}: stopped; the same command goes on")
+    if pool.failed:
+        lines = [f"  {name}: {reason}" for name, reason in pool.failed.items()]
+        raise TrainingError(
+            f"{len(lines)} of {len(pool.runs)} runs failed; the same command tries them again\n"
+            + "\n".join(lines)
+        )
+
+
+class _Pool:
+    """The runs of a study in their states."""
+
+    def __init__(self, study: Study, runs: Sequence[Run], workers: int, launch: Launch) -> None:
+        self.study, self.runs, self.workers, self.launch = study, runs, workers, launch
+        self.waiting: list[Run] = []
+        self.active: list[_Process] = []
+        self.failed: dict[str, str] = {}
+        self.finished = 0
+        self.before, self.here = _Done(), _Done()  # by earlier commands, by this one
+        threads = str(threads_each(workers))
+        self._environment = os.environ | dict.fromkeys(
+            ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), threads
+        )
+        self._stopping = False
+        for run in runs:
+            self._sort(run)
+        self.board = Board()
+        self.board.say(
+            f"{len(runs)} runs: {self.finished} finished, {len(self.waiting)} to do, "
+            f"{workers} at once, threads each: {threads}"
+        )
+
+    def _sort(self, run: Run) -> None:
+        path = self.study.path(run)
+        found = self.study.state(run)
+        if found.state is State.FINISHED:
+            self.finished += 1
+            self.before.add(run.work, self._seconds(run))
+        elif found.state is State.BUSY:
+            self.failed[path.name] = found.reason
+        else:
+            if found.state in (State.FAILED, State.BROKEN):
+                again = "again" if found.state is State.FAILED else "anew"
+                _log.warning("%s: %s: %s; started %s", path.name, found.state, found.reason, again)
+            self.waiting.append(run)
+
+    def start(self) -> None:
+        """Start the next run."""
+        run = self.waiting.pop(0)
+        path = self.study.prepare(run)
+        process = _Process(run, path, self.launch(path, self._environment))
+        process.first_step = saved_step(path)
+        self.active.append(process)
+        at = f", from step {process.first_step} on" if process.first_step else ""
+        self.board.say(f"{path.name}: started{at}")
+
+    def collect(self) -> None:
+        """Take in the runs that have come to an end."""
+        for process in list(self.active):
+            code = process.process.poll()
+            if code is None:
+                continue
+            self.active.remove(process)
+            state = run_state(process.path)
+            if code == 0 and state.state is State.FINISHED:
+                summary = read_summary(process.path)
+                self.finished += 1
+                self.here.add(process.work(process.run.steps), process.seconds)
+                self.study.tidy()
+                self.write_results()
+                self.board.say(f"{process.path.name}: {_scores(summary)}{self._tail()}")
+            elif self._stopping:
+                saved = saved_step(process.path)
+                self.board.say(f"{process.path.name}: stopped; it goes on from step {saved}")
+            else:
+                reason = _reason(process.path, code)
+                atomic.write_json(process.path / "failed.json", {"code": code, "reason": reason})
+                self.failed[process.path.name] = reason
+                self.board.say(f"{process.path.name}: failed: {reason}")
+
+    def write_results(self) -> None:
+        """Export what is finished, if it is to be."""
+        if self.study.export is not None:
+            export_results(self.study.folder, self.study.export)
+
+    def _seconds(self, run: Run) -> float:
+        """How long a finished run took."""
+        record = self.study.record(run)
+        if record is not None:
+            return stored_seconds(record)
+        return float(read_summary(self.study.path(run))["seconds"])
+
+    def stop(self) -> None:
+        """Ask what runs to save and stop; once."""
+        if not self._stopping:
+            self._stopping = True
+            self.board.say("stopping: running ones save where they are")
+            for process in self.active:
+                process.process.send_signal(SIGTERM)
+
+    def kill(self) -> None:
+        """Stop at once what still runs; it goes on from its last checkpoint."""
+        for process in self.active:
+            process.process.send_signal(SIGTERM)
+        for process in self.active:
+            process.process.wait()
+
+    def show(self) -> None:
+        """How far it is, and the running ones."""
+        if self._stopping:
+            return
+        lines = [Line(p.path.name, _last_step(p.path), p.run.steps, p.seconds) for p in self.active]
+        head = (
+            f"{self.finished} of {len(self.runs)} finished, {len(self.failed)} failed, "
+            f"{len(self.waiting)} waiting"
+        )
+        self.board.show(head, self.seconds_left(), lines)
+
+    def seconds_left(self) -> float | None:
+        """From the speed so far, running ones included; None before anything is known.
+
+        The speed is that of this command, once it has worked for a minute; until then also that of
+        runs which were finished before, perhaps by a busier machine.
+        """
+        left = sum(run.work for run in self.waiting)
+        done = _Done(self.here.work, self.here.seconds)
+        for process in self.active:
+            step = _last_step(process.path)
+            left += process.run.work * (1 - step / process.run.steps)
+            done.add(process.work(step), process.seconds)
+        if done.seconds < _SECONDS_THAT_TELL or not done.work:
+            done.add(self.before.work, self.before.seconds)
+        return left * done.seconds / done.work / self.workers if done.work else None
+
+    def _tail(self) -> str:
+        return f" ({self.finished} of {len(self.runs)} finished)"
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _last_step(path: Path) -> int:
+    """The last step in metrics.jsonl, which may be growing; 0 if there is none."""
+    lines = _end(path / "metrics.jsonl").split(b"\n")[:-1]  # after the last line end: half a line
+    try:
+        return int(json.loads(lines[-1])["step"])
+    except (IndexError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def _end(path: Path) -> bytes:
+    """The last bytes of a file, which may be growing; none if it is not there."""
+    try:
+        with open_regular(path) as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 8192))
+            return stream.read(8192)
+    except FileNotFoundError:
+        return b""
+
+
+def _reason(path: Path, code: int) -> str:
+    """Why a run failed: mtbert's own message, else the last line of its log."""
+    if code < 0:
+        return f"ended by signal {-code}"
+    lines = _end(path / "log.txt").decode("utf-8", "replace").splitlines()
+    told = [line for line in lines if line.startswith("mtbert: ")] or [x for x in lines if x]
+    return told[-1].removeprefix("mtbert: ") if told else f"exit code {code}"
+
+
+def _scores(summary: Mapping[str, object]) -> str:
+    dev = summary["dev"]
+    assert isinstance(dev, dict)
+    parts = [f"{task} {next(iter(m.values())) or float('nan'):.4f}" for task, m in dev.items()]
+    return f"{', '.join(parts)}, {summary['seconds']:.0f} s"

@@ -1,0 +1,128 @@
+import pytest
+
+from mtbert.commands.check_data import check_config, check_file
+from mtbert.errors import UserError
+
+HEAD = "id,sentence,label\n"
+
+
+@pytest.fixture
+def check(toy, tmp_path):
+    """Check a configuration of the task sst with this training file."""
+
+    def check_rows(rows, *overrides, **task):
+        (tmp_path / "t.csv").write_text(HEAD + rows)
+        tree = toy.tree("sst")
+        tree["tasks"]["sst"] |= {"train": str(tmp_path / "t.csv"), **task}
+        return check_config(
+            str(toy.config(tmp_path / "run.yaml", tasks=tree["tasks"])), list(overrides)
+        )
+
+    return check_rows
+
+
+def test_counts_labels_lengths_and_leaks_are_reported(check):
+    text, clean = check("a,the film,good\nb,the good sun,bad\nc,moon,bad\n")
+    assert clean
+    train, dev, test = (text.index(f"sst {name}: ") for name in ("train", "dev", "test"))
+    part = text[train:dev]
+    assert "3 examples, 0 bad rows" in part
+    # 2, 3 and 1 words, and [CLS] and [SEP] each.
+    assert "tokens: mean 4.0, longest 5, 0 truncated to 16" in part
+    assert [line.split() for line in part.splitlines()[-3:]] == [
+        ["1", "to", "16", "tokens", "3", "100.0%"],
+        ["bad", "2", "66.7%"],
+        ["good", "1", "33.3%"],
+    ]
+    assert "8 examples" in text[dev:test]
+    assert "bad " not in text[test:].replace("bad rows", "")
+
+
+def test_truncated_texts_are_counted(check):
+    text, _ = check("a,the film,good\nb,the good sun,bad\n", "encoder.max_length=4")
+    assert "1 truncated to 4" in text
+
+
+def test_dev_examples_in_train_are_counted(check, toy):
+    line = (toy.folder / "sst-dev.csv").read_text("utf-8").splitlines()[1]
+    text, clean = check(f"{line}\nother,sea,bad\n")
+    assert "1 of these stand in train too" in text
+    assert clean
+
+
+def test_bad_rows_are_listed_by_line_and_counted(check):
+    rows = "".join(f"r{i},a film,{'good' if i else 'great'}\n" for i in range(3))
+    text, clean = check(rows + "r4,,bad\n")
+    assert not clean
+    assert "2 examples, 2 bad rows" in text
+    assert "t.csv:2: column 'label': label 'great'" in text
+    assert "t.csv:5: empty text" in text
+
+
+def test_many_bad_rows_are_cut_and_counted(check):
+    text, clean = check("a,film,good\n" + "".join(f"r{i},film,x\n" for i in range(30)))
+    assert not clean
+    assert text.count("t.csv:") == 10
+    assert "… 30 in all" in text
+
+
+def test_bad_rows_that_are_to_be_skipped_are_clean(check):
+    text, clean = check("a,film,good\nb,film,x\n", on_bad_rows="skip")
+    assert clean
+    assert "1 bad rows" in text
+
+
+def test_values_of_a_regression_are_shown_in_five_parts(toy, tmp_path):
+    text, clean = check_config(str(toy.config(tmp_path / "run.yaml", "sts")))
+    assert clean
+    rows = [line.split() for line in text.splitlines() if line.strip().startswith("label")]
+    assert [row[1:4] for row in rows[:5]] == [
+        ["0", "to", "1"], ["1", "to", "2"], ["2", "to", "3"], ["3", "to", "4"], ["4", "to", "5"],
+    ]  # fmt: skip
+    assert [int(row[4]) for row in rows[:5]] == [7, 0, 7, 0, 6]
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        (["1", "1"], 1),
+        (["1", "1.0000000000000002"], 1),
+        (["1e-320", "0"], 5),
+        (["-3.4e38", "3.4e38"], 5),
+    ],
+)
+def test_labels_that_are_almost_equal_or_far_apart_are_counted(toy, tmp_path, values, parts):
+    rows = "".join(f"{i},a film,a plot,{value}\n" for i, value in enumerate(values))
+    (tmp_path / "t.csv").write_text("id,sentence1,sentence2,label\n" + rows)
+    tree = toy.tree("sts")
+    del tree["tasks"]["sts"]["range"]
+    tree["tasks"]["sts"] |= {"train": str(tmp_path / "t.csv")}
+    text, clean = check_config(str(toy.config(tmp_path / "run.yaml", tasks=tree["tasks"])))
+    assert clean
+    shown = text[: text.index("sts dev")].splitlines()
+    counts = [int(line.split()[-2]) for line in shown if line.strip().startswith("label")]
+    assert sum(counts) == 2
+    assert len(counts) <= parts
+
+
+def test_a_file_alone_is_checked_for_its_form(tmp_path):
+    file = tmp_path / "rows.tsv"
+    file.write_text("id\tsentence\tlabel\na\tx\t\nb\t\t1\nc\ty\n")
+    text, clean = check_file(file)
+    assert not clean
+    assert text.splitlines() == [
+        f"{file}: 3 rows, columns: id, sentence, label",
+        "  1 blank in column 'label'",
+        "  1 blank in column 'sentence'",
+        f"  {file}:4: found 2 columns, expected 3 as in line 1",
+    ]
+
+
+def test_a_jsonl_file_alone_is_checked_too(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"sentence": "a"}\n{"sentence": ""}\n')
+    text, clean = check_file(file)
+    assert clean
+    assert "2 rows, columns: JSONL" in text
+    with pytest.raises(UserError, match="no such file"):
+        check_file(tmp_path / "missing.csv")

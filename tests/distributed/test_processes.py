@@ -1,0 +1,506 @@
+"""Several processes train one model: as one process would, or they all end with a message."""
+
+import contextlib
+import json
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from support import gradient_cases, ranks
+from support.gradient_cases import CASES
+from support.ranks import Ranks
+from support.toy import records, write_encoder, write_rows
+from torch import Generator
+from torch.nn import functional
+
+from mtbert.distributed.all_reduce import sum_gradients
+from mtbert.distributed.processes import ALONE, join_processes
+from mtbert.errors import UserError
+from mtbert.hardware.device import resolve_device
+from mtbert.surgery import pcgrad
+
+SIZES = (2, 3)
+
+
+# One step
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def gradients_of(request, tmp_path_factory):
+    """A function: case → the gradients that each process has."""
+    folder = tmp_path_factory.mktemp("gradients")
+    cases = {**CASES, "wrong": {"step": "uneven", "surgery": "pcgrad", "wrong": True}}
+    Ranks(request.param, folder, ranks.gradients, cases).finish()
+    return lambda name: [load_file(folder / f"{r}-{name}.safetensors")
+                         for r in range(request.param)]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_step_has_the_gradients_of_one_process(gradients_of, name):
+    """In float64 within 1e-12; in float32 within 1e-6 of the whole gradient's norm."""
+    case = {key: value for key, value in CASES[name].items() if key != "bucket"}
+    expected = gradient_cases.compute(ALONE, **case)
+    first, *others = gradients_of(name)
+    assert first.keys() == expected.keys()
+    for key, value in expected.items():
+        if case.get("dtype") == "float32":
+            whole = value.norm() if key == "gram" else _whole(expected)
+            assert (first[key] - value).norm() <= 1e-6 * whole, key
+        else:
+            torch.testing.assert_close(first[key], value, rtol=1e-12, atol=1e-12, msg=key)
+    for other in others:
+        assert other.keys() == first.keys()
+        assert all(torch.equal(other[key], first[key]) for key in first)
+
+
+def _whole(values):
+    parts = [v for name, v in values.items() if name.startswith(("encoder.", "heads."))]
+    return math.sqrt(sum(float(v.double().square().sum()) for v in parts))
+
+
+def by_hand(step):
+    """The step's gradients in float64 by autograd on whole batches, PCGrad on whole vectors."""
+    network = gradient_cases.make_network(torch.float64, sparse=False)
+    sources = gradient_cases.sources(torch.float64)
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    rows, heads = [], {}
+    for task, batch in gradient_cases.batches(step).items():
+        outputs = network(task, sources[task].inputs(batch.indices, batch.swapped))
+        labels = sources[task].label_tensor(batch.indices)
+        weights = gradient_cases.class_weights(torch.float64)[task]
+        loss = {
+            "sst": lambda: functional.cross_entropy(outputs, labels.long(), weight=weights),  # noqa: B023
+            "para": lambda: functional.binary_cross_entropy_with_logits(outputs[:, 0], labels),  # noqa: B023
+            "sts": lambda: ((outputs[:, 0] - labels) ** 2).mean(),  # noqa: B023
+        }[task]()
+        loss = loss * batch.loss_factor * gradient_cases.TASKS[task].loss_weight
+        found = torch.autograd.grad(loss, parameters, allow_unused=True)
+        row = dict(zip(names, found, strict=True))
+        heads |= {n: g for n, g in row.items() if n.startswith(f"heads.{task}.")}
+        shared = [(p, row[n]) for n, p in network.named_parameters() if n.startswith("encoder.")]
+        rows.append(torch.cat([(torch.zeros_like(p) if g is None else g).flatten()
+                               for p, g in shared]))  # fmt: skip
+    return torch.stack(rows), heads
+
+
+@pytest.mark.parametrize("step", ["uneven", "empty shares"])
+@pytest.mark.parametrize("surgery", ["none", "pcgrad"])
+def test_a_step_has_the_gradients_computed_by_hand(gradients_of, step, surgery):
+    matrix, heads = by_hand(step)
+    assert (matrix @ matrix.T < 0).any()  # else nothing would be tested
+    expected = pcgrad(matrix, Generator().manual_seed(5)) if surgery == "pcgrad" else matrix.sum(0)
+    found = gradients_of(f"{step}-{surgery}-sparse-float64")[0]
+    torch.testing.assert_close(_flat(found), expected, rtol=1e-10, atol=1e-12)
+    for name, gradient in heads.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-10, atol=1e-12)
+
+
+def _flat(found):
+    shared = gradient_cases.make_network(torch.float64).shared_parameters()
+    return torch.cat([found.get(n, torch.zeros_like(p)).flatten() for n, p in shared.items()])
+
+
+def test_projecting_before_the_summation_is_found(gradients_of):
+    """The comparison would see it."""
+    right = _flat(gradient_cases.compute(ALONE, **CASES["uneven-pcgrad-sparse-float64"]))
+    wrong = _flat(gradients_of("wrong")[0])
+    assert (wrong - right).norm() > 1e-3 * right.norm()
+
+
+def test_one_process_alone_meets_nobody():
+    assert ALONE.first
+    assert ALONE.from_first(lambda: "value") == "value"
+    assert ALONE.in_turn(lambda: "value") == "value"
+    assert ALONE.gather([1]) == [[1]]
+    assert ALONE.share([1, 2, 3]) == [1, 2, 3]
+    error = UserError("wrong")
+    assert ALONE.everyone(error) is error
+    with pytest.raises(UserError, match="wrong"), ALONE.together():
+        raise error
+    gradients = [torch.ones(2), None]
+    found = sum_gradients(ALONE, [torch.zeros(2)] * 2, gradients, may_lack=True)
+    assert torch.equal(found[0], torch.ones(2))
+    assert found[1] is None
+
+
+# Whole runs
+
+
+VARIANTS = {
+    "sum": {"training": {"clip": 0.5, "schedule": "linear", "average": 0.8}},
+    "pcgrad": {"training": {"surgery": "pcgrad", "accumulate": 2, "weight_decay": 0.01}},
+    "heads first": {
+        "encoder": {"mode": "heads_first", "heads_first_epochs": 1},
+        "training": {"batching": "method1", "group_by_length": True},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def still(toy, tmp_path_factory):
+    """A function that writes a configuration without dropout, on sizes that do not divide."""
+    folder = tmp_path_factory.mktemp("still")
+    path = write_encoder(
+        folder / "encoder", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+
+    def write(name, *, training=None, encoder=None, **changes):
+        training = {"batch_size": 5, "batching": "method2", **(training or {})}
+        encoder = {"path": str(path), **(encoder or {})}
+        tree = toy.tree(training=training, encoder=encoder, **changes)
+        for task in tree["tasks"].values():
+            task["dropout"] = 0.0
+        tree["tasks"]["sst"]["class_weights"] = "balanced"
+        file = folder / f"{name.replace(' ', '-')}.json"
+        file.write_text(json.dumps(tree), encoding="utf-8")
+        return file
+
+    return write
+
+
+def run_of(size, folder, config, *options, function=ranks.train_wide, before=()):
+    """A whole run by so many processes that ends well; its folder."""
+    output = folder / f"run-{size}"
+    Ranks(size, folder / f"ranks-{size}", function, *before, "--quiet", "train", config,
+          "--output", output, *options).finish()  # fmt: skip
+    return output
+
+
+def newest(output, file):
+    return load_file(max(output.glob("checkpoints/step-*")) / f"{file}.safetensors")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_run_has_the_weights_of_one_process(still, tmp_path, variant):
+    config = still(variant, **VARIANTS[variant])
+    expected = run_of(1, tmp_path, config)
+    for size in SIZES:
+        found = run_of(size, tmp_path, config)
+        averaged = "average" in VARIANTS[variant]["training"]
+        for file in ("weights", "moments", "best", *["average"] * averaged):
+            one, several = newest(expected, file), newest(found, file)
+            assert one.keys() == several.keys()
+            for name, value in one.items():
+                assert value.dtype == torch.float64
+                torch.testing.assert_close(several[name], value, rtol=0, atol=1e-12, msg=name)
+        assert summary(found)["processes"] == size
+        for key in ("steps", "tokens", "best_step", "examples"):
+            assert summary(found)[key] == summary(expected)[key]
+        for task, metrics in summary(expected)["dev"].items():
+            assert summary(found)["dev"][task] == pytest.approx(metrics, abs=1e-9)
+        lines = [[r["step"] for r in records(output)] for output in (found, expected)]
+        assert lines[0] == lines[1]
+
+
+def summary(output):
+    return json.loads((output / "summary.json").read_text("utf-8"))
+
+
+def test_metrics_and_predictions_are_the_same_for_any_number_of_processes(toy, tmp_path):
+    """Bit for bit, and each row once."""
+    run = run_of(1, tmp_path, toy.config(tmp_path / "toy.json"), function=ranks.command)
+    found = []
+    for size in (1, 2, 3, 4):
+        Ranks(size, tmp_path / str(size), ranks.score, run).finish()
+        found += [(tmp_path / str(size) / f"{rank}.json").read_text() for rank in range(size)]
+    assert len(found) == 10
+    assert len(set(found)) == 1
+    _, predictions = json.loads(found[0])
+    counts = {task: Counter(row["id"] for row in rows) for task, rows in predictions.items()}
+    assert {task: len(ids) for task, ids in counts.items()} == {"sst": 8, "para": 6, "sts": 10}
+    assert all(set(ids.values()) == {1} for ids in counts.values())
+
+
+def test_dropout_differs_from_process_to_process_and_the_first_has_that_of_one(toy, tmp_path):
+    config = toy.config(tmp_path / "toy.json")
+    losses = [
+        records(run_of(size, tmp_path, config, function=ranks.command), "train")[0]["loss"]
+        for size in (1, 2)
+    ]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-6)
+
+
+def test_torchrun_starts_them(toy, tmp_path):
+    config = toy.config(tmp_path / "toy.json", training={"surgery": "pcgrad"})
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+                "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--local-addr",
+                "127.0.0.1"]  # fmt: skip
+    run = subprocess.run(
+        [*torchrun, "-m", "mtbert", "train", str(config), "--output", "run"],
+        capture_output=True, text=True, cwd=tmp_path, timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("run folder: run") == 1
+    assert run.stderr.count("epoch 2, step 6") == 1
+    assert summary(tmp_path / "run")["processes"] == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks Linux for its threads")
+def test_no_thread_of_a_group_outlives_it(tmp_path):
+    """One that does aborts the process now and then, at its very end."""
+    assert Ranks(2, tmp_path, ranks.threads_left).codes() == [0, 0]
+
+
+def test_a_dry_run_prints_once(toy, tmp_path):
+    config = toy.config(tmp_path / "toy.json")
+    started = Ranks(2, tmp_path / "ranks", ranks.command, "train", config, "--dry-run").finish()
+    assert started.told(0, "out").count("batches an epoch") == 1
+    assert not (tmp_path / "ranks" / "runs").exists()
+
+
+# Stops
+
+
+def stopped_run(config, tmp_path, size, kind, *options):
+    """A run that meets trouble before step 3; the processes and the folder."""
+    output = tmp_path / "run"
+    started = Ranks(size, tmp_path / f"ranks-{kind}".replace(" ", "-"), ranks.noted, kind,
+                    "--quiet", "train", config, "--output", output, *options,
+                    MTBERT_STEP_TIMEOUT=2 if "answer" in kind else 30)  # fmt: skip
+    return started, output
+
+
+@pytest.mark.parametrize(("guilty", "later"), [(0, 1), (1, 3)])
+def test_a_stop_is_agreed_upon_and_any_number_goes_on(toy, tmp_path, guilty, later):
+    """With the examples of the run that was never stopped, step by step."""
+    config = toy.config(tmp_path / "toy.json", training={"batching": "method2", "average": 0.9})
+    whole = Ranks(1, tmp_path / "whole", ranks.noted, None, "--quiet", "train", config).finish()
+    started, output = stopped_run(config, tmp_path, 2, f"process {guilty} is asked to stop")
+    assert started.codes() == [130, 130]
+    assert started.told(0) == f"mtbert: {output}: stopped; go on with --resume\n"
+    assert started.told(1) == ""
+    seen = started.notes()
+    assert started.notes(1) == seen
+    assert [step for step, _ in seen] == [1, 2, 3]
+    more = Ranks(later, tmp_path / "more", ranks.noted, None, "train", config, "--output", output,
+                 "--resume").finish()  # fmt: skip
+    assert f"processes: 2, now {later}" in more.told()
+    assert seen + more.notes() == whole.notes()
+    assert summary(output)["processes"] == later
+
+
+@pytest.mark.parametrize("guilty", [0, 1])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_process_that_is_killed_ends_all_with_a_message(toy, tmp_path, guilty, size):
+    config = toy.config(tmp_path / "toy.json", training={"checkpoint_every": 1})
+    started, output = stopped_run(config, tmp_path, size, f"process {guilty} is killed")
+    codes = started.codes()
+    assert codes == [-signal.SIGKILL if rank == guilty else 1 for rank in range(size)]
+    for rank in range(size):
+        if rank != guilty:
+            told = started.told(rank)
+            assert told.startswith(f"mtbert: process {rank} of {size}: another process has ended")
+            assert "--resume" in told
+            assert told.count("\n") == 1
+    run_again = Ranks(1, tmp_path / "again", ranks.command, "--quiet", "train", config,
+                      "--output", output, "--resume")  # fmt: skip
+    assert run_again.codes() == [0]
+    assert [r["step"] for r in records(output, "train")] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_process_that_does_not_answer_ends_the_others_with_a_message(toy, tmp_path):
+    config = toy.config(tmp_path / "toy.json")
+    started, _ = stopped_run(config, tmp_path, 2, "process 1 does not answer")
+    started.processes[0].join(ranks.SECONDS)
+    assert started.processes[0].exitcode == 1
+    assert "does not answer within 2 s" in started.told()
+    assert "MTBERT_STEP_TIMEOUT" in started.told()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(started.processes[1].pid, signal.SIGKILL)
+    started.processes[1].join()
+
+
+def test_a_defect_in_one_process_is_told_there_and_ends_all(toy, tmp_path):
+    config = toy.config(tmp_path / "toy.json")
+    started, _ = stopped_run(config, tmp_path, 2, "process 1 raises")
+    assert started.codes() == [1, 1]
+    assert "ValueError: a defect" in started.told(1)
+    assert "another process has ended" in started.told(0)
+
+
+@pytest.mark.parametrize("what", ["a checkpoint", "predictions", "a line"])
+def test_a_full_disk_is_told_once_and_ends_all(toy, tmp_path, what):
+    config = toy.config(tmp_path / "toy.json")
+    started, output = stopped_run(config, tmp_path, 2, f"no space for {what}")
+    assert started.codes() == [2, 2]
+    assert "No space left on device" in started.told(0)
+    assert started.told(0).count("mtbert: ") == 1
+    assert "Traceback" not in started.told(0)
+    assert started.told(1) == ""
+    assert not (output / "summary.json").exists()
+
+
+def test_weights_that_drift_apart_are_not_saved(toy, tmp_path):
+    config = toy.config(tmp_path / "toy.json")
+    started, output = stopped_run(config, tmp_path, 2, "process 1 drifts")
+    assert started.codes() == [1, 1]
+    assert "step 3: the weights of process 1 are no longer those of process 0" in started.told()
+    assert started.told(1) == ""
+    assert not list(output.glob("checkpoints/step-*"))
+
+
+def test_a_loss_that_is_no_number_stops_all_with_one_message(toy, tmp_path):
+    config = _with_a_huge_label(toy, tmp_path)
+    started = Ranks(2, tmp_path / "ranks", ranks.command, "--quiet", "train", config)
+    assert started.codes() == [1, 1]
+    assert "task sts, step 1: the loss is inf; examples 1;" in started.told(0)
+    assert started.told(1) == ""
+
+
+def test_what_is_left_out_is_the_same_as_by_one_process(toy, tmp_path):
+    config = _with_a_huge_label(toy, tmp_path)
+    found = {
+        size: run_of(size, tmp_path, config, "training.non_finite=halve", function=ranks.command)
+        for size in (1, 2)
+    }
+    for key in ("left_out", "learning_rate_factor", "steps"):
+        assert summary(found[1])[key] == summary(found[2])[key]
+    assert summary(found[1])["left_out"] == {"sts": 2}
+    assert records(found[1], "non_finite") == records(found[2], "non_finite")
+
+
+def _with_a_huge_label(toy, folder):
+    rows = "sentence1,sentence2,label\na cat,a dog,1e30\n"
+    (folder / "huge.csv").write_text(rows, encoding="utf-8")
+    tree = toy.tree("sst", "sts")
+    tree["tasks"]["sts"] |= {"train": str(folder / "huge.csv"), "range": None}
+    return toy.config(folder / "toy.json", tasks=tree["tasks"])
+
+
+# What is wrong from the start
+
+
+def test_a_mistake_of_the_user_is_told_once(toy, tmp_path):
+    """By real processes from the command line, whose ends are theirs."""
+    config = toy.config(tmp_path / "toy.json")
+    place = ranks.rendezvous(2)
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "mtbert", "train", str(config), "training.epoch=3"],
+            stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+            env=os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    told = [run.communicate(timeout=60)[1] for run in runs]
+    assert [run.returncode for run in runs] == [2, 2], told
+    assert told[0].startswith("mtbert: ")
+    assert "training.epoch: unknown key" in told[0]
+    assert told[0].count("\n") == 1
+    assert told[1] == ""
+
+
+def test_parts_of_batches_that_memory_decides_are_for_one_process(toy, tmp_path):
+    config = toy.config(tmp_path / "toy.json", training={"accumulate": "auto"})
+    started = Ranks(2, tmp_path / "ranks", ranks.command, "--quiet", "train", config)
+    assert started.codes() == [2, 2]
+    assert "training.accumulate: found auto" in started.told(0)
+    assert "2 processes" in started.told(0)
+    assert started.told(0).count("\n") == 1
+    assert started.told(1) == ""
+
+
+def start_each(tmp_path, *configs):
+    commands = [["--quiet", "train", str(config), "--output", "run"] for config in configs]
+    return Ranks(len(configs), tmp_path / "ranks", ranks.own_command, commands)
+
+
+def test_a_file_that_only_another_machine_lacks_is_told_by_the_first(toy, tmp_path):
+    started = start_each(tmp_path, toy.config(tmp_path / "toy.json"), tmp_path / "none.yaml")
+    assert started.codes() == [2, 2]
+    assert started.told(0).startswith("mtbert: process 1: configuration ")
+    assert "neither a file nor a shipped name" in started.told(0)
+    assert started.told(1) == ""
+
+
+def test_processes_that_start_from_something_else_are_refused(toy, tmp_path):
+    tree = toy.tree("sst")
+    tree["tasks"]["sst"]["train"] = str(write_rows(tmp_path / "other.csv", "sst", 8, seed=4))
+    configs = [
+        toy.config(tmp_path / "a.json", "sst"),
+        toy.config(tmp_path / "b.json", tasks=tree["tasks"], training={"epochs": 3}),
+    ]
+    started = start_each(tmp_path, *configs)
+    assert started.codes() == [2, 2]
+    assert "process 1: files.tasks.sst.train: " in started.told(0)
+    assert "process 1: settings.training.epochs: 2, there 3" in started.told(0)
+    assert started.told(1) == ""
+    assert not (tmp_path / "ranks" / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("WORLD_SIZE", "two", "WORLD_SIZE: found 'two', expected a number"),
+        ("RANK", "-1", "RANK: found '-1'"),
+        ("RANK", "2", "RANK: found 2, expected less than WORLD_SIZE, which is 2"),
+        ("MTBERT_STEP_TIMEOUT", "soon", "MTBERT_STEP_TIMEOUT: found 'soon'"),
+    ],
+)
+def test_an_environment_that_makes_no_sense_is_refused(monkeypatch, name, value, told):
+    for key, good in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", name: value}.items():
+        monkeypatch.setenv(key, good)
+    with pytest.raises(UserError, match=told), join_processes():
+        pass
+    assert logging.root.manager.disable == logging.NOTSET
+
+
+def test_without_torchrun_a_process_is_alone(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    with join_processes() as processes:
+        assert processes is ALONE
+
+
+def test_each_process_takes_the_gpu_of_its_number(toy, monkeypatch):
+    taken = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    for asked in ("auto", "cuda"):
+        assert resolve_device(toy.settings(device=asked), 1) == torch.device("cuda:1")
+    assert taken == [torch.device("cuda:1")] * 2
+    with pytest.raises(UserError, match="2 GPUs here, but at least 3 processes"):
+        resolve_device(toy.settings(device="auto"), 2)
+    with pytest.raises(UserError, match="each of several processes takes the GPU of its number"):
+        resolve_device(toy.settings(device="cuda:0"), 1)
+    assert resolve_device(toy.settings(device="cpu"), 1) == torch.device("cpu")
+
+
+# The long crossings
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("size", [2, 4])
+def test_a_slow_process_and_a_save_at_every_step(toy, tmp_path, size):
+    config = toy.config(tmp_path / "toy.json", training={"checkpoint_every": 1, "epochs": 6})
+    run_of(size, tmp_path, config, function=ranks.trouble, before=("process 1 is slow",))
+    saved = sorted(p.name for p in (tmp_path / f"run-{size}" / "checkpoints").iterdir())
+    assert saved == ["step-00000018"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("surgery", ["none", "pcgrad"])
+def test_data_of_any_size(still, toy, tmp_path, surgery):
+    """From 1 to 17 examples by 2 and 4 processes, against one."""
+    for count in range(1, 18):
+        tasks = toy.tree("sst", "sts")["tasks"]
+        for task, rows in (("sst", count), ("sts", 18 - count)):
+            file = write_rows(tmp_path / f"{task}-{count}.csv", task, rows, seed=1)
+            tasks[task]["train"] = str(file)
+        training = {"batch_size": 3, "surgery": surgery, "epochs": 1}
+        config = still(f"any {surgery} {count}", tasks=tasks, training=training)
+        one, *others = (run_of(n, tmp_path / str(count), config) for n in (1, 2, 4))
+        for several in others:
+            for name, value in newest(one, "weights").items():
+                found = newest(several, "weights")[name]
+                torch.testing.assert_close(found, value, rtol=0, atol=1e-12, msg=name)
