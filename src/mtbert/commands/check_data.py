@@ -14,7 +14,7 @@ from mtbert.config.load import data_file, load_config
 from mtbert.config.settings import Settings, TaskSettings
 from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.leaks import leaked
-from mtbert.data.readers.files import open_table, read_table
+from mtbert.data.readers.table import open_table, read_table
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import SHOWN_PROBLEMS
 from mtbert.model.hub import locate

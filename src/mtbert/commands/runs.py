@@ -14,7 +14,7 @@ from mtbert.config.settings import Settings, TaskSettings
 from mtbert.data.cache import open_cache
 from mtbert.data.datasets import load_data_set
 from mtbert.data.examples import Example, ExampleSet, parse_rows, read_examples
-from mtbert.data.readers.files import open_table, read_table
+from mtbert.data.readers.table import open_table, read_table
 from mtbert.errors import UserError, problem_list
 from mtbert.hardware.device import compute_dtype, resolve_device
 from mtbert.inference.evaluate import EvaluationSet, evaluate
