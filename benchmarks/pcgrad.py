@@ -35,10 +35,10 @@ from mtbert.config.settings import TaskSettings
 from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, fit_encoder, keep_freed_memory
 from mtbert.methods.sampling.schedules import Step
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 from mtbert.model.hub import PACKAGED, locate
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses
+from mtbert.objectives.table import example_losses
 from mtbert.training.gradients import compute_gradients
 from mtbert.training.optimizer import AdamW, parameter_groups
 

@@ -46,7 +46,7 @@ from mtbert.data.ragged import Ragged
 from mtbert.hardware.device import compute_dtype, keep_freed_memory
 from mtbert.inference.evaluate import Evaluation
 from mtbert.methods.sampling.schedules import Sizes, plan_epoch
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.folder import RunFolder
@@ -222,7 +222,7 @@ def _settings(names: Sequence[str], count: int) -> Any:
 
 def _network(point: Point, names: Sequence[str]) -> MultitaskNetwork:
     layers, width = ENCODERS[point.encoder]
-    encoder = Encoder(
+    encoder = BertEncoder(
         EncoderConfig(
             vocab_size=VOCABULARY,
             hidden_size=width,

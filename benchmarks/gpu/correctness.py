@@ -31,7 +31,7 @@ from mtbert.config.settings import TaskSettings
 from mtbert.distributed.process_group import join_group
 from mtbert.methods.sampling.schedules import Step, TaskBatch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses
+from mtbert.objectives.table import example_losses
 from mtbert.training import run
 from mtbert.training.gradients import compute_gradients
 from mtbert.training.optimizer import AdamW, parameter_groups

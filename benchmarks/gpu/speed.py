@@ -44,7 +44,7 @@ from mtbert.hardware.device import flushed_denormals
 from mtbert.hardware.machine import Stopwatch, ceilings, memory_mb, product_kinds, product_speeds
 from mtbert.inference.predict import compute_outputs
 from mtbert.methods.sampling.schedules import Sizes, Step, plan_epoch
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 from mtbert.runs.folder import RunFolder
 from mtbert.runs.provenance import Origin
 from mtbert.training import run

@@ -11,7 +11,7 @@ import torch
 from benchmarks.gpu.context import Skipped
 from mtbert.config.settings import Settings
 from mtbert.hardware.device import fit_encoder
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 
 __all__ = ["VARIANTS", "attentions", "fit", "known"]
 

@@ -10,7 +10,7 @@ from torch import Generator
 from mtbert.batch import TokenBatch
 from mtbert.config.settings import TaskSettings
 from mtbert.methods.sampling.schedules import TaskBatch
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
 from mtbert.training import gradients
@@ -82,7 +82,7 @@ class Examples:
 
 def make_network(dtype, sparse=True, pooled=None):
     """Random weights, by which the gradients of the last two tasks oppose each other."""
-    encoder = Encoder(
+    encoder = BertEncoder(
         EncoderConfig(
             vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
             intermediate_size=32, max_position_embeddings=32,
@@ -152,7 +152,7 @@ def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None,
             del processes.copy_first
     result = {
         name: parameter.grad.to_dense().contiguous().clone()
-        for name, parameter in network.named_parameters()
+        for name, parameter in network.partition.all.items()
         if parameter.grad is not None
     }
     result |= {f"loss.{task}": loss.clone() for task, loss in found.losses.items()}

@@ -131,14 +131,15 @@ class Watch:
 
     def start(self):
         """From here on everything is seen."""
-        from mtbert.model.encoders import weights
+        from mtbert.model import saved
+        from mtbert.model.encoders import base
         from mtbert.runs import checkpoint
         from mtbert.runs import folder as run_folder
         from mtbert.training import run
         from mtbert.training import step as computation
         from mtbert.training import trainer as loop
 
-        for module in (checkpoint, weights):
+        for module in (checkpoint, base, saved):
             module.save_file = self.torn(module.save_file)
         os.fsync = self.before(os.fsync, lambda handle: f"fsync {self.below(handle)}")
         computation.compute_gradients = self.before(computation.compute_gradients, "backward pass")

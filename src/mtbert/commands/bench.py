@@ -22,7 +22,7 @@ from mtbert.hardware.device import compute_dtype, precision_reason, resolve_devi
 from mtbert.hardware.machine import QUIET, Stopwatch, ceilings, memory_mb, processor_name
 from mtbert.inference.evaluate import EvaluationSet, evaluate
 from mtbert.inference.model import MultitaskModel
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 from mtbert.training.run import train
 from mtbert.version import __version__
 

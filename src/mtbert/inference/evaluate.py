@@ -14,8 +14,9 @@ from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.distributed.processes import ALONE, Processes
 from mtbert.hardware.memory import Memory
 from mtbert.inference.metrics import mean_score, overall_score, score, undefined
-from mtbert.inference.predict import compute_outputs, decode
+from mtbert.inference.predict import compute_outputs
 from mtbert.model.network import MultitaskNetwork
+from mtbert.objectives.table import decode
 
 __all__ = ["Evaluation", "EvaluationSet", "evaluate"]
 

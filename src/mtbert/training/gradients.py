@@ -28,7 +28,8 @@ from mtbert.distributed.all_reduce import sum_gradients
 from mtbert.distributed.processes import ALONE, Processes
 from mtbert.methods.sampling.schedules import Step, TaskBatch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses, example_weights
+from mtbert.objectives.class_weights import example_weights
+from mtbert.objectives.table import example_losses
 from mtbert.surgery import pcgrad_weights
 
 __all__ = [

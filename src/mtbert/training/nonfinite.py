@@ -16,7 +16,7 @@ import torch
 
 from mtbert.methods.sampling.schedules import Step, TaskBatch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses
+from mtbert.objectives.table import example_losses
 from mtbert.training.gradients import ExampleSource, StepGradients
 
 __all__ = ["Computed", "bad_examples", "explodes", "finite_part"]

@@ -21,10 +21,10 @@ from mtbert.hardware.memory import advising
 from mtbert.inference.evaluate import Evaluation, EvaluationSet, evaluate
 from mtbert.inference.predict import compute_features
 from mtbert.io import atomic
-from mtbert.io.manifest import write_sums
-from mtbert.model.encoders.weights import save_network
+from mtbert.io.manifest import write_manifest
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import class_weights
+from mtbert.model.saved import save_network
+from mtbert.objectives.class_weights import class_weights
 from mtbert.runs.alike import check_alike
 from mtbert.runs.folder import RunFolder, read_summary
 from mtbert.runs.state import Phase, State
@@ -222,7 +222,7 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
             },
         )
         atomic.write_text(folder / "README.md", model_card(settings, summary))
-        write_sums(folder)
+        write_manifest(folder)
     run.write_summary(summary)
     return summary
 

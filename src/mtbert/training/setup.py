@@ -31,7 +31,7 @@ from mtbert.inference.evaluate import EvaluationSet
 from mtbert.io.hashing import file_sha256
 from mtbert.methods.sampling.schedules import Sizes, seed_from
 from mtbert.model.compatibility import check_fit
-from mtbert.model.encoders.weights import load_encoder
+from mtbert.model.encoders.base import load_encoder
 from mtbert.model.hub import ENCODER_FILES, locate
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.provenance import Origin
