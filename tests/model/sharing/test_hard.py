@@ -44,7 +44,7 @@ def test_dropout_follows_the_generator(tiny_encoder, batch):
 
 
 def test_sequences_lie_as_the_encoder_wants_them(tiny_encoder):
-    trunk, batch = HardSharing(tiny_encoder), batch_of((32,) * 17)
+    trunk, batch = HardSharing(tiny_encoder), batch_of((32,) * 34)
     plain = trunk.encode("one", batch)
     tiny_encoder.bucketed = True
     padded = trunk.encode("one", batch)
