@@ -418,8 +418,9 @@ class TrainingSettings(_Section):
     compile: Literal["none", "default", "reduce-overhead"] = Field(
         "none",
         description="Let torch.compile make kernels of the encoder's layers, in this mode of it; "
-        "`reduce-overhead` takes CUDA graphs on GPUs. Batches are then padded to few sizes. The "
-        "first steps take minutes; needs a C++ compiler, on GPUs Triton.",
+        "`reduce-overhead` takes CUDA graphs on GPUs, for one task and one part a batch. Batches "
+        "are then padded to few sizes. The first steps take minutes; needs a C++ compiler, on GPUs "
+        "Triton and a C compiler.",
     )
     deterministic: bool = Field(
         False, description="Refuse operations that may differ between identical runs."
@@ -503,6 +504,13 @@ class Settings(_Section):
         if not self.trained_tasks:
             problems.append("tasks: at least one task needs `train`")
         problems += self._select_problems()
+        one_pass = len(self.trained_tasks) == 1 and self.training.accumulate == 1
+        if self.training.compile == "reduce-overhead" and not one_pass:
+            # A CUDA graph writes its gradients where it has written those of the pass before.
+            problems.append(
+                "training.compile: `reduce-overhead` needs one backward pass a step, so one task "
+                "and `training.accumulate: 1`; set `training.compile: default`"
+            )
         problems += self._shared_file_problems()
         if self.training.surgery != "none":
             if self.encoder.mode == "frozen":
