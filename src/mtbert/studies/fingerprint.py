@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 from mtbert.config.load import data_file
-from mtbert.config.settings import Settings, TaskSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import read_examples
 from mtbert.errors import UserError
 from mtbert.io.hashing import file_sha256
