@@ -6,7 +6,7 @@ from typing import get_args
 
 import torch
 
-from mtbert.config.settings import EncoderSettings
+from mtbert.config.encoder import EncoderSettings
 from mtbert.hardware.device import fit_encoder
 from mtbert.model.encoders.bert import Encoder
 
