@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 from support.studies import made_up, overrides, write_finished
 
-from mtbert.console.board import plan_table
+from mtbert.commands.experiment import plan_table
 from mtbert.errors import TrainingError, UserError
 from mtbert.runs.folder import read_summary
 from mtbert.studies import runner

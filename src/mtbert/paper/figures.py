@@ -1,4 +1,4 @@
-"""The figures of a study: what is drawn, from which runs."""
+"""The figures about the paper's experiments: what is drawn, and from which runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-__all__ = ["calibration_bins", "study_figures"]
+__all__ = ["calibration_bins", "figure_sections"]
 
 _Places = tuple[tuple[str, str], ...]
 
@@ -59,8 +59,8 @@ _CURVES: dict[str, dict[str, tuple[_Places, dict[str, Any]]]] = {
 _PAIRS = ("sst+para", "sst+sts", "para+sts")
 
 
-def study_figures(results: Results) -> list[Section]:
-    """Every figure for which there are runs."""
+def figure_sections(results: Results) -> list[Section]:
+    """A section for each figure that there are runs for."""
     kinds = (
         ("Figure 1: duration and improvement", _durations),
         ("Learning curves", _learning_curves),

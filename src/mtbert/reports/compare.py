@@ -8,9 +8,9 @@ from pathlib import Path
 from tabulate import tabulate
 
 from mtbert.errors import UserError
-from mtbert.paper.findings import shown_interval
 from mtbert.studies.groups import Group, difference, score, setting_differences
 from mtbert.studies.records import Record, read_record
+from mtbert.studies.statistics import shown_interval
 
 __all__ = ["compare", "group_runs"]
 
