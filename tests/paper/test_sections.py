@@ -107,8 +107,10 @@ def test_findings_are_those_of_the_experiments_run(part, without_figures):
 def test_scores_of_runs_that_have_learned_nothing_are_marked(results, without_figures):
     name = results.group("batching", "ours", "method3").records[0].name
     record = results.records[name]
-    rows = replace(record.rows["sst"], predicted=np.full_like(record.rows["sst"].gold, 3))
-    floor = replace(record, rows={**record.rows, "sst": rows})
+    rows = replace(
+        record.predictions["sst"], predicted=np.full_like(record.predictions["sst"].gold, 3)
+    )
+    floor = replace(record, predictions={**record.predictions, "sst": rows})
     marked = Results(results.places, {**results.records, name: floor})
     scores, _ = section(marked, "Table 2").blocks
     cells = {(r[0], r[1]): r[3:] for r in scores.rows}

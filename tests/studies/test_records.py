@@ -53,12 +53,12 @@ def test_a_record_holds_scores_answers_and_curves(study):
     assert (record.name, record.seed) == (path.name, 1)
     for task in ("sst", "para", "sts"):
         gold, predicted = answers(task, 0.8 - 0.06 + 0.005)
-        assert np.array_equal(record.rows[task].gold, gold)
-        assert record.rows[task].predicted == pytest.approx(predicted, abs=6e-4)
+        assert np.array_equal(record.predictions[task].gold, gold)
+        assert record.predictions[task].predicted == pytest.approx(predicted, abs=6e-4)
         assert record.score(task) == main_score(task, gold, predicted)
-    told = record.rows["para"].probability
-    assert told == pytest.approx(0.1 + 0.8 * record.rows["para"].predicted, abs=1 / 500)
-    assert record.rows["sst"].probability is None
+    told = record.predictions["para"].probability
+    assert told == pytest.approx(0.1 + 0.8 * record.predictions["para"].predicted, abs=1 / 500)
+    assert record.predictions["sst"].probability is None
     assert [point["epoch"] for point in record.curve] == [1, 2]
     assert [point["step"] for point in record.gradients] == [1, 2, 3, 4, 5, 6]
     assert record.gradients[1]["task_gradient_norm"] == {"sst": 4, "para": 4, "sts": 4}
@@ -87,8 +87,8 @@ def test_the_files_of_a_record_give_it_back(study, exported):
         record, back = read_record(path), read_stored(exported / "runs" / f"{path.name}.json")
         for key in ("name", "settings", "summary", "curve", "gradients"):
             assert_close(getattr(back, key), getattr(record, key))
-        for task, rows in record.rows.items():
-            again = back.rows[task]
+        for task, rows in record.predictions.items():
+            again = back.predictions[task]
             assert again.digest == rows.digest
             assert np.array_equal(again.gold, rows.gold)
             assert again.predicted == pytest.approx(rows.predicted, abs=1e-9)

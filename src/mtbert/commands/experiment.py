@@ -67,7 +67,7 @@ def plan_table(cells: Sequence[Cell], folder: Path, export: Path | None = None) 
             run.settings.training.epochs,
             f"{run.steps:,}",
             f"{run.work / total:.1%}",
-            study.state(run).state,
+            study.state(run).status,
         ]
         for key, run in runs.items()
     ]

@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from mtbert.console.progress import duration
 
-__all__ = ["Board", "Line"]
+__all__ = ["Line", "StudyBoard"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Line:
     seconds: float
 
 
-class Board:
+class StudyBoard:
     """Standard error: lines that stay, and below them a table that is drawn again and again."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from mtbert.paper.tables import (
     PaperTable,
     contradictions,
 )
-from mtbert.reports.document import Bullets, Section, Table
+from mtbert.reports.document import Bullets, Section, TableBlock
 from mtbert.reports.study import budget, csv_text, score_cell
 from mtbert.studies.results import Results
 from mtbert.studies.statistics import shown_interval
@@ -156,7 +156,7 @@ def _findings(results: Results, tables: Sequence[PaperTable]) -> Section:
     headers = ["The paper's finding", *map(_form, results.forms)]
     return Section(
         "Which of the paper's findings hold here",
-        [_VERDICTS, Table("", headers, rows, left=len(headers)), Bullets(details)],
+        [_VERDICTS, TableBlock("", headers, rows, left=len(headers)), Bullets(details)],
     )
 
 
@@ -184,8 +184,8 @@ def _paper_table(results: Results, table: PaperTable) -> Section:
     return Section(
         f"Table {table.number}: {table.title}",
         [
-            Table(f"Dev scores. {budgets}", ["", *headers], rows, left=2),
-            Table("Differences.", ["change", *headers], changes, left=2),
+            TableBlock(f"Dev scores. {budgets}", ["", *headers], rows, left=2),
+            TableBlock("Differences.", ["change", *headers], changes, left=2),
         ],
     )
 
@@ -225,7 +225,9 @@ def _leaderboard(results: Results) -> Section:
         "of all runs: they are more optimistic than a mean. `mtbert leaderboard STUDY` writes the "
         "six files from the models kept."
     )
-    return Section("Table 5: leaderboard", [Table(caption, ["", *TASKS.values(), "overall"], rows)])
+    return Section(
+        "Table 5: leaderboard", [TableBlock(caption, ["", *TASKS.values(), "overall"], rows)]
+    )
 
 
 def _paper_change(table: PaperTable, before: str, after: str, task: str) -> float:

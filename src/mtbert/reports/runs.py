@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from mtbert.errors import UserError
 from mtbert.io.bounded import read_lines, why_invalid
-from mtbert.reports.document import Figure, Section, Table
+from mtbert.reports.document import FigureBlock, Section, TableBlock
 from mtbert.reports.figures import COLOURS, DASHES, curves
 from mtbert.reports.tables import shown
 from mtbert.runs.folder import read_summary
@@ -123,8 +123,10 @@ def runs_sections(runs: list[FinishedRun]) -> list[Section]:
     """The table, and the learning curves."""
     headers, rows = _rows(runs)
     return [
-        Section("", [_INTRODUCTION, Table("", headers, rows)]),
-        Section("Learning curves", [Figure("learning-curves", _CURVES, _learning_curves(runs))]),
+        Section("", [_INTRODUCTION, TableBlock("", headers, rows)]),
+        Section(
+            "Learning curves", [FigureBlock("learning-curves", _CURVES, _learning_curves(runs))]
+        ),
     ]
 
 

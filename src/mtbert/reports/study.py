@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 
-from mtbert.reports.document import Bullets, Section, Table
+from mtbert.reports.document import Bullets, Section, TableBlock
 from mtbert.reports.tables import machine
 from mtbert.studies.results import Results
 from mtbert.studies.statistics import mean_deviation
@@ -55,14 +55,14 @@ def introduction(
     budgets = " ".join(
         f"{name[:1].upper()}{name[1:]}: {budget(results, form)}." for form, name in names.items()
     )
-    blocks: list[str | Bullets | Table] = [
+    blocks: list[str | Bullets | TableBlock] = [
         f"{total - len(missing)} of {total} runs are finished. {budgets}"
     ]
     if missing:
         listed = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if missing[8:] else "")
         blocks.append(f"Missing: {listed}. What they would fill is marked or left out.")
     blocks.append(f"{_SCORES} {on_scores}".rstrip())
-    if any(rows.constant for r in results.records.values() for rows in r.rows.values()):
+    if any(rows.constant for r in results.records.values() for rows in r.predictions.values()):
         blocks.append(f"{_CONSTANT} {on_constant}".rstrip())
     if remarks:
         blocks.append(Bullets(remarks))
@@ -82,7 +82,11 @@ def experiment_section(results: Results, experiment: str) -> Section:
     budgets = " ".join(f"{f}: {budget(results, f, experiment)}." for f in results.forms)
     return Section(
         results.experiments[experiment],
-        [Table(f"Dev scores. {budgets}", ["form", "variation", "task", "score"], rows, left=3)],
+        [
+            TableBlock(
+                f"Dev scores. {budgets}", ["form", "variation", "task", "score"], rows, left=3
+            )
+        ],
     )
 
 
@@ -108,7 +112,7 @@ def runs_section(results: Results) -> Section:
             "processor time of each thread, which runs beside it change little; elsewhere the "
             "time that passed.",
             Bullets(list(machines)),
-            Table("", headers, rows, left=2),
+            TableBlock("", headers, rows, left=2),
         ],
     )
 

@@ -16,10 +16,10 @@ from mtbert.methods.sampling.schedules import Sizes, epoch_length
 from mtbert.model.hub import ENCODER_FILES, PACKAGED, local_folder
 from mtbert.training.plan import task_plans
 
-__all__ = ["Content"]
+__all__ = ["Fingerprints"]
 
 
-class Content:
+class Fingerprints:
     """Reads each file once, however many runs use it."""
 
     def __init__(self) -> None:
