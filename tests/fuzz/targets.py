@@ -19,7 +19,7 @@ from mtbert.commands.predict import predict_file
 from mtbert.config.load import dump_yaml, load_config, parse_settings
 from mtbert.config.settings import TaskSettings
 from mtbert.data.examples import parse_rows
-from mtbert.data.readers.files import read_table
+from mtbert.data.readers.table import read_table
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.inference.model import MultitaskModel
 from mtbert.inference.predict import predict_stream

@@ -95,7 +95,7 @@ def check_file(path: Path) -> tuple[str, bool]:
     Raises:
         UserError: the file cannot be read at all.
     """
-    from mtbert.data.readers.files import open_table, read_table
+    from mtbert.data.readers.table import open_table, read_table
 
     with open_table(path) as stream:
         table = read_table(stream, str(path))

@@ -47,7 +47,7 @@ def predict_file(path: Path, task: str, source: str, output: Path | None) -> Non
     """
     import json
 
-    from mtbert.data.readers.files import open_table
+    from mtbert.data.readers.table import open_table
     from mtbert.inference.predict import predict_stream
     from mtbert.inference.saved_run import load_run
     from mtbert.io import atomic
@@ -70,7 +70,7 @@ def predict_file(path: Path, task: str, source: str, output: Path | None) -> Non
 
 def _examples(stream: BinaryIO, name: str, task: TaskSettings) -> Iterator[Example]:
     from mtbert.data.examples import parse_rows
-    from mtbert.data.readers.files import read_table
+    from mtbert.data.readers.table import read_table
 
     for example in parse_rows(read_table(stream, name), task, labelled=False):
         if isinstance(example, str):
