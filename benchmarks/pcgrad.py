@@ -31,10 +31,12 @@ from benchmarks.common import (
     steps,
     tokenized,
 )
+from mtbert.config.methods import choose
 from mtbert.config.settings import TaskSettings
 from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, fit_encoder, keep_freed_memory
-from mtbert.methods.sampling.schedules import Step
+from mtbert.methods.aggregation.table import AGGREGATORS
+from mtbert.methods.sampling.base import SuperBatch
 from mtbert.model.encoders.bert import Encoder
 from mtbert.model.hub import PACKAGED, locate
 from mtbert.model.network import MultitaskNetwork
@@ -99,7 +101,7 @@ def _dtype() -> torch.dtype:
 
 
 def _turn(
-    sources: dict[str, TokenizedSet], train: Callable[[Step], None], held: float, number: int
+    sources: dict[str, TokenizedSet], train: Callable[[SuperBatch], None], held: float, number: int
 ) -> dict[str, float]:
     plan = steps(sources, number, WARM_UP + STEPS)
     for step in plan[:WARM_UP]:
@@ -140,14 +142,14 @@ def ours(surgery: str) -> Turn:
     )
     dropout, orders = Generator().manual_seed(0), Generator().manual_seed(0)
 
-    def train(step: Step) -> None:
+    def train(step: SuperBatch) -> None:
         compute_gradients(
             network,
             step,
             sources,
             class_weights=dict.fromkeys(NAMES),
             shared=list(shared.values()),
-            surgery=surgery,
+            aggregator=choose(AGGREGATORS, surgery),
             dropout=dropout,
             orders=orders,
         )
@@ -181,23 +183,23 @@ def theirs(backward: Backward | None) -> Turn:
     parameters = [*bert.parameters(), *heads.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.0, fused=True)
 
-    def features(step: Step, name: str) -> Tensor:
+    def features(step: SuperBatch, name: str) -> Tensor:
         with _autocast():
             output = bert(**padded(sources[name], step[name].indices))
         first: Tensor = output.last_hidden_state[:, 0]
         return first
 
-    def loss(step: Step, name: str, first: Tensor) -> Tensor:
+    def loss(step: SuperBatch, name: str, first: Tensor) -> Tensor:
         labels = sources[name].label_tensor(step[name].indices)
         return example_losses(tasks[name], heads[name](first.float()), labels).mean()
 
-    def train_summed(step: Step) -> None:
+    def train_summed(step: SuperBatch) -> None:
         for name in NAMES:
             loss(step, name, features(step, name)).backward()
         optimizer.step()
         optimizer.zero_grad()
 
-    def train_surgery(step: Step) -> None:
+    def train_surgery(step: SuperBatch) -> None:
         firsts = {name: features(step, name) for name in NAMES}
         losses = [loss(step, name, first) for name, first in firsts.items()]
         assert backward is not None

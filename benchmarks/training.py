@@ -43,7 +43,7 @@ from mtbert.commands.bench import step_flops
 from mtbert.config.settings import TaskSettings
 from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, fit_encoder, keep_freed_memory
-from mtbert.methods.sampling.schedules import Step
+from mtbert.methods.sampling.base import SuperBatch
 from mtbert.model.encoders.bert import Encoder
 from mtbert.model.hub import PACKAGED, locate
 from mtbert.model.network import MultitaskNetwork
@@ -176,7 +176,7 @@ def _our_turn(
 
 def _our_step(
     network: MultitaskNetwork, source: TokenizedSet, dropout: Generator
-) -> Callable[[Step], None]:
+) -> Callable[[SuperBatch], None]:
     shared = list(network.shared_parameters().values())
     optimizer = AdamW(
         parameter_groups(
@@ -188,7 +188,7 @@ def _our_step(
         )
     )
 
-    def train(step: Step) -> None:
+    def train(step: SuperBatch) -> None:
         compute_gradients(
             network,
             step,

@@ -10,7 +10,7 @@ import difflib
 import io
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from mtbert.config.messages import explain
 from mtbert.config.settings import ColumnSettings, Settings, TaskSettings
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io.bounded import is_file, is_folder, read_bytes
@@ -32,9 +33,7 @@ from mtbert.io.bounded import is_file, is_folder, read_bytes
 __all__ = [
     "data_file",
     "dump_yaml",
-    "explain",
     "load_config",
-    "nearest",
     "parse_settings",
     "read_yaml",
     "shipped_configs",
@@ -111,15 +110,12 @@ def data_file(settings: Settings, name: str) -> Path:
     Raises:
         UserError: a relative name without a folder to start from.
     """
-    if Path(name).is_absolute():
-        return Path(name)
-    if settings.data.dir is None:
+    if settings.data.folder is None and not Path(name).is_absolute():
         raise UserError(
             f"{name}: no folder to look in; set the environment variable MTBERT_DATA or "
             "data.dir=FOLDER to the folder with the data files"
         )
-    base = _PACKAGE / "demo_data" if settings.data.dir == "packaged" else Path(settings.data.dir)
-    return base / name
+    return settings.data.locate(name)
 
 
 def dump_yaml(settings: Settings) -> str:
@@ -242,31 +238,6 @@ def _names_file(parts: Sequence[str]) -> bool:
     if list(parts) in (["data", "dir"], ["encoder", "path"]):
         return True
     return len(parts) >= 3 and parts[0] == "tasks" and parts[2] in _FILE_KEYS
-
-
-def explain(error: Any, known_keys: Callable[[Sequence[str]], list[str]]) -> list[str]:
-    """One of pydantic's errors in plain words; `known_keys` lists the keys of a section."""
-    location = [str(part) for part in error["loc"]]
-    where = ".".join(location) or "configuration"
-    found = error.get("input")
-    match error["type"]:
-        case "extra_forbidden":
-            return [f"{where}: unknown key{nearest(location[-1], known_keys(location[:-1]))}"]
-        case "missing":
-            return [f"{where}: missing; it must be set"]
-        case "value_error":
-            prefix = f"{'.'.join(location)}: " if location else ""
-            return [prefix + line for line in str(error["ctx"]["error"]).split("\n")]
-        case _:
-            return [f"{where}: {error['msg'].lower()}, found {shown(found)}"]
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """The end of a message about an unknown name: the known one that is meant, or all."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(sorted(known))}"
 
 
 def _known_keys(section: Sequence[str]) -> list[str]:

@@ -5,9 +5,13 @@ The descriptions are the documentation: docs/configuration.md is generated from 
 
 from __future__ import annotations
 
+import os
 import re
+from collections import Counter
 from enum import StrEnum
 from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -19,7 +23,11 @@ from pydantic import (
     model_validator,
 )
 
+from mtbert.config.methods import AggregatorField, SamplerField, WeightingField
 from mtbert.errors import shown
+from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
+from mtbert.methods.sampling.table import DEFAULT_SAMPLER
+from mtbert.methods.weighting.table import DEFAULT_WEIGHTING
 
 __all__ = [
     "DEV_SET_NAME",
@@ -113,6 +121,9 @@ def predictions_name(task: str, dev_set: str, *, selects: bool) -> str:
     return task if selects else f"{task}-{dev_set}"
 
 
+_DEMO_DATA = Path(__file__).parents[1] / "demo_data"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -133,6 +144,17 @@ class DataSettings(_Section):
         "none), or else `mtbert` in the user's folder for caches (`XDG_CACHE_HOME`, `~/.cache`); "
         "or the name of a folder. At most 4 GiB; it can be removed at any time.",
     )
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that relative file names start from, if one is known."""
+        if self.dir is None:
+            return None
+        return _DEMO_DATA if self.dir == "packaged" else Path(self.dir)
+
+    def locate(self, name: str) -> Path:
+        """The path of a file: `name` itself if absolute or without a folder to start from."""
+        return Path(name) if self.folder is None else self.folder / name
 
 
 class EncoderSettings(_Section):
@@ -387,8 +409,8 @@ class TrainingSettings(_Section):
         description="Evaluate and keep an exponential moving average of the weights with this "
         "decay (0.99: over some hundred steps) in the place of the last step's.",
     )
-    batching: Literal["method1", "method2", "method3", "continued"] = Field(
-        "method3",
+    batching: SamplerField = Field(
+        DEFAULT_SAMPLER,
         description="How data sets of different sizes make an epoch: the paper's methods 1 to 3, "
         "or `continued`: method 3 in which a larger data set goes on in the next epoch where it "
         "stopped, so that every example is used.",
@@ -401,8 +423,12 @@ class TrainingSettings(_Section):
     steps_per_epoch: Annotated[int, Field(ge=1)] | None = Field(
         None, description="A cap on the steps of one epoch."
     )
-    surgery: Literal["none", "pcgrad"] = Field(
-        "none", description="What is done about conflicting task gradients."
+    weighting: WeightingField = Field(
+        DEFAULT_WEIGHTING,
+        description="How much the tasks' losses count, on top of each task's `loss_weight`.",
+    )
+    surgery: AggregatorField = Field(
+        DEFAULT_AGGREGATOR, description="What is done about conflicting task gradients."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
@@ -493,6 +519,27 @@ class Settings(_Section):
         """Tasks with a head of their own."""
         return {name: task for name, task in self.tasks.items() if task.uses is None}
 
+    def shares_file(self, name: str) -> bool:
+        """Whether several tasks train or are evaluated on a file, however they spell its name.
+
+        A blank label in such a file means that the row is another task's.
+        """
+        return self._users_of_files[self._file_identity(name)] > 1
+
+    @cached_property
+    def _users_of_files(self) -> Counter[str]:
+        """How many tasks use each file, test files left out, which hold no labels to train on."""
+        return Counter(
+            file
+            for task in self.tasks.values()
+            for file in {
+                self._file_identity(f) for f in (task.train, *task.dev_files.values()) if f
+            }
+        )
+
+    def _file_identity(self, name: str) -> str:
+        return os.path.realpath(self.data.locate(name))
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         problems = [
@@ -504,7 +551,7 @@ class Settings(_Section):
             problems.append("tasks: at least one task needs `train`")
         problems += self._select_problems()
         problems += self._shared_file_problems()
-        if self.training.surgery != "none":
+        if self.training.surgery.needs_gram:
             if self.encoder.mode == "frozen":
                 problems.append(
                     "training.surgery: with `encoder.mode: frozen` nothing is shared that learns; "

@@ -25,7 +25,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mtbert.config.load import explain, load_config, nearest, parse_settings, read_yaml
+from mtbert.config.load import load_config, parse_settings, read_yaml
+from mtbert.config.messages import explain, nearest
 from mtbert.config.settings import Settings
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io.bounded import is_file

@@ -37,7 +37,8 @@ from mtbert.distributed.processes import ALONE, Processes
 from mtbert.errors import TrainingError
 from mtbert.hardware.memory import Memory
 from mtbert.io.atomic import finite
-from mtbert.methods.sampling.schedules import Step, epoch_length, plan_epoch
+from mtbert.methods.sampling.base import SuperBatch
+from mtbert.methods.sampling.epoch import epoch_length, plan_epoch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs import checkpoint as checkpoints
 from mtbert.runs.checkpoint import Checkpoint
@@ -69,7 +70,7 @@ class _Launched:
 
     phase: Phase
     total: int
-    step: Step
+    step: SuperBatch
     epoch: int
     factor: float
     counts: Mapping[Tensor, int]
@@ -180,11 +181,11 @@ class Trainer:
     def _train_phase(self, phase: Phase) -> bool:
         state = self.state
         self._start_phase(phase)
-        length = epoch_length(self.settings.batching, phase.sizes)
+        length = epoch_length(self.settings.batching, phase.spec)
         total = length * phase.epochs
         with Progress(phase.name, total, state.phase_step) as self._progress:
             while state.epoch < phase.epochs and not state.stopped_early:
-                plan = plan_epoch(self.settings.batching, phase.sizes, state.epoch, self.seed)
+                plan = plan_epoch(self.settings.batching, phase.spec, state.epoch, self.seed)
                 for position, step in enumerate(plan):
                     if position < state.step_in_epoch:
                         continue
@@ -258,7 +259,7 @@ class Trainer:
             }
             checkpoints.restore_moments(self._optimizer, empty, self.state.updates)
 
-    def _train_step(self, phase: Phase, step: Step, total: int) -> None:
+    def _train_step(self, phase: Phase, step: SuperBatch, total: int) -> None:
         """Per-task gradients, surgery, clipping, update."""
         state = self.state
         started, cpu_started = time.perf_counter(), time.process_time()
@@ -281,7 +282,7 @@ class Trainer:
         state.step_cpu_seconds += time.process_time() - cpu_started
         self._progress.advance(tokens)
 
-    def _launch(self, phase: Phase, step: Step, total: int) -> _Launched:
+    def _launch(self, phase: Phase, step: SuperBatch, total: int) -> _Launched:
         """Compute a step and update the weights, of which nothing is known but on the device."""
         counts = self._optimizer.counts()
         outcome = self._computation.launch(step)
@@ -319,7 +320,7 @@ class Trainer:
             self._computation.clear()
             state.step, state.phase_step = state.step + 1, state.phase_step + 1
         self._watch_losses(computed.losses)
-        measured = computed.gradients.gram is not None and self.settings.surgery == "none"
+        measured = computed.gradients.gram is not None and not self.settings.surgery.needs_gram
         if self.state.step == 1 or self.state.step % self.settings.log_every == 0 or measured:
             self._log_step(launched, computed, factor)
         return finite
