@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 import mtbert
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet, tokenize
 from mtbert.data.examples import read_examples
 from mtbert.data.tokenizer import Tokenizer

@@ -32,7 +32,7 @@ from benchmarks.common import (
     tokenized,
 )
 from mtbert.config.methods import choose
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, fit_encoder, keep_freed_memory
 from mtbert.methods.aggregation.table import AGGREGATORS

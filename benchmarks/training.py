@@ -40,7 +40,7 @@ from benchmarks.common import (
     tokenized,
 )
 from mtbert.commands.bench import step_flops
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, fit_encoder, keep_freed_memory
 from mtbert.methods.sampling.base import SuperBatch

@@ -17,14 +17,11 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mtbert.config.settings import (
-    ColumnSettings,
-    DataSettings,
-    EncoderSettings,
-    Settings,
-    TaskSettings,
-    TrainingSettings,
-)
+from mtbert.config.data import DataSettings
+from mtbert.config.encoder import EncoderSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import ColumnSettings, TaskSettings
+from mtbert.config.training import TrainingSettings
 from mtbert.methods.aggregation.base import GramAggregator
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.base import Method

@@ -28,7 +28,7 @@ from benchmarks.gpu.context import CheckFailed, Context
 from mtbert.batch import TokenBatch
 from mtbert.config.load import load_config
 from mtbert.config.methods import choose
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.distributed.process_group import join_group
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import SuperBatch, TaskBatch

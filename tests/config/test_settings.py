@@ -1,7 +1,9 @@
 import pytest
 from pydantic import ValidationError
 
-from mtbert.config.settings import Settings, TargetKind, TaskSettings, TrainingSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import TargetKind, TaskSettings
+from mtbert.config.training import TrainingSettings
 
 SINGLE = {"kind": "classification", "labels": ["bad", "good"], "train": "a.csv", "dev": "b.csv"}
 PAIR = {"kind": "pair_regression", "train": "a.csv", "dev": "b.csv"}

@@ -9,7 +9,7 @@ from torch import Generator
 
 from mtbert.batch import TokenBatch
 from mtbert.config.methods import choose
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import TaskBatch
 from mtbert.model.encoders.bert import Encoder

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mtbert.config.settings import Settings, TaskSettings
+    from mtbert.config.settings import Settings
+    from mtbert.config.tasks import TaskSettings
     from mtbert.data.datasets import DataSet
 
 __all__ = ["HELP", "add_arguments", "check_config", "check_file", "run"]
@@ -60,23 +61,21 @@ def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]
     Raises:
         UserError: the configuration is wrong, or a file cannot be read at all.
     """
-    from mtbert.config.load import data_file, load_config
-    from mtbert.data.datasets import load_data_set
+    from mtbert.config.load import load_config
     from mtbert.data.leaks import leaked
+    from mtbert.data.tasks import read_set, skipping_bad_rows
     from mtbert.data.tokenizer import Tokenizer
     from mtbert.model.hub import locate
 
     settings = load_config(source, overrides)
+    lenient = skipping_bad_rows(settings)
     tokenizer = Tokenizer.from_folder(locate(settings.encoder.path, settings.encoder.revision))
     parts, clean = [], True
     for name, task in settings.tasks.items():
-        lenient = task.model_copy(update={"on_bad_rows": "skip"})
         train: DataSet | None = None
         for set_name, file in _named_files(task).items():
-            path = data_file(settings, file)
-            found = load_data_set(
-                path, lenient, tokenizer, settings.encoder.max_length, labelled=set_name != "test"
-            )
+            labelled = set_name != "test"
+            found = read_set(lenient, name, file, tokenizer, cache=None, labelled=labelled)
             parts.append(_describe(f"{name} {set_name}", settings, task, found))
             clean &= not found.left_out.problems or task.on_bad_rows == "skip"
             if set_name == "train":
@@ -122,9 +121,11 @@ def _describe(title: str, settings: Settings, task: TaskSettings, found: DataSet
 
     inputs, problems = found.inputs, found.left_out.problems
     lengths = inputs.lengths
+    unlabelled = found.left_out.unlabelled
+    other_tasks = f", {unlabelled} rows of other tasks (no label)" if unlabelled else ""
     lines = [
         f"{title}: {found.path}",
-        f"  {len(found)} examples, {len(problems)} bad rows",
+        f"  {len(found)} examples, {len(problems)} bad rows{other_tasks}",
         f"  tokens: mean {lengths.mean():.1f}, longest {lengths.max()}, {inputs.truncated} "
         f"truncated to {settings.encoder.max_length}",
         _table(_length_histogram(lengths)),

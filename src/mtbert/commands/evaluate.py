@@ -10,7 +10,7 @@ from mtbert.commands.base import add_json, existing_or_new, json_text
 from mtbert.errors import UserError
 
 if TYPE_CHECKING:
-    from mtbert.config.settings import TaskSettings
+    from mtbert.config.tasks import TaskSettings
 
 __all__ = ["HELP", "add_arguments", "evaluate_run", "run"]
 
@@ -38,9 +38,8 @@ def evaluate_run(path: Path, split: str) -> dict[str, Any]:
     Raises:
         UserError: no finished run, or the data cannot be used (a test file may have no labels).
     """
-    from mtbert.config.load import data_file
     from mtbert.data.cache import open_cache
-    from mtbert.data.datasets import load_data_set
+    from mtbert.data.tasks import read_set
     from mtbert.inference.evaluate import EvaluationSet, evaluate
     from mtbert.inference.saved_run import load_run
 
@@ -49,9 +48,7 @@ def evaluate_run(path: Path, split: str) -> dict[str, Any]:
     sets = []
     for name, task in settings.tasks.items():
         for position, (set_name, file) in enumerate(_split_files(task, split).items()):
-            found = load_data_set(
-                data_file(settings, file), task, model.tokenizer, model.max_length, cache=cache
-            )
+            found = read_set(settings, name, file, model.tokenizer, cache=cache)
             sets.append(EvaluationSet(name, set_name, found.ids, found.inputs, position == 0))
     if not sets:
         raise UserError(f"{path}: no task has a {split} file")

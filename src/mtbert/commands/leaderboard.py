@@ -11,7 +11,7 @@ from mtbert.commands.base import existing_or_new
 from mtbert.errors import UserError, problem_list
 
 if TYPE_CHECKING:
-    from mtbert.config.settings import TaskSettings
+    from mtbert.config.tasks import TaskSettings
     from mtbert.data.examples import ExampleSet
 
 __all__ = ["HELP", "add_arguments", "run", "write_leaderboard"]

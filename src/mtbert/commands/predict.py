@@ -13,7 +13,7 @@ from mtbert.commands.base import existing_or_new, file_to_write
 from mtbert.errors import UserError
 
 if TYPE_CHECKING:
-    from mtbert.config.settings import TaskSettings
+    from mtbert.config.tasks import TaskSettings
     from mtbert.data.examples import Example
 
 __all__ = ["HELP", "add_arguments", "predict_file", "run"]

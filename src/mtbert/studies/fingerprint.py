@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from pathlib import Path
 
 from mtbert.config.load import data_file
-from mtbert.config.settings import Settings, TaskSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import read_examples
 from mtbert.errors import UserError
 from mtbert.io.hashing import file_sha256
@@ -104,7 +104,7 @@ class Fingerprints:
         task = settings.tasks[name]
         file = task.dev_files[dev_set] if dev_set is not None else task.train
         assert file is not None
-        path, shared = data_file(settings, file), _is_shared(settings, file)
+        path, shared = data_file(settings, file), settings.shares_file(file)
         key = (path, task.model_dump_json(), shared)
         if key not in self._counted:
             self._counted[key] = _count_file(path, task, shared)
@@ -117,14 +117,6 @@ class Fingerprints:
             except OSError as error:
                 raise UserError(f"{path}: cannot be read: {error.strerror}") from None
         return self._digests[path]
-
-
-def _is_shared(settings: Settings, file: str) -> bool:
-    """Whether several tasks have labels in a file, so that a blank one is no mistake."""
-    uses = Counter(
-        f for task in settings.tasks.values() for f in {task.train, *task.dev_files.values()}
-    )
-    return uses[file] > 1
 
 
 def _count_file(path: Path, task: TaskSettings, shared: bool) -> tuple[int, int]:

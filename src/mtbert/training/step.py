@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mtbert.batch import move
-from mtbert.config.settings import TrainingSettings
+from mtbert.config.training import TrainingSettings
 from mtbert.distributed.processes import Processes
 from mtbert.errors import TrainingError
 from mtbert.hardware.memory import SMALLER, Memory, OutOfMemory

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from mtbert.config.settings import TrainingSettings
+from mtbert.config.training import TrainingSettings
 from mtbert.console.interrupt import watch_interruption
 from mtbert.console.progress import Progress
 from mtbert.distributed.processes import ALONE, Processes
