@@ -22,22 +22,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 import mtbert
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet, tokenize
 from mtbert.data.examples import read_examples
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.hardware.machine import QUIET, Stopwatch, computes_bf16, memory_mb, processor_fields
-from mtbert.methods.sampling.schedules import Sizes, Step, plan_epoch
+from mtbert.methods.sampling.base import EpochSpec, SuperBatch
+from mtbert.methods.sampling.epoch import plan_epoch
+from mtbert.methods.sampling.table import DEFAULT_SAMPLER
 from mtbert.model.hub import PACKAGED, locate
 
 __all__ = [
     "BATCH",
     "Result",
     "Stopwatch",
+    "Timer",
     "Turn",
     "busy_note",
     "computes_bf16",
@@ -47,7 +48,6 @@ __all__ = [
     "machine",
     "medians",
     "memory_mb",
-    "padded",
     "ratios",
     "say",
     "steps",
@@ -62,6 +62,19 @@ _SAMPLE = 10_000
 
 Turn = Callable[[int], dict[str, float]]
 """Takes the number of the round, measures, and returns figures by name."""
+
+
+class Timer:
+    """A stopwatch to be started and stopped from elsewhere; `spent` is what it showed."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    def start(self) -> None:
+        self._watch = Stopwatch()
+
+    def stop(self) -> None:
+        self.spent = self._watch.read()
 
 
 @dataclass(frozen=True)
@@ -280,28 +293,18 @@ def tokenized(name: str, most: int = _SAMPLE) -> tuple[TaskSettings, TokenizedSe
     return task, tokenize([examples[i] for i in order], task, tokenizer, 512)
 
 
-def steps(sources: Mapping[str, TokenizedSet], number: int, length: int) -> list[Step]:
+def steps(sources: Mapping[str, TokenizedSet], number: int, length: int) -> list[SuperBatch]:
     """The steps of one round, random batches of 32 of each task: the same for every contestant."""
-    sizes = Sizes({n: len(s) for n, s in sources.items()}, dict.fromkeys(sources, BATCH))
-    return list(islice(_full_steps(sizes), number * length, (number + 1) * length))
+    spec = EpochSpec(
+        examples={n: len(s) for n, s in sources.items()},
+        batch_size=dict.fromkeys(sources, BATCH),
+        epochs=1,
+    )
+    return list(islice(_full_steps(spec), number * length, (number + 1) * length))
 
 
-def _full_steps(sizes: Sizes) -> Iterator[Step]:
+def _full_steps(spec: EpochSpec) -> Iterator[SuperBatch]:
     for epoch in count():
-        for step in plan_epoch("method3", sizes, epoch, seed=0):
+        for step in plan_epoch(DEFAULT_SAMPLER, spec, epoch, seed=0):
             if all(len(batch.indices) == BATCH for batch in step.values()):
                 yield step
-
-
-def padded(source: TokenizedSet, indices: Sequence[int] | np.ndarray) -> dict[str, Tensor]:
-    """Examples as transformers takes them, padded to the longest: `[batch, length]` each."""
-    batch = source.inputs(indices)
-    rows = {
-        "input_ids": batch.token_ids,
-        "token_type_ids": batch.segment_ids,
-        "attention_mask": torch.ones_like(batch.token_ids),
-    }
-    return {
-        key: pad_sequence(values.split(batch.lengths), batch_first=True)
-        for key, values in rows.items()
-    }

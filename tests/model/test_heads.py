@@ -3,7 +3,7 @@ import torch
 from torch import Generator
 from torch.nn import functional
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.model.heads import Head
 
 W = 6

@@ -3,7 +3,7 @@ import torch
 from torch import Generator
 
 from mtbert.batch import TokenBatch
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.model.attention import Layout
 from mtbert.model.network import MultitaskNetwork
 

@@ -6,7 +6,7 @@ import torch
 from torch import Generator
 
 from mtbert.batch import TokenBatch
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError
 from mtbert.model.network import MultitaskNetwork
 from mtbert.model.saved import load_network, save_network

@@ -5,7 +5,7 @@ import pytest
 import torch
 from support.objectives import classes, normal, regression, two
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.table import OBJECTIVES, decode, example_losses, objective_of
 
 

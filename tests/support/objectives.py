@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Generator
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.table import decode
 
 

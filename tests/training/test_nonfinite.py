@@ -10,7 +10,7 @@ from support.toy import TASKS, model_bytes, records, results
 
 from mtbert.inference import evaluate as evaluation
 from mtbert.inference.evaluate import Evaluation
-from mtbert.methods.sampling.schedules import TaskBatch
+from mtbert.methods.sampling.base import TaskBatch
 from mtbert.training import gradients, nonfinite
 from mtbert.training import step as computation
 from mtbert.training import trainer as loop
@@ -335,6 +335,8 @@ def test_predictions_that_tell_nothing_are_said(
 
 
 def test_in_the_sum_an_undefined_metric_counts_nothing():
-    found = Evaluation({"a": {"pearson": math.nan}, "b": {"accuracy": 0.5}}, {}, {}, {})
+    found = Evaluation(
+        {"a": {"pearson": math.nan}, "b": {"accuracy": 0.5}}, {}, {}, {}, {"a": math.nan, "b": 0.5}
+    )
     assert found.selection_score("sum") == 0.5
     assert math.isnan(found.selection_score("a.pearson"))

@@ -1,58 +1,15 @@
-import pytest
+from support.plans import spec_of
 
-from mtbert.methods.sampling.schedules import Sizes
-from mtbert.training.plan import TaskPlan, describe, task_plans
+from mtbert.training.plan import describe
 
-EXAMPLES = {"sst": 10, "para": 3, "sts": 7}
-BATCH = dict.fromkeys(EXAMPLES, 4)
-
-
-@pytest.mark.parametrize(
-    ("batching", "expected"),
-    [
-        # Method 3: as many steps as the smallest task has batches, one.
-        (
-            "method3",
-            {
-                "sst": TaskPlan(10, 1, 4, 4, 1.0),
-                "para": TaskPlan(3, 1, 3, 3, 1.0),
-                "sts": TaskPlan(7, 1, 4, 4, 1.0),
-            },
-        ),
-        # Method 2: three steps of the largest; sts gives 4 + 3 + 4, para 3 three times.
-        (
-            "method2",
-            {
-                "sst": TaskPlan(10, 3, 10, 4, 1.0),
-                "para": TaskPlan(3, 3, 9, 3, 1.0),
-                "sts": TaskPlan(7, 3, 11, 4, 1.0),
-            },
-        ),
-        # Method 1: three steps; batches of 4, 1 and 3; factors (1 + 3) / 4, 7 / 1 and 5 / 3.
-        (
-            "method1",
-            {
-                "sst": TaskPlan(10, 3, 10, 4, 1.0),
-                "para": TaskPlan(3, 3, 3, 1, 7.0),
-                "sts": TaskPlan(7, 3, 7, 3, 5 / 3),
-            },
-        ),
-    ],
-)
-def test_the_plan_counts_what_an_epoch_does(batching, expected):
-    assert task_plans(batching, Sizes(EXAMPLES, BATCH), seed=1) == expected
-
-
-def test_a_task_without_a_batch_under_the_cap_counts_nothing():
-    plans = task_plans("method2", Sizes(EXAMPLES, BATCH, cap=1), seed=1)
-    assert {task: plan.batches for task, plan in plans.items()} == dict.fromkeys(EXAMPLES, 1)
+SPEC = spec_of(batch=4, sst=10, para=3, sts=7)
 
 
 def describe_plan(toy, **changes):
     settings = toy.settings(**changes)
     return describe(
         settings,
-        Sizes(EXAMPLES, BATCH),
+        SPEC,
         truncated={"sst": 0, "para": 2, "sts": 0},
         trainable=(12_345, 67),
         precision="fp32",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from mtbert.config.load import data_file
-from mtbert.config.settings import Settings, TaskSettings
+from mtbert.config.settings import Settings
 from mtbert.data.cache import Cache, open_cache
 from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.leaks import leaked
@@ -61,7 +60,7 @@ def read_set(
     try:
         return load_data_set(
             data_file(settings, file), settings.tasks[name], tokenizer, settings.encoder.max_length,
-            cache=cache, labelled=labelled, blank_is_unlabelled=_is_shared(settings, file),
+            cache=cache, labelled=labelled, blank_is_unlabelled=settings.shares_file(file),
         )  # fmt: skip
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
@@ -98,22 +97,6 @@ def load_tasks(settings: Settings, tokenizer: Tokenizer) -> dict[str, TaskData]:
             leaks = _leaks(name, train, dev | test)
         result[name] = TaskData(train, dev, leaks)
     return result
-
-
-def _is_shared(settings: Settings, file: str) -> bool:
-    """Whether several tasks name a file, under whatever spelling."""
-    path = os.path.realpath(data_file(settings, file))
-    return sum(path in _paths(settings, task) for task in settings.tasks.values()) > 1
-
-
-def _paths(settings: Settings, task: TaskSettings) -> set[str]:
-    """Of a task's files, where they can be told."""
-    files = (task.train, task.test, *task.dev_files.values())
-    return {
-        os.path.realpath(data_file(settings, file))
-        for file in files
-        if file is not None and _has_place(settings, file)
-    }
 
 
 def _has_place(settings: Settings, file: str) -> bool:

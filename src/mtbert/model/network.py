@@ -9,12 +9,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 
 from mtbert.batch import TokenBatch
-from mtbert.config.settings import TaskSettings
+from mtbert.config.encoder import DEFAULT_SHARING, Sharing
+from mtbert.config.tasks import TaskSettings
 from mtbert.model.encoders.base import Encoder
 from mtbert.model.heads import Head
 from mtbert.model.pooling import pool_sequences, side_vectors
 from mtbert.model.sharing.base import Partition
-from mtbert.model.sharing.table import SHARING
+from mtbert.model.sharing.table import make_trunk
 
 __all__ = ["MultitaskNetwork"]
 
@@ -60,10 +61,13 @@ class MultitaskNetwork(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, tasks: Mapping[str, TaskSettings], sharing: str = "hard"
+        self,
+        encoder: Encoder,
+        tasks: Mapping[str, TaskSettings],
+        sharing: Sharing = DEFAULT_SHARING,
     ) -> None:
         super().__init__()
-        self.trunk = SHARING[sharing](encoder)
+        self.trunk = make_trunk(sharing, encoder)
         self.tasks = dict(tasks)
         self.hidden_size = encoder.config.hidden_size
         self.heads = Heads(

@@ -14,7 +14,9 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
 
-from mtbert.config.settings import TASK_NAME, EncoderSettings, TaskSettings
+from mtbert.config.encoder import EncoderSettings
+from mtbert.config.fields import TASK_NAME
+from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io import atomic
 from mtbert.io.bounded import read_json, why_invalid

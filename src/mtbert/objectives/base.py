@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 
 __all__ = ["Objective", "Prediction", "most_probable_class"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 
 __all__ = ["class_weights", "example_weights"]
 

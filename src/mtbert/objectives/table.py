@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.objectives import binary_cross_entropy, cross_entropy, mse
 from mtbert.objectives.base import Objective, Prediction
 

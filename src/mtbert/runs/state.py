@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mtbert.errors import UserError
 from mtbert.hardware.memory import TOKEN_BUDGET
-from mtbert.methods.sampling.schedules import Sizes
+from mtbert.methods.sampling.base import EpochSpec
 from mtbert.model.network import MultitaskNetwork
 from mtbert.training.gradients import ExampleSource
 
@@ -46,7 +46,7 @@ class Phase:
         epochs: number of epochs.
         sources: examples by task, with features where the encoder is frozen.
         ids: their ids as they stand in the files, for messages.
-        sizes: what the schedule depends on.
+        spec: what the plan of an epoch depends on.
         class_weights: `[classes]` by task, or None.
         trains_encoder: whether the encoder learns.
         learning_rate: peak rate of the encoder.
@@ -60,7 +60,7 @@ class Phase:
     epochs: int
     sources: Mapping[str, ExampleSource]
     ids: Mapping[str, Sequence[str]]
-    sizes: Sizes
+    spec: EpochSpec
     class_weights: Mapping[str, Tensor | None]
     trains_encoder: bool
     learning_rate: float

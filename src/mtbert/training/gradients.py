@@ -13,7 +13,7 @@ Nothing here waits for a GPU but surgery and measuring, which read the Gram matr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,14 +26,15 @@ from torch.nn import Parameter
 from mtbert.batch import TokenBatch, move
 from mtbert.distributed.all_reduce import sum_gradients
 from mtbert.distributed.processes import ALONE, Processes
-from mtbert.methods.sampling.schedules import Step, TaskBatch
+from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
+from mtbert.methods.base import Permute
+from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.class_weights import example_weights
 from mtbert.objectives.table import example_losses
-from mtbert.surgery import pcgrad_weights
 
 __all__ = [
-    "SURGERY",
     "ExampleSource",
     "StepGradients",
     "compute_gradients",
@@ -66,10 +67,6 @@ class ExampleSource(Protocol):
     def label_tensor(self, indices: NDArray[np.int64]) -> Tensor: ...
 
 
-SURGERY: dict[str, Callable[[Tensor, Generator], Tensor]] = {"pcgrad": pcgrad_weights}
-"""Methods by name: (Gram matrix `[tasks, tasks]`, generator) → weights `[tasks]`."""
-
-
 @dataclass(frozen=True, slots=True)
 class StepGradients:
     """What is known after the backward passes of one step.
@@ -78,12 +75,12 @@ class StepGradients:
         losses: mean loss of each task's batch, before any weight; scalars on the device.
         gram: `[tasks, tasks]`, float64, in the order of `losses`, of the tasks' weighted shared
             gradients; None where it was not asked for.
-        weights: `[tasks]`, what surgery made of them, or None.
+        weights: `[tasks]`, what the aggregator made of them, or None.
     """
 
     losses: dict[str, Tensor]
     gram: Tensor | None = None
-    weights: Tensor | None = None
+    weights: list[float] | None = None
 
     def statistics(self) -> dict[str, Any]:
         """Norms, pairwise cosines and surgery's weights, as they are logged; {} if unknown."""
@@ -101,18 +98,18 @@ class StepGradients:
             },
         }
         if self.weights is not None:
-            statistics["surgery_weights"] = dict(zip(tasks, self.weights.tolist(), strict=True))
+            statistics["surgery_weights"] = dict(zip(tasks, self.weights, strict=True))
         return statistics
 
 
 def compute_gradients(
     network: MultitaskNetwork,
-    step: Step,
+    step: SuperBatch,
     sources: Mapping[str, ExampleSource],
     *,
     class_weights: Mapping[str, Tensor | None],
     shared: Sequence[Parameter],
-    surgery: str = "none",
+    aggregator: GramAggregator = DEFAULT_AGGREGATOR,
     measure: bool = False,
     accumulate: int = 1,
     dropout: Generator | None = None,
@@ -131,14 +128,14 @@ def compute_gradients(
         sources: the examples by task.
         class_weights: `[classes]` by task, or None.
         shared: parameters that all tasks share and that learn.
-        surgery: a name of `SURGERY`, or `none`.
-        measure: also compute the Gram matrix where surgery does not need it.
+        aggregator: makes one direction of the tasks' shared gradients.
+        measure: also compute the Gram matrix where the aggregator does not need it.
         accumulate: parts into which each batch, or this process's share, is split to save memory.
         dropout: source of the dropout, on the network's device.
-        orders: source of surgery's random orders, the same for all processes.
+        orders: source of the aggregator's random orders, the same for all processes.
         processes: that compute the step together; the result is the same for each.
     """
-    apart = bool(shared) and (surgery != "none" or measure)
+    apart = bool(shared) and (aggregator.needs_gram or measure)
     losses: dict[str, Tensor] = {}
     gradients: list[Gradient] = []
     flat = apart and _as_one_vector(shared[0].device)
@@ -175,10 +172,10 @@ def compute_gradients(
     gram = gram_matrix(gradients)
     processes.copy_first([gram])
     weights = None
-    if surgery != "none":
+    if aggregator.needs_gram:
         assert orders is not None
-        weights = SURGERY[surgery](gram, orders)
-    _add_up(gradients, [1.0] * len(gradients) if weights is None else weights.tolist())
+        weights, _ = aggregator.weights(gram.numpy(), 0, {}, _permute(orders))
+    _add_up(gradients, [1.0] * len(gradients) if weights is None else weights)
     if flat:
         _hand_out(shared, gradients[0][0], used)
         return StepGradients(losses, gram, weights)
@@ -193,6 +190,16 @@ def compute_gradients(
             )
         parameter.grad = total
     return StepGradients(losses, gram, weights)
+
+
+def _permute(generator: Generator) -> Permute:
+    """Random orders out of a generator."""
+
+    def permute(count: int) -> list[int]:
+        order: list[int] = torch.randperm(count, generator=generator).tolist()
+        return order
+
+    return permute
 
 
 def gram_matrix(gradients: Sequence[Gradient]) -> Tensor:
@@ -318,7 +325,7 @@ def _hand_out(parameters: Sequence[Parameter], vector: Tensor | None, used: set[
 
 
 def _sum_over(
-    processes: Processes, network: MultitaskNetwork, shared: Sequence[Parameter], step: Step
+    processes: Processes, network: MultitaskNetwork, shared: Sequence[Parameter], step: SuperBatch
 ) -> None:
     """Let `.grad` of the shared parameters and of the step's heads be the sum over processes."""
     if processes.size == 1:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mtbert.methods.sampling.schedules import Step, TaskBatch
+from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.table import example_losses
 from mtbert.training.gradients import ExampleSource, StepGradients
@@ -40,7 +40,9 @@ class Computed:
     norm: float
 
 
-def finite_part(step: Step, compute: Callable[[Step], Computed]) -> tuple[Computed, dict[str, str]]:
+def finite_part(
+    step: SuperBatch, compute: Callable[[SuperBatch], Computed]
+) -> tuple[Computed, dict[str, str]]:
     """Gradients of the step without the tasks whose loss or gradient is not finite.
 
     Args:
@@ -59,7 +61,9 @@ def finite_part(step: Step, compute: Callable[[Step], Computed]) -> tuple[Comput
     return computed, faults
 
 
-def _faults(computed: Computed, step: Step, compute: Callable[[Step], Computed]) -> dict[str, str]:
+def _faults(
+    computed: Computed, step: SuperBatch, compute: Callable[[SuperBatch], Computed]
+) -> dict[str, str]:
     bad = {t: f"the loss is {x}" for t, x in computed.losses.items() if not math.isfinite(x)}
     if bad or math.isfinite(computed.norm):
         return bad

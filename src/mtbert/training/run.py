@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def _phases(prepared: Prepared) -> list[Phase]:
                 epochs=training.epochs,
                 sources=prepared.train,
                 ids=_ids(prepared),
-                sizes=prepared.sizes,
+                spec=prepared.spec,
                 class_weights=_class_weights(prepared),
                 trains_encoder=True,
                 learning_rate=rate,
@@ -173,7 +174,7 @@ def _frozen_phase(prepared: Prepared, epochs: int, rate: float) -> Phase:
         epochs=epochs,
         sources=features,
         ids=_ids(prepared),
-        sizes=prepared.sizes,
+        spec=replace(prepared.spec, epochs=epochs),
         class_weights=_class_weights(prepared),
         trains_encoder=False,
         learning_rate=rate,

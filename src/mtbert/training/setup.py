@@ -29,7 +29,8 @@ from mtbert.hardware.device import (
 from mtbert.hardware.memory import Memory
 from mtbert.inference.evaluate import EvaluationSet
 from mtbert.io.hashing import file_sha256
-from mtbert.methods.sampling.schedules import Sizes, seed_from
+from mtbert.methods.sampling.base import EpochSpec
+from mtbert.methods.seeding import seed_from
 from mtbert.model.compatibility import check_fit
 from mtbert.model.encoders.base import load_encoder
 from mtbert.model.hub import ENCODER_FILES, locate
@@ -54,7 +55,7 @@ class Prepared:
     network: MultitaskNetwork
     data: dict[str, TaskData]
     train: dict[str, TokenizedSet]
-    sizes: Sizes
+    spec: EpochSpec
     dev: list[EvaluationSet]
     processes: Processes
 
@@ -92,7 +93,7 @@ class Prepared:
         encoder = sum(p.numel() for p in self.network.shared_parameters().values())
         return describe(
             self.settings,
-            self.sizes,
+            self.spec,
             truncated={name: part.truncated for name, part in self.train.items()},
             trainable=(
                 encoder if learns else 0,
@@ -129,7 +130,7 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
     precision = "bf16" if dtype == torch.bfloat16 else "fp32"
     return Prepared(
         settings, folder, device, memory, precision, tokenizer, network, data, train_sets,
-        _sizes(settings, train_sets), dev, processes,
+        _epoch_spec(settings, train_sets), dev, processes,
     )  # fmt: skip
 
 
@@ -159,12 +160,13 @@ def _load_network(
     return tokenizer, folder, network, dtype
 
 
-def _sizes(settings: Settings, train_sets: Mapping[str, TokenizedSet]) -> Sizes:
+def _epoch_spec(settings: Settings, train_sets: Mapping[str, TokenizedSet]) -> EpochSpec:
     training = settings.training
-    return Sizes(
-        {name: len(part) for name, part in train_sets.items()},
-        {name: settings.tasks[name].batch_size or training.batch_size for name in train_sets},
-        {n: p.lengths for n, p in train_sets.items()} if training.group_by_length else None,
-        training.steps_per_epoch,
-        frozenset(n for n in train_sets if settings.tasks[n].in_both_orders),
+    return EpochSpec(
+        examples={name: len(part) for name, part in train_sets.items()},
+        batch_size={n: settings.tasks[n].batch_size or training.batch_size for n in train_sets},
+        epochs=training.epochs,
+        lengths={n: p.lengths for n, p in train_sets.items()} if training.group_by_length else None,
+        max_steps=training.steps_per_epoch,
+        both_orders=frozenset(n for n in train_sets if settings.tasks[n].in_both_orders),
     )

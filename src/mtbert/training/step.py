@@ -11,12 +11,13 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mtbert.batch import move
-from mtbert.config.settings import TrainingSettings
+from mtbert.config.training import TrainingSettings
 from mtbert.distributed.processes import Processes
 from mtbert.errors import TrainingError
 from mtbert.hardware.memory import SMALLER, Memory, OutOfMemory
 from mtbert.hardware.readback import Readback
-from mtbert.methods.sampling.schedules import Step, seed_from
+from mtbert.methods.sampling.base import SuperBatch
+from mtbert.methods.seeding import seed_from
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.state import Phase, State
 from mtbert.training.gradients import StepGradients, compute_gradients, total_norm
@@ -102,7 +103,7 @@ class StepComputation:
             for task, weights in phase.class_weights.items()
         }
 
-    def launch(self, step: Step) -> Outcome:
+    def launch(self, step: SuperBatch) -> Outcome:
         """Gradients of a step, finite or not; on a GPU they may still be on their way.
 
         Raises:
@@ -110,7 +111,7 @@ class StepComputation:
         """
         return self._fit(step, lambda: self._fill(step))
 
-    def compute(self, step: Step, epoch: int) -> Computed:
+    def compute(self, step: SuperBatch, epoch: int) -> Computed:
         """Gradients of what is finite of a step; of no task if nothing is and that is allowed.
 
         Args:
@@ -128,7 +129,7 @@ class StepComputation:
             self._handle(step, faults, epoch)
         return computed
 
-    def _fit(self, step: Step, attempt: Callable[[], _Result]) -> _Result:
+    def _fit(self, step: SuperBatch, attempt: Callable[[], _Result]) -> _Result:
         """What `attempt` gives, in as many parts as memory demands."""
         state, before = self.state, self.state.parts
         reasons: list[str] = []
@@ -151,7 +152,7 @@ class StepComputation:
         for parameter in self.learning:
             parameter.grad = None
 
-    def _fill(self, step: Step) -> Outcome:
+    def _fill(self, step: SuperBatch) -> Outcome:
         """Fill `.grad` for a step or some tasks of one."""
         settings, number = self.settings, self.state.step + 1
         self.clear()
@@ -163,7 +164,7 @@ class StepComputation:
             self.phase.sources,
             class_weights=self._class_weights,
             shared=self.shared,
-            surgery=settings.surgery,
+            aggregator=settings.surgery,
             measure=number == 1 or number % settings.gradients_every == 0,
             accumulate=self._parts,
             dropout=self._generator("dropout", self._device, *rank),
@@ -180,7 +181,7 @@ class StepComputation:
         accumulate = self.settings.accumulate
         return self.state.parts if accumulate == "auto" else accumulate
 
-    def _split_further(self, step: Step, reason: str) -> None:
+    def _split_further(self, step: SuperBatch, reason: str) -> None:
         """Twice as many parts, if that is allowed and some part has more than one example.
 
         Raises:
@@ -205,7 +206,7 @@ class StepComputation:
             f"{told} In a new run {smaller} helps"
         )
 
-    def _handle(self, step: Step, faults: Mapping[str, str], epoch: int) -> None:
+    def _handle(self, step: SuperBatch, faults: Mapping[str, str], epoch: int) -> None:
         """What `training.non_finite` says of parts of a step that are not finite."""
         state, policy, phase = self.state, self.settings.non_finite, self.phase
         told = []

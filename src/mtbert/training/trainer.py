@@ -12,7 +12,7 @@ alone, which leaves them as they are where something is not finite, and every la
 until the host has looked. On a GPU the host looks one step late, so that the GPU always has work;
 on a CPU at once. A step that was not finite is then computed again with care, and what was
 launched after it once more. Everything random is a function of the step's number, so the results
-are the same bits either way.
+are the same bits either way, unless memory runs out in between.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from mtbert.config.settings import TrainingSettings
+from mtbert.config.training import TrainingSettings
 from mtbert.console.interrupt import watch_interruption
 from mtbert.console.progress import Progress
 from mtbert.distributed.processes import ALONE, Processes
 from mtbert.errors import TrainingError
 from mtbert.hardware.memory import Memory
 from mtbert.io.atomic import finite
-from mtbert.methods.sampling.schedules import Step, epoch_length, plan_epoch
+from mtbert.methods.sampling.base import SuperBatch
+from mtbert.methods.sampling.epoch import epoch_length, plan_epoch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs import checkpoint as checkpoints
 from mtbert.runs.checkpoint import Checkpoint
@@ -69,7 +70,7 @@ class _Launched:
 
     phase: Phase
     total: int
-    step: Step
+    step: SuperBatch
     epoch: int
     factor: float
     counts: Mapping[Tensor, int]
@@ -180,11 +181,11 @@ class Trainer:
     def _train_phase(self, phase: Phase) -> bool:
         state = self.state
         self._start_phase(phase)
-        length = epoch_length(self.settings.batching, phase.sizes)
+        length = epoch_length(self.settings.batching, phase.spec)
         total = length * phase.epochs
         with Progress(phase.name, total, state.phase_step) as self._progress:
             while state.epoch < phase.epochs and not state.stopped_early:
-                plan = plan_epoch(self.settings.batching, phase.sizes, state.epoch, self.seed)
+                plan = plan_epoch(self.settings.batching, phase.spec, state.epoch, self.seed)
                 for position, step in enumerate(plan):
                     if position < state.step_in_epoch:
                         continue
@@ -258,15 +259,17 @@ class Trainer:
             }
             checkpoints.restore_moments(self._optimizer, empty, self.state.updates)
 
-    def _train_step(self, phase: Phase, step: Step, total: int) -> None:
+    def _train_step(self, phase: Phase, step: SuperBatch, total: int) -> None:
         """Per-task gradients, surgery, clipping, update."""
         state = self.state
         started, cpu_started = time.perf_counter(), time.process_time()
         try:
             launched = self._launch(phase, step, total)
-        finally:
-            finite = self._settle()  # what went wrong in the step before comes first
-        if not finite:
+        except Exception:
+            if self._processes.size == 1:
+                self._settle()  # what went wrong in the step before comes first
+            raise
+        if not self._settle():
             launched = self._launch(phase, step, total)
         self._launched = launched
         state.step, state.phase_step = state.step + 1, state.phase_step + 1
@@ -281,7 +284,7 @@ class Trainer:
         state.step_cpu_seconds += time.process_time() - cpu_started
         self._progress.advance(tokens)
 
-    def _launch(self, phase: Phase, step: Step, total: int) -> _Launched:
+    def _launch(self, phase: Phase, step: SuperBatch, total: int) -> _Launched:
         """Compute a step and update the weights, of which nothing is known but on the device."""
         counts = self._optimizer.counts()
         outcome = self._computation.launch(step)
@@ -319,10 +322,16 @@ class Trainer:
             self._computation.clear()
             state.step, state.phase_step = state.step + 1, state.phase_step + 1
         self._watch_losses(computed.losses)
-        measured = computed.gradients.gram is not None and self.settings.surgery == "none"
+        measured = computed.gradients.gram is not None and not self.settings.surgery.needs_gram
         if self.state.step == 1 or self.state.step % self.settings.log_every == 0 or measured:
             self._log_step(launched, computed, factor)
         return finite
+
+    def _finish_step(self) -> None:
+        """Settle the last step where no further one follows at once; the wait is a step's time."""
+        started = time.perf_counter()
+        self._settle()
+        self.state.step_seconds += time.perf_counter() - started
 
     def _set_rates(self, total: int) -> float:
         """Set the learning rates of the next update; returns their factor."""
@@ -366,7 +375,7 @@ class Trainer:
 
     def _evaluate(self, phase: Phase) -> None:
         """Score the weights, or their average if there is one, and keep them if they are better."""
-        self._settle()
+        self._finish_step()
         with nullcontext() if self._average is None else self._average.in_place():
             self._evaluate_weights(phase)
 
@@ -430,7 +439,7 @@ class Trainer:
         return sum(phase.epochs for phase in self.phases[: self.state.phase])
 
     def _save_checkpoint(self) -> None:
-        self._settle()
+        self._finish_step()
         self.state.run_seconds = time.perf_counter() - self._started
         moments, self.state.updates = checkpoints.optimizer_moments(self._optimizer)
         state = dataclasses.asdict(self.state)

@@ -3,9 +3,10 @@ import torch
 from torch import Generator
 
 from mtbert.batch import TokenBatch
+from mtbert.config.encoder import DEFAULT_SHARING, SHARINGS, HardSharing
 from mtbert.model.attention import Layout
-from mtbert.model.sharing.hard import HardSharing
-from mtbert.model.sharing.table import SHARING
+from mtbert.model.sharing.hard import HardTrunk
+from mtbert.model.sharing.table import TRUNKS, make_trunk
 
 LENGTHS = (4, 1, 6)
 
@@ -22,7 +23,7 @@ def batch():
 
 @pytest.mark.parametrize("first_only", [False, True])
 def test_every_task_is_encoded_by_the_one_encoder(tiny_encoder, batch, first_only):
-    trunk = HardSharing(tiny_encoder)
+    trunk = HardTrunk(HardSharing(), tiny_encoder)
     layout = Layout(LENGTHS, torch.device("cpu"))
     expected = tiny_encoder.encode(
         batch.token_ids, batch.segment_ids, layout, first_only=first_only
@@ -36,7 +37,7 @@ def test_every_task_is_encoded_by_the_one_encoder(tiny_encoder, batch, first_onl
 
 
 def test_dropout_follows_the_generator(tiny_encoder, batch):
-    trunk = HardSharing(tiny_encoder)
+    trunk = HardTrunk(HardSharing(), tiny_encoder)
     plain = trunk.encode("one", batch).states
     first, again = (trunk.encode("one", batch, Generator().manual_seed(1)).states for _ in "ab")
     assert torch.equal(first, again)
@@ -44,7 +45,7 @@ def test_dropout_follows_the_generator(tiny_encoder, batch):
 
 
 def test_sequences_lie_as_the_encoder_wants_them(tiny_encoder):
-    trunk, batch = HardSharing(tiny_encoder), batch_of((32,) * 34)
+    trunk, batch = HardTrunk(HardSharing(), tiny_encoder), batch_of((32,) * 34)
     plain = trunk.encode("one", batch)
     tiny_encoder.bucketed = True
     padded = trunk.encode("one", batch)
@@ -53,7 +54,7 @@ def test_sequences_lie_as_the_encoder_wants_them(tiny_encoder):
 
 
 def test_all_of_the_encoder_is_shared_under_its_name_in_checkpoints(tiny_encoder):
-    partition = HardSharing(tiny_encoder).partition()
+    partition = HardTrunk(HardSharing(), tiny_encoder).partition()
     assert partition.own == {}
     assert partition.all == partition.shared
     for name, parameter in tiny_encoder.named_parameters():
@@ -62,7 +63,11 @@ def test_all_of_the_encoder_is_shared_under_its_name_in_checkpoints(tiny_encoder
 
 
 def test_the_table_makes_it_of_an_encoder(tiny_encoder):
-    trunk = SHARING["hard"](tiny_encoder)
-    assert isinstance(trunk, HardSharing)
+    trunk = make_trunk(DEFAULT_SHARING, tiny_encoder)
+    assert isinstance(trunk, HardTrunk)
     pooled = trunk.pool("one", torch.ones(2, 16))
     assert torch.equal(pooled, tiny_encoder.pool(torch.ones(2, 16)))
+
+
+def test_every_scheme_of_the_configuration_has_a_trunk_and_no_other():
+    assert set(TRUNKS) == set(SHARINGS)

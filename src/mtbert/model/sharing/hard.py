@@ -5,16 +5,18 @@ from __future__ import annotations
 from torch import Generator, Tensor
 
 from mtbert.batch import TokenBatch
+from mtbert.config.encoder import HardSharing
 from mtbert.model.encoders.base import Encoder
 from mtbert.model.sharing.base import Encoded, Partition, Trunk
 
-__all__ = ["HardSharing"]
+__all__ = ["HardTrunk"]
 
 
-class HardSharing(Trunk):
+class HardTrunk(Trunk):
     """Every task goes through the same encoder; no task has a part of its own below its head."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, options: HardSharing, encoder: Encoder) -> None:
+        """Of a pretrained encoder; there are no options."""
         super().__init__()
         self.encoder = encoder
 
