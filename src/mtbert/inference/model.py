@@ -10,7 +10,7 @@ from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.inference.predict import predict_stream
 from mtbert.io.bounded import is_file, is_folder
-from mtbert.model.compatibility import check_fit
+from mtbert.model.compatibility import check_compatible
 from mtbert.model.hub import locate
 from mtbert.model.network import MultitaskNetwork
 from mtbert.model.saved import load_network
@@ -49,7 +49,7 @@ class MultitaskModel:
             folder = folder / "model"
         network, max_length = load_network(folder)
         tokenizer = Tokenizer.from_folder(folder)
-        check_fit(
+        check_compatible(
             network.encoder.config,
             network.tasks,
             max_length=max_length,

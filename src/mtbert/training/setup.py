@@ -31,7 +31,7 @@ from mtbert.inference.evaluate import EvaluationSet
 from mtbert.io.hashing import file_sha256
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.seeding import seed_from
-from mtbert.model.compatibility import check_fit
+from mtbert.model.compatibility import check_compatible
 from mtbert.model.encoders.base import load_encoder
 from mtbert.model.hub import ENCODER_FILES, locate
 from mtbert.model.network import MultitaskNetwork
@@ -142,7 +142,7 @@ def _load_network(
     folder = locate(settings.encoder.path, settings.encoder.revision)
     tokenizer = Tokenizer.from_folder(folder)
     encoder = load_encoder(str(folder))
-    check_fit(
+    check_compatible(
         encoder.config,
         settings.tasks,
         max_length=settings.encoder.max_length,
