@@ -31,13 +31,6 @@ LAYERS = [
     {"cli", "demo", "__main__"},
 ]
 STILL_UPWARD = {
-    ("console.board", "studies.folder"),
-    ("console.board", "studies.grid"),
-    ("reports.compare", "paper.findings"),
-    ("reports.runs", "paper.tables"),
-    ("reports.study", "paper.figures"),
-    ("reports.study", "paper.findings"),
-    ("reports.study", "paper.tables"),
     ("runs.checkpoint", "training.optimizer"),
     ("runs.state", "training.gradients"),
     ("studies.records", "export.model_card"),

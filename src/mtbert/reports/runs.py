@@ -17,6 +17,7 @@ from mtbert.reports.document import FigureBlock, Section, TableBlock
 from mtbert.reports.figures import COLOURS, DASHES, curves
 from mtbert.reports.tables import shown
 from mtbert.runs.folder import read_summary
+from mtbert.runs.scores import main_metric, main_score
 
 __all__ = ["FinishedRun", "read_runs", "runs_csv", "runs_markdown", "runs_sections"]
 
@@ -138,7 +139,7 @@ def _learning_curves(runs: list[FinishedRun]) -> str:
         lines, metric = [], ""
         for number, run in enumerate(runs):
             points = [
-                (record["epoch"], *next(iter(record["dev"][task].items())))
+                (record["epoch"], main_metric(scores := record["dev"][task]), main_score(scores))
                 for record in run.dev
                 if task in record["dev"]
             ]

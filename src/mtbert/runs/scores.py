@@ -1,0 +1,18 @@
+"""Scores as a run's files hold them: by task, a task's main metric first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["main_metric", "main_score"]
+
+
+def main_metric(metrics: Mapping[str, float | None]) -> str:
+    """The name of a task's main metric: files list metrics as `TargetKind.metrics` does."""
+    return next(iter(metrics))
+
+
+def main_score(metrics: Mapping[str, float | None] | None) -> float | None:
+    """Its value; None where it is undefined, or where there are no metrics."""
+    value = metrics[main_metric(metrics)] if metrics else None
+    return None if value is None else float(value)
