@@ -76,6 +76,13 @@ class Settings(Section):
         if not self.trained_tasks:
             problems.append("tasks: at least one task needs `train`")
         problems += self._select_problems()
+        one_pass = len(self.trained_tasks) == 1 and self.training.accumulate == 1
+        if self.training.compile == "reduce-overhead" and not one_pass:
+            # A CUDA graph writes its gradients where it has written those of the pass before.
+            problems.append(
+                "training.compile: `reduce-overhead` needs one backward pass a step, so one task "
+                "and `training.accumulate: 1`; set `training.compile: default`"
+            )
         problems += self._shared_file_problems()
         if self.training.surgery.needs_gram:
             if self.encoder.mode == "frozen":
