@@ -1,8 +1,10 @@
+import math
+
 import pytest
 
 from mtbert.config.tasks import TargetKind
 from mtbert.runs.folder import read_summary
-from mtbert.runs.scores import main_metric, main_score
+from mtbert.runs.scores import main_metric, main_score, shown_score
 
 
 def test_the_main_metric_is_that_of_the_kind(finished, toy):
@@ -22,3 +24,11 @@ def test_an_undefined_or_missing_score_is_none():
     assert main_score({"pearson": None, "spearman": 0.5}) is None
     assert main_score({}) is None
     assert main_score(None) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.5, "0.5000"), (-1, "-1.0000"), (None, "undefined"), (math.nan, "undefined")],
+)
+def test_scores_are_shown_with_four_digits(value, text):
+    assert shown_score(value) == text

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mtbert.config.load import load_config
 from mtbert.config.settings import Settings
 from mtbert.errors import UserError, shown
-from mtbert.export.model_card import shown_encoder
 from mtbert.io import atomic
 from mtbert.io.bounded import read_json, read_lines, why_invalid
 from mtbert.runs.folder import read_summary
@@ -248,7 +247,7 @@ def _record(
 def _flat_settings(settings: Settings) -> dict[str, Any]:
     """Dotted keys, as overrides have them; files by their bare names."""
     tree = settings.model_dump(mode="json", exclude={"data"}, exclude_none=True)
-    tree["encoder"]["path"] = shown_encoder(settings)
+    tree["encoder"]["path"] = settings.encoder.public_path
     for task in tree["tasks"].values():
         for key in ("train", "test"):
             if key in task:
