@@ -383,16 +383,16 @@ def nccl(context: Context) -> dict[str, Any]:
         values = [torch.arange(5.0, device=device), torch.ones(3, 2, device=device)]
         expected = [value.clone() for value in values]
         summed = list(values)
-        group.add_up(summed)
+        group.all_reduce_sum(summed)
         copied = [value.clone() for value in expected]
-        group.copy_first(copied)
-        largest = group.largest(expected[0])
+        group.broadcast(copied)
+        largest = group.all_reduce_max(expected[0])
         checks: dict[str, Callable[[], bool]] = {
             "sum": lambda: all(map(torch.equal, summed, expected)),
             "broadcast": lambda: all(map(torch.equal, copied, expected)),
             "largest": lambda: torch.equal(largest, expected[0]),
-            "number": lambda: group.number(1.5) == 1.5,
-            "gather": lambda: group.gather({"a": 1}) == [{"a": 1}],
+            "number": lambda: group.broadcast_number(1.5) == 1.5,
+            "gather": lambda: group.all_gather({"a": 1}) == [{"a": 1}],
         }
         found = {name: bool(check()) for name, check in checks.items()}
         backend = torch.distributed.get_backend_config()

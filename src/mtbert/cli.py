@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtbert.errors import ToldElsewhere, TrainingError, UserError, printable, shown
+from mtbert.errors import ReportedElsewhere, TrainingError, UserError, printable, shown
 from mtbert.version import __version__
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainingError as error:
         print(f"mtbert: {error}", file=sys.stderr)
         return 1
-    except ToldElsewhere as error:
+    except ReportedElsewhere as error:
         return error.code
     except BrokenPipeError:
         # The reader has gone; leave without a second complaint at exit.
@@ -93,11 +93,11 @@ def _file_to_write(text: str) -> Path:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from mtbert.distributed.processes import join_processes
+    from mtbert.distributed.launch import join_processes
 
     with join_processes() as processes:
         text = _run(options, processes)
-        if processes.first:
+        if processes.is_main:
             print(text)
 
 
@@ -105,7 +105,7 @@ def _run(options: argparse.Namespace, processes: Processes) -> str:
     """Train, or plan; what is to be printed."""
     from mtbert.config.load import load_config
 
-    with processes.together():
+    with processes.all_or_none():
         settings = load_config(options.config, options.override)
     from mtbert.training import run
 

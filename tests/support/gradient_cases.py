@@ -141,7 +141,7 @@ def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None,
     with mock.patch.object(process_group, "_BUCKET", bucket or size):
         if wrong:
             gradients._sum_over = lambda *args: None
-            processes.copy_first = lambda tensors: None
+            processes.broadcast = lambda tensors: None
         found = gradients.compute_gradients(
             network, chosen, sources(kind), class_weights=class_weights(kind), shared=shared,
             surgery=surgery, orders=Generator().manual_seed(5), processes=processes, **options,
@@ -149,7 +149,7 @@ def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None,
         if wrong:
             gradients._sum_over = sum_over
             sum_over(processes, network, shared, chosen)
-            del processes.copy_first
+            del processes.broadcast
     result = {
         name: parameter.grad.to_dense().contiguous().clone()
         for name, parameter in network.named_parameters()

@@ -103,15 +103,15 @@ def command(rank, *arguments):
 
 def threads_left(rank):
     """How many threads of gloo there are once the group is left, though it is still held."""
-    from mtbert.distributed.processes import join_processes
+    from mtbert.distributed.launch import join_processes
 
     def of_gloo():
         names = [file.read_text("utf-8") for file in Path("/proc/self/task").glob("*/comm")]
         return sum("gloo" in name for name in names)
 
     with join_processes() as group:
-        group.number(1.0)
-        group.gather(rank)
+        group.broadcast_number(1.0)
+        group.all_gather(rank)
         before = of_gloo()
     assert before > 0
     held = group
@@ -271,7 +271,7 @@ def score(rank, run):
 
     from mtbert.config.load import data_file
     from mtbert.data.datasets import load_data_set
-    from mtbert.distributed.processes import join_processes
+    from mtbert.distributed.launch import join_processes
     from mtbert.hardware.memory import Memory
     from mtbert.inference.evaluate import EvaluationSet, evaluate
     from mtbert.inference.model import MultitaskModel
@@ -295,7 +295,7 @@ def gradients(rank, cases):
     """The gradients of each case, `RANK-NAME.safetensors`."""
     from safetensors.torch import save_file
 
-    from mtbert.distributed.processes import join_processes
+    from mtbert.distributed.launch import join_processes
     from support.gradient_cases import compute
 
     with join_processes() as processes:

@@ -31,7 +31,7 @@ def check_alike(settings: Settings, origin: Origin, processes: Processes) -> Non
         "precision": environment["precision"],
         "versions": environment["versions"],
     }
-    first, *others = processes.gather(mine)
+    first, *others = processes.all_gather(mine)
     problems = [
         f"process {rank}: {difference}"
         for rank, other in enumerate(others, start=1)
@@ -39,4 +39,4 @@ def check_alike(settings: Settings, origin: Origin, processes: Processes) -> Non
     ]
     if problems:
         title = "the processes do not start from the same (first what process 0 has)"
-        raise processes.everyone(UserError(problem_list(title, problems)))
+        raise processes.raised_by_all(UserError(problem_list(title, problems)))

@@ -172,7 +172,7 @@ def compute_gradients(
         return StepGradients(losses)
     rows = _share_rows(gradients)
     gram = gram_matrix(gradients)
-    processes.copy_first([gram])
+    processes.broadcast([gram])
     weights = None
     if surgery != "none":
         assert orders is not None
@@ -268,9 +268,9 @@ def _backward(
     weights = example_weights(labels, class_weights)
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
     # The weights are those of the whole batch, so the sum over all shares is its mean.
-    labels, weights = processes.share(labels), processes.share(weights)
-    indices = processes.share(batch.indices)
-    swapped = None if batch.swapped is None else processes.share(batch.swapped)
+    labels, weights = processes.shard(labels), processes.shard(weights)
+    indices = processes.shard(batch.indices)
+    swapped = None if batch.swapped is None else processes.shard(batch.swapped)
     mean_loss = torch.zeros((), device=device, dtype=dtype)
     if not len(indices):
         return mean_loss
@@ -336,7 +336,7 @@ def _sum_losses(processes: Processes, losses: dict[str, Tensor]) -> dict[str, Te
     if processes.size == 1:
         return losses
     summed = [torch.stack(list(losses.values()))]
-    processes.add_up(summed)
+    processes.all_reduce_sum(summed)
     return dict(zip(losses, summed[0].unbind(), strict=True))
 
 

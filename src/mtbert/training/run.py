@@ -68,27 +68,27 @@ def train(
         UserError: configuration, data, encoder or folder cannot be used, and nothing was written;
             or memory does not suffice.
         Interrupted: a signal asked to stop; the run can be resumed.
-        ToldElsewhere: another process raises one of these.
+        ReportedElsewhere: another process raises one of these.
     """
     with flushed_denormals(), advising():
         return _train(settings, output, resume, processes)
 
 
 def _train(settings: Settings, output: Path, resume: bool, processes: Processes) -> dict[str, Any]:
-    processes.from_first(lambda: RunFolder.check(output, resume=resume))
+    processes.on_main(lambda: RunFolder.check(output, resume=resume))
     if settings.training.tensorboard:
-        processes.from_first(require_tensorboard)
+        processes.on_main(require_tensorboard)
     started = time.perf_counter()
     prepared = prepare(settings, processes)
-    with processes.together():
+    with processes.all_or_none():
         origin = prepared.origin
     check_alike(settings, origin, processes)
     run: RunFolder | None = None
-    with processes.together():
-        if processes.first:
+    with processes.all_or_none():
+        if processes.is_main:
             run = RunFolder(output, settings, origin, resume=resume)
     try:
-        if finished := processes.from_first(lambda: _finished(run)):
+        if finished := processes.on_main(lambda: _finished(run)):
             return finished
         _log.info("the plan:\n\n%s\n", prepared.description)
         with _tensorboard(prepared, output) as log:
@@ -98,9 +98,11 @@ def _train(settings: Settings, output: Path, resume: bool, processes: Processes)
             )  # fmt: skip
             trainer.state.run_seconds += time.perf_counter() - started
             if not trainer.train():
-                raise processes.everyone(Interrupted(f"{output}: stopped; go on with --resume"))
+                raise processes.raised_by_all(
+                    Interrupted(f"{output}: stopped; go on with --resume")
+                )
         trainer.load_best()
-        return processes.from_first(lambda: _finish(prepared, trainer.run, trainer.state))
+        return processes.on_main(lambda: _finish(prepared, trainer.run, trainer.state))
     finally:
         if run is not None:
             run.close()
@@ -230,6 +232,6 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
 def _tensorboard(
     prepared: Prepared, output: Path
 ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None] | None]:
-    if not (prepared.settings.training.tensorboard and prepared.processes.first):
+    if not (prepared.settings.training.tensorboard and prepared.processes.is_main):
         return nullcontext()
     return tensorboard_log(output / "tensorboard")

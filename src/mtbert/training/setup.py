@@ -110,7 +110,7 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
     Raises:
         UserError: configuration, data or encoder cannot be used, on any of the processes.
     """
-    with processes.together():
+    with processes.all_or_none():
         device = resolve_device(settings, None if processes.size == 1 else processes.local_rank)
         memory = Memory(settings.training.memory_limit, device)
         if settings.training.accumulate == "auto" and processes.size > 1:
@@ -119,7 +119,7 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
                 f"number, since this run has {processes.size} processes"
             )
         tokenizer, folder, network, dtype = _load_network(settings, device)
-    data = processes.in_turn(lambda: load_tasks(settings, tokenizer))
+    data = processes.main_first(lambda: load_tasks(settings, tokenizer))
     train_sets = {name: part.train.inputs for name, part in data.items() if part.train is not None}
     dev = [
         EvaluationSet(name, set_name, found.ids, found.inputs, selects=position == 0)

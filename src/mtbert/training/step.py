@@ -156,7 +156,7 @@ class StepComputation:
         settings, number = self.settings, self.state.step + 1
         self.clear()
         # Dropout is another one in each process; the first one's is that of a process alone.
-        rank = [] if self.processes.first else [self.processes.rank]
+        rank = [] if self.processes.is_main else [self.processes.rank]
         gradients = compute_gradients(
             self.network,
             step,
@@ -171,7 +171,7 @@ class StepComputation:
             processes=self.processes,
         )
         norm = total_norm(self.learning)
-        self.processes.agree(norm)
+        self.processes.broadcast_scalar(norm)
         return Outcome(gradients, norm)
 
     @property
@@ -228,7 +228,7 @@ class StepComputation:
             )
         message = "; ".join(told)
         if policy == "stop":
-            raise self.processes.everyone(
+            raise self.processes.raised_by_all(
                 NonFiniteLoss(
                     f"{message}; weights are those of the step before. A lower learning rate or a "
                     "`clip` helps, or `training.non_finite: skip`"

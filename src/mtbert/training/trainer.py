@@ -119,11 +119,11 @@ class Trainer:
         self._halted = torch.zeros((), device=self._device)
         """1 from a step that is not finite until it has been dealt with, else 0."""
         self._loaded: Checkpoint | None = None
-        found = processes.from_first(self._find_checkpoint)
-        if found is not None and not processes.first:
+        found = processes.on_main(self._find_checkpoint)
+        if found is not None and not processes.is_main:
             state, has_best = found
             self._adopt(Checkpoint(state, {}, {}, {} if has_best else None), "process 0")
-        processes.from_first(lambda: self.run.start_metrics(self.state.step))
+        processes.on_main(lambda: self.run.start_metrics(self.state.step))
 
     @property
     def run(self) -> RunFolder:
@@ -160,7 +160,7 @@ class Trainer:
 
     def load_best(self) -> None:
         """Give the first process's network the weights of its best evaluation."""
-        if self.best is not None and self._processes.first:
+        if self.best is not None and self._processes.is_main:
             self._load(self.best, self._learned_by_all_phases(), "the best weights")
 
     @torch.no_grad()
@@ -233,7 +233,7 @@ class Trainer:
             self._loaded = None
         moments, _ = checkpoints.optimizer_moments(self._optimizer)
         average = {} if self._average is None else self._average.weights
-        self._processes.copy_first([*self._learning.values(), *moments.values(), *average.values()])
+        self._processes.broadcast([*self._learning.values(), *moments.values(), *average.values()])
         if self.state.phase_step == 0:
             self.state.tokens += phase.encoded_tokens
             self.state.encoding_seconds += phase.encoding_seconds
@@ -249,8 +249,8 @@ class Trainer:
                 checkpoints.check_fit(source, loaded.average or {}, self._average.weights)
                 self._average.restore(loaded.average or {})
 
-        self._processes.from_first(restore)
-        if not self._processes.first:
+        self._processes.on_main(restore)
+        if not self._processes.is_main:
             empty = {
                 f"{name}.{moment}": torch.empty_like(self._learning[name])
                 for name in self.state.updates
@@ -376,7 +376,7 @@ class Trainer:
         scores = phase.evaluate(self.network)
         state.token_budget = self._memory.token_budget
         state.evaluation_seconds += time.perf_counter() - started
-        score = self._processes.number(scores.selection_score(self.settings.select))
+        score = self._processes.broadcast_number(scores.selection_score(self.settings.select))
         epoch = self._epochs_before() + state.epoch + (state.step_in_epoch > 0)
         better = self.best is None or (
             not math.isnan(score) and score > _or_lowest(state.best_score)
@@ -404,9 +404,9 @@ class Trainer:
         state.best_score = None if math.isnan(score) else score
         state.best_step, state.best_epoch = state.step, epoch
         state.best_dev, state.best_others = finite(scores.dev), finite(scores.others)
-        learned = self._learned_by_all_phases() if self._processes.first else {}
+        learned = self._learned_by_all_phases() if self._processes.is_main else {}
         self.best = {name: p.detach().cpu().clone() for name, p in learned.items()}
-        self._processes.from_first(lambda: self.run.write_predictions(scores.predictions))
+        self._processes.on_main(lambda: self.run.write_predictions(scores.predictions))
 
     def _learned_by_all_phases(self) -> dict[str, Parameter]:
         learned = self.network.head_parameters()
@@ -437,7 +437,7 @@ class Trainer:
         average = None if self._average is None else self._average.weights
         checkpoint = Checkpoint(state, dict(self._learning), moments, self.best, average)
         self._check_alike()
-        self._processes.from_first(lambda: self._write_checkpoint(checkpoint))
+        self._processes.on_main(lambda: self._write_checkpoint(checkpoint))
 
     def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
         self.run.sync_metrics()
@@ -454,10 +454,10 @@ class Trainer:
         if self._processes.size == 1:
             return
         bits = [p.detach().view(torch.int32) for p in self._learning.values()]
-        sums = self._processes.gather([int(b.sum(dtype=torch.int64)) for b in bits])
+        sums = self._processes.all_gather([int(b.sum(dtype=torch.int64)) for b in bits])
         for rank, found in enumerate(sums):
             if found != sums[0]:
-                raise self._processes.everyone(
+                raise self._processes.raised_by_all(
                     TrainingError(
                         f"step {self.state.step}: the weights of process {rank} are no longer "
                         "those of process 0, so nothing was saved; all machines must have the "
@@ -486,7 +486,7 @@ class Trainer:
         self._record(record | computed.gradients.statistics())
 
     def _record(self, record: Mapping[str, Any]) -> None:
-        self._processes.from_first(lambda: self._write_record(record))
+        self._processes.on_main(lambda: self._write_record(record))
 
     def _write_record(self, record: Mapping[str, Any]) -> None:
         self.run.log(record)
