@@ -33,9 +33,10 @@ from benchmarks.common import (
 )
 from mtbert.config.settings import TaskSettings
 from mtbert.data.batches import TokenizedSet
-from mtbert.hardware.device import compute_dtype, fit_encoder, keep_freed_memory
+from mtbert.hardware.device import compute_dtype, keep_freed_memory
 from mtbert.methods.sampling.schedules import Step
 from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.execution import fit_encoder
 from mtbert.model.hub import PACKAGED, locate
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.losses import example_losses

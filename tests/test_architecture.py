@@ -38,7 +38,6 @@ STILL_UPWARD = {
     ("reports.study", "paper.figures"),
     ("reports.study", "paper.findings"),
     ("reports.study", "paper.tables"),
-    ("runs.checkpoint", "training.optimizer"),
     ("runs.state", "training.gradients"),
     ("studies.fingerprint", "training.plan"),
     ("studies.records", "export.model_card"),

@@ -10,8 +10,8 @@ import torch
 
 from benchmarks.gpu.context import Skipped
 from mtbert.config.settings import Settings
-from mtbert.hardware.device import fit_encoder
 from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.execution import fit_encoder
 
 __all__ = ["VARIANTS", "attentions", "fit", "known"]
 

@@ -206,9 +206,9 @@ class TornStream:
 
 
 def forget_moments():
-    from mtbert.runs import checkpoint
+    from mtbert.training import trainer
 
-    checkpoint.restore_moments = lambda *args: None
+    trainer.restore_moments = lambda *args: None
 
 
 def after_loading(change):

@@ -6,7 +6,7 @@ from support.gradient_cases import batches, class_weights, make_network, sources
 from support.toy import records
 from torch import Generator, nn
 
-from mtbert.hardware.device import fit_encoder
+from mtbert.model.encoders.execution import fit_encoder
 from mtbert.training.gradients import compute_gradients
 
 pytestmark = pytest.mark.filterwarnings("default")  # the compiler has warnings of its own

@@ -30,24 +30,15 @@ from mtbert.methods.sampling.schedules import Step, TaskBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.losses import example_losses, example_weights
 from mtbert.surgery import pcgrad_weights
+from mtbert.training.gram import Gradient, gram_matrix, share_rows, weighted_sum
 
 __all__ = [
     "SURGERY",
     "ExampleSource",
     "StepGradients",
     "compute_gradients",
-    "gram_matrix",
     "total_norm",
 ]
-
-Gradient = list[Tensor | None]
-
-_SMALLEST_SQUARE = 1e-20
-"""A sum of squares above it has lost nothing that counts to squares below float32's smallest,
-1e-38, however many they are."""
-
-_LARGEST_WEIGHT = 1e30
-_PIECE = 1 << 20  # values that are widened at a time
 
 
 class ExampleSource(Protocol):
@@ -170,14 +161,14 @@ def compute_gradients(
             if parameter.grad is not None and parameter.grad.is_sparse:
                 parameter.grad = parameter.grad.coalesce()
         return StepGradients(losses)
-    rows = _share_rows(gradients)
+    rows = share_rows(gradients)
     gram = gram_matrix(gradients)
     processes.broadcast([gram])
     weights = None
     if surgery != "none":
         assert orders is not None
         weights = SURGERY[surgery](gram, orders)
-    _add_up(gradients, [1.0] * len(gradients) if weights is None else weights.tolist())
+    weighted_sum(gradients, [1.0] * len(gradients) if weights is None else weights.tolist())
     if flat:
         _hand_out(shared, gradients[0][0], used)
         return StepGradients(losses, gram, weights)
@@ -192,46 +183,6 @@ def compute_gradients(
             )
         parameter.grad = total
     return StepGradients(losses, gram, weights)
-
-
-def gram_matrix(gradients: Sequence[Gradient]) -> Tensor:
-    """Inner products of the tasks' gradients, `[tasks, tasks]`, float64; None counts as zero.
-
-    They are summed in the gradients' own numbers. Of gradients whose squares are too large or too
-    small for float32 (longer than 1e19, shorter than 1e-10), they are summed again in float64.
-    """
-    tasks = len(gradients)
-    pairs = [(i, j) for i in range(tasks) for j in range(i, tasks)]
-    products: dict[tuple[int, int], list[Tensor]] = {pair: [] for pair in pairs}
-    # All pairs of one parameter before the next one: its gradients are in the cache then.
-    for parts in zip(*gradients, strict=True):
-        flat = [None if part is None else part.flatten() for part in parts]
-        for i, j in pairs:
-            if (a := flat[i]) is not None and (b := flat[j]) is not None:
-                products[i, j].append(torch.dot(a, b))
-    gram = torch.zeros(tasks, tasks, dtype=torch.float64)
-    sums = [torch.stack(found).double().sum() for found in products.values() if found]
-    known = [pair for pair, found in products.items() if found]
-    # The one thing that is read from the device.
-    for (i, j), value in zip(known, torch.stack(sums).tolist() if sums else [], strict=True):
-        gram[i, j] = gram[j, i] = value
-    squares = gram.diagonal()
-    exact = (squares >= _SMALLEST_SQUARE) & squares.isfinite()
-    for i, j in pairs:
-        if not (exact[i] and exact[j] and gram[i, j].isfinite()):
-            gram[i, j] = gram[j, i] = _wide_dot(gradients[i], gradients[j])
-    return gram
-
-
-def _wide_dot(a: Gradient, b: Gradient) -> float:
-    """The inner product of two gradients in float64, a bounded piece at a time."""
-    total = 0.0
-    for x, y in zip(a, b, strict=True):
-        if x is not None and y is not None:
-            pieces = (x.flatten().split(_PIECE), y.flatten().split(_PIECE))
-            for part, other in zip(*pieces, strict=True):
-                total += torch.dot(part.double(), other.double()).item()
-    return total
 
 
 def total_norm(parameters: Iterable[Parameter]) -> Tensor:
@@ -344,44 +295,3 @@ def _home(network: MultitaskNetwork) -> tuple[torch.device, torch.dtype]:
     """Where the heads lie, and their numbers."""
     parameter = next(network.heads.parameters())
     return parameter.device, parameter.dtype
-
-
-def _share_rows(gradients: Sequence[Gradient]) -> dict[int, Tensor]:
-    """Sparse gradients → dense ones `[rows, W]` over the rows that any task touches, in place.
-
-    Returns:
-        Those rows, `[rows]`, by the parameter's number.
-    """
-    shared_rows: dict[int, Tensor] = {}
-    for k, parts in enumerate(zip(*gradients, strict=True)):
-        sparse = [part for part in parts if part is not None and part.is_sparse]
-        if not sparse:
-            continue
-        rows = torch.unique(torch.cat([part._indices()[0] for part in sparse]))
-        shared_rows[k] = rows
-        for gradient, part in zip(gradients, parts, strict=True):
-            if part is not None:
-                dense = part._values().new_zeros(len(rows), part.shape[1])
-                places = torch.searchsorted(rows, part._indices()[0])
-                gradient[k] = dense.index_add_(0, places, part._values())
-    return shared_rows
-
-
-def _add_up(gradients: Sequence[Gradient], weights: Sequence[float]) -> None:
-    """The weighted sum of the tasks' gradients, in place of the first one.
-
-    A weight that is no float32, of a tiny gradient beside a huge one, is multiplied in float64.
-    """
-    first = gradients[0]
-    for k, parts in enumerate(zip(*gradients, strict=True)):
-        total: Tensor | None = None
-        for part, weight in zip(parts, weights, strict=True):
-            if part is None:
-                continue
-            if abs(weight) > _LARGEST_WEIGHT:
-                part, weight = part.double().mul_(weight).to(part.dtype), 1.0
-            if total is None:
-                total = part if weight == 1 else part.mul_(weight)
-            else:
-                total.add_(part, alpha=weight)
-        first[k] = total

@@ -25,8 +25,8 @@ from mtbert.io.manifest import write_sums
 from mtbert.model.encoders.weights import save_network
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.losses import class_weights
-from mtbert.runs.alike import check_alike
 from mtbert.runs.folder import RunFolder, read_summary
+from mtbert.runs.provenance import check_alike
 from mtbert.runs.state import Phase, State
 from mtbert.runs.tensorboard import require_tensorboard, tensorboard_log
 from mtbert.training.setup import Prepared, prepare

@@ -19,10 +19,8 @@ from mtbert.data.tokenizer import Tokenizer
 from mtbert.distributed.processes import Processes
 from mtbert.errors import UserError
 from mtbert.hardware.device import (
-    attention_kernel,
     compute_deterministically,
     compute_dtype,
-    fit_encoder,
     keep_freed_memory,
     resolve_device,
 )
@@ -31,6 +29,7 @@ from mtbert.inference.evaluate import EvaluationSet
 from mtbert.io.hashing import file_sha256
 from mtbert.methods.sampling.schedules import Sizes, seed_from
 from mtbert.model.compatibility import check_fit
+from mtbert.model.encoders.execution import attention_kernel, fit_encoder
 from mtbert.model.encoders.weights import load_encoder
 from mtbert.model.hub import ENCODER_FILES, locate
 from mtbert.model.network import MultitaskNetwork

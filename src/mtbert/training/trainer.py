@@ -45,7 +45,13 @@ from mtbert.runs.folder import RunFolder
 from mtbert.runs.state import Phase, Scores, State
 from mtbert.training.ema import WeightAverage
 from mtbert.training.nonfinite import Computed, explodes
-from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
+from mtbert.training.optimizer import (
+    AdamW,
+    optimizer_moments,
+    parameter_groups,
+    restore_moments,
+)
+from mtbert.training.schedules import rate_factor
 from mtbert.training.step import Outcome, StepComputation
 
 _log = logging.getLogger(__name__)
@@ -231,7 +237,7 @@ class Trainer:
         if self._loaded is not None:
             self._restore(self._loaded)
             self._loaded = None
-        moments, _ = checkpoints.optimizer_moments(self._optimizer)
+        moments, _ = optimizer_moments(self._optimizer)
         average = {} if self._average is None else self._average.weights
         self._processes.broadcast([*self._learning.values(), *moments.values(), *average.values()])
         if self.state.phase_step == 0:
@@ -243,7 +249,7 @@ class Trainer:
 
         def restore() -> None:
             self._load(loaded.weights, self._learning, "the weights")
-            checkpoints.restore_moments(self._optimizer, loaded.moments, self.state.updates)
+            restore_moments(self._optimizer, loaded.moments, self.state.updates)
             if self._average is not None:
                 source = f"{self.run.checkpoints}: the average"
                 checkpoints.check_fit(source, loaded.average or {}, self._average.weights)
@@ -256,7 +262,7 @@ class Trainer:
                 for name in self.state.updates
                 for moment in ("exp_avg", "exp_avg_sq")
             }
-            checkpoints.restore_moments(self._optimizer, empty, self.state.updates)
+            restore_moments(self._optimizer, empty, self.state.updates)
 
     def _train_step(self, phase: Phase, step: Step, total: int) -> None:
         """Per-task gradients, surgery, clipping, update."""
@@ -432,7 +438,7 @@ class Trainer:
     def _save_checkpoint(self) -> None:
         self._settle()
         self.state.run_seconds = time.perf_counter() - self._started
-        moments, self.state.updates = checkpoints.optimizer_moments(self._optimizer)
+        moments, self.state.updates = optimizer_moments(self._optimizer)
         state = dataclasses.asdict(self.state)
         average = None if self._average is None else self._average.weights
         checkpoint = Checkpoint(state, dict(self._learning), moments, self.best, average)
