@@ -50,7 +50,7 @@ from mtbert.model.encoders.bert import Encoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.folder import RunFolder
-from mtbert.runs.provenance import Origin
+from mtbert.runs.provenance import Provenance
 from mtbert.runs.state import Phase
 from mtbert.training.trainer import Trainer
 
@@ -202,7 +202,7 @@ def _train(
         evaluate=_no_scores,
     )
     with tempfile.TemporaryDirectory() as folder:
-        run_folder = RunFolder(Path(folder) / "run", settings, Origin({}, {}), resume=False)
+        run_folder = RunFolder(Path(folder) / "run", settings, Provenance({}, {}), resume=False)
         trainer = Trainer(network, [phase], settings.training, seed, run_folder)
         trainer.train()
         run_folder.close()

@@ -46,7 +46,7 @@ from mtbert.inference.predict import compute_outputs
 from mtbert.methods.sampling.schedules import Sizes, Step, plan_epoch
 from mtbert.model.encoders.bert import Encoder
 from mtbert.runs.folder import RunFolder
-from mtbert.runs.provenance import Origin
+from mtbert.runs.provenance import Provenance
 from mtbert.training import run
 from mtbert.training.setup import Prepared, prepare
 from mtbert.training.trainer import Trainer
@@ -453,7 +453,7 @@ def _our_turn(prepared: Prepared, turn: Turn) -> dict[str, Any]:
     changed = replace(prepared, settings=settings, sizes=sizes)
     meter = _Meter(prepared.device)
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
-        output = RunFolder(Path(folder) / "run", settings, Origin({}, {}), resume=False)
+        output = RunFolder(Path(folder) / "run", settings, Provenance({}, {}), resume=False)
         trainer = _Timed(
             turn, meter, prepared.network, run._phases(changed), training, turn.number, output,
             None, prepared.memory, ALONE,

@@ -144,7 +144,9 @@ def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None,
             processes.broadcast = lambda tensors: None
         found = gradients.compute_gradients(
             network, chosen, sources(kind), class_weights=class_weights(kind), shared=shared,
-            surgery=surgery, orders=Generator().manual_seed(5), processes=processes, **options,
+            options=gradients.GradientOptions(
+                surgery=surgery, orders=Generator().manual_seed(5), processes=processes, **options
+            ),
         )  # fmt: skip
         if wrong:
             gradients._sum_over = sum_over

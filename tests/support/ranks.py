@@ -204,10 +204,10 @@ def drift(rank):
 
     train_step = Trainer._train_step
 
-    def watched(self, *args):
-        train_step(self, *args)
+    def watched(self, active, step):
+        train_step(self, active, step)
         if rank == 1:
-            first = next(iter(self._learning.values())).detach().view(-1)[:1]
+            first = next(iter(active.learner.parameters.values())).detach().view(-1)[:1]
             first.copy_(torch.nextafter(first, torch.full_like(first, torch.inf)))
 
     Trainer._train_step = watched
@@ -237,9 +237,9 @@ def noted(rank, kind, *arguments):
     train_step = Trainer._train_step
     notes = open(f"{rank}.notes", "a", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115
 
-    def watched(self, phase, step, total):
-        ids = {t: [phase.ids[t][row] for row in b.indices] for t, b in step.items()}
-        train_step(self, phase, step, total)
+    def watched(self, active, step):
+        ids = {t: [active.data.ids[t][row] for row in b.indices] for t, b in step.items()}
+        train_step(self, active, step)
         print(json.dumps([self.state.step, ids]), file=notes)
 
     Trainer._train_step = watched

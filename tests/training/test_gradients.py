@@ -8,8 +8,8 @@ from torch.nn import functional
 from mtbert.methods.sampling.schedules import TaskBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.surgery import pcgrad
-from mtbert.training import gradients, gram
-from mtbert.training.gradients import compute_gradients, total_norm
+from mtbert.training import gram
+from mtbert.training.gradients import GradientOptions, compute_gradients, total_norm
 
 STEP = {
     "sst": TaskBatch(np.array([6, 0, 3, 2, 5, 1, 4])),
@@ -35,7 +35,7 @@ def make_sources(kind=Examples):
 @pytest.fixture(params=["dense", "sparse", "one vector"])
 def network(tiny_encoder, request, monkeypatch):
     tiny_encoder.embeddings.token.sparse = request.param == "sparse"
-    monkeypatch.setattr(gradients, "_as_one_vector", lambda device: request.param == "one vector")
+    monkeypatch.setattr(gram, "_as_one_vector", lambda device: request.param == "one vector")
     network = MultitaskNetwork(tiny_encoder, TASKS)
     for head in network.heads.values():
         head.initialise(Generator().manual_seed(1), std=0.5)
@@ -45,10 +45,12 @@ def network(tiny_encoder, request, monkeypatch):
 def run(network, step=STEP, sources=None, **options):
     """One call on fresh gradients: its result, and the gradients by name."""
     network.zero_grad()
-    options.setdefault("shared", list(network.shared_parameters().values()))
+    shared = options.pop("shared", list(network.shared_parameters().values()))
     options.setdefault("orders", Generator().manual_seed(5))
-    sources = sources or make_sources()
-    result = compute_gradients(network, step, sources, class_weights=WEIGHTS, **options)
+    result = compute_gradients(
+        network, step, sources or make_sources(), class_weights=WEIGHTS, shared=shared,
+        options=GradientOptions(**options),
+    )  # fmt: skip
     return result, {
         n: None if p.grad is None else p.grad.to_dense().clone()
         for n, p in network.named_parameters()

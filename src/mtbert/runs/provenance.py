@@ -23,7 +23,7 @@ from mtbert.distributed.processes import Processes
 from mtbert.errors import UserError, problem_list
 from mtbert.io import atomic
 
-__all__ = ["FORMAT", "Origin", "check_alike", "check_format", "differences"]
+__all__ = ["FORMAT", "Provenance", "check_alike", "check_format", "differences"]
 
 FORMAT = 1
 """Version of the run folder's layout."""
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Provenance:
     """What decides a run's numbers beside its configuration.
 
     Attributes:
@@ -75,7 +75,7 @@ class Origin:
             _write(run, stored["inputs"], [*environments, dict(self.environment)])
 
 
-def check_alike(settings: Settings, origin: Origin, processes: Processes) -> None:
+def check_alike(settings: Settings, provenance: Provenance, processes: Processes) -> None:
     """Refuse processes that would not compute the same.
 
     Where files are, and how many threads there are, may differ from machine to machine; what is
@@ -88,10 +88,10 @@ def check_alike(settings: Settings, origin: Origin, processes: Processes) -> Non
     del tree["encoder"]["path"]
     for task in tree["tasks"].values():
         task |= dict.fromkeys(("train", "dev", "test"))
-    environment = origin.environment
+    environment = provenance.environment
     mine = {
         "settings": tree,
-        "files": dict(origin.inputs),
+        "files": dict(provenance.inputs),
         "device": environment["device"].partition(":")[0],
         "precision": environment["precision"],
         "versions": environment["versions"],

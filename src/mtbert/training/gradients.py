@@ -4,7 +4,7 @@ Tasks are taken one after the other: forward, backward, and the graph is gone be
 begins. Without surgery the gradients add up where they are; with it each task's shared gradient
 is set aside (one copy a task), and the Gram matrix decides the weights of the sum.
 
-Several processes take a share of each batch each. A task's gradient is summed over them before
+Each of several processes takes a shard of each batch. A task's gradient is summed over them before
 surgery sees it, for the projection of a sum is not the sum of projections; without surgery one
 summation at the end is enough.
 
@@ -15,45 +15,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mtbert.batch import TokenBatch, move
+from mtbert.data.batches import ExampleSource
 from mtbert.distributed.all_reduce import sum_gradients
 from mtbert.distributed.processes import ALONE, Processes
 from mtbert.methods.sampling.schedules import Step, TaskBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.losses import example_losses, example_weights
 from mtbert.surgery import pcgrad_weights
-from mtbert.training.gram import Gradient, gram_matrix, share_rows, weighted_sum
+from mtbert.training.gram import SharedGradients
 
 __all__ = [
     "SURGERY",
-    "ExampleSource",
+    "GradientOptions",
     "StepGradients",
     "compute_gradients",
     "total_norm",
 ]
-
-
-class ExampleSource(Protocol):
-    """What a task is trained on: token sequences, or features of a frozen encoder."""
-
-    @property
-    def lengths(self) -> NDArray[np.int64]: ...
-
-    def __len__(self) -> int: ...
-
-    def inputs(
-        self, indices: NDArray[np.int64], swapped: NDArray[np.bool_] | None = None
-    ) -> TokenBatch | Tensor: ...
-
-    def label_tensor(self, indices: NDArray[np.int64]) -> Tensor: ...
 
 
 SURGERY: dict[str, Callable[[Tensor, Generator], Tensor]] = {"pcgrad": pcgrad_weights}
@@ -95,6 +80,32 @@ class StepGradients:
         return statistics
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientOptions:
+    """How the gradients of a step are computed.
+
+    Attributes:
+        surgery: a name of `SURGERY`, or `none`.
+        measure: also compute the Gram matrix where surgery does not need it.
+        accumulate: parts into which each batch, or this process's shard, is split to save memory.
+        dropout: source of the dropout, on the network's device.
+        orders: source of surgery's random orders, the same for all processes.
+        processes: that compute the step together; the result is the same for each.
+    """
+
+    surgery: str = "none"
+    measure: bool = False
+    accumulate: int = 1
+    dropout: Generator | None = None
+    orders: Generator | None = None
+    processes: Processes = ALONE
+
+
+class _Examples(NamedTuple):
+    source: ExampleSource
+    class_weights: Tensor | None
+
+
 def compute_gradients(
     network: MultitaskNetwork,
     step: Step,
@@ -102,12 +113,7 @@ def compute_gradients(
     *,
     class_weights: Mapping[str, Tensor | None],
     shared: Sequence[Parameter],
-    surgery: str = "none",
-    measure: bool = False,
-    accumulate: int = 1,
-    dropout: Generator | None = None,
-    orders: Generator | None = None,
-    processes: Processes = ALONE,
+    options: GradientOptions,
 ) -> StepGradients:
     """Fill `.grad` of every parameter for one step.
 
@@ -121,67 +127,30 @@ def compute_gradients(
         sources: the examples by task.
         class_weights: `[classes]` by task, or None.
         shared: parameters that all tasks share and that learn.
-        surgery: a name of `SURGERY`, or `none`.
-        measure: also compute the Gram matrix where surgery does not need it.
-        accumulate: parts into which each batch, or this process's share, is split to save memory.
-        dropout: source of the dropout, on the network's device.
-        orders: source of surgery's random orders, the same for all processes.
-        processes: that compute the step together; the result is the same for each.
+        options: how.
     """
-    apart = bool(shared) and (surgery != "none" or measure)
+    processes, surgery = options.processes, options.surgery
+    apart = SharedGradients(shared) if shared and (surgery != "none" or options.measure) else None
     losses: dict[str, Tensor] = {}
-    gradients: list[Gradient] = []
-    flat = apart and _as_one_vector(shared[0].device)
-    used: set[int] = set()
     for task, batch in step.items():
+        examples = _Examples(sources[task], class_weights[task])
         factor = batch.loss_factor * network.tasks[task].loss_weight
-        losses[task] = _backward(
-            network,
-            task,
-            batch,
-            sources[task],
-            class_weights[task],
-            factor,
-            accumulate,
-            dropout,
-            processes,
-        )
-        if apart:
+        losses[task] = _backward(network, task, batch, examples, factor, options)
+        if apart is not None:
             _sum_over(processes, network, shared, {task: batch})
-            found = [parameter.grad for parameter in shared]
-            used |= {k for k, gradient in enumerate(found) if gradient is not None}
-            gradients.append([_one_vector(shared, found)] if flat else found)
-            for parameter in shared:
-                parameter.grad = None
-    if not apart:
+            apart.set_aside()
+    if apart is None:
         _sum_over(processes, network, shared, step)
     losses = _sum_losses(processes, losses)
-    if not apart:
-        for parameter in shared:
-            if parameter.grad is not None and parameter.grad.is_sparse:
-                parameter.grad = parameter.grad.coalesce()
+    if apart is None:
+        _coalesce(shared)
         return StepGradients(losses)
-    rows = share_rows(gradients)
-    gram = gram_matrix(gradients)
+    gram, weights = apart.gram(), None
     processes.broadcast([gram])
-    weights = None
     if surgery != "none":
-        assert orders is not None
-        weights = SURGERY[surgery](gram, orders)
-    weighted_sum(gradients, [1.0] * len(gradients) if weights is None else weights.tolist())
-    if flat:
-        _hand_out(shared, gradients[0][0], used)
-        return StepGradients(losses, gram, weights)
-    for k, (parameter, total) in enumerate(zip(shared, gradients[0], strict=True)):
-        if total is not None and k in rows:
-            total = torch.sparse_coo_tensor(
-                rows[k].unsqueeze(0),
-                total,
-                parameter.shape,
-                check_invariants=False,
-                is_coalesced=True,
-            )
-        parameter.grad = total
+        assert options.orders is not None
+        weights = SURGERY[surgery](gram, options.orders)
+    apart.hand_out([1.0] * len(step) if weights is None else weights.tolist())
     return StepGradients(losses, gram, weights)
 
 
@@ -202,32 +171,32 @@ def _backward(
     network: MultitaskNetwork,
     task: str,
     batch: TaskBatch,
-    source: ExampleSource,
-    class_weights: Tensor | None,
+    examples: _Examples,
     factor: float,
-    accumulate: int,
-    dropout: Generator | None,
-    processes: Processes,
+    options: GradientOptions,
 ) -> Tensor:
-    """Add the gradients of this process's share of a task's batch to `.grad`.
+    """Add the gradients of this process's shard of a task's batch to `.grad`.
 
     Returns:
-        The share's part of the batch's unweighted mean loss.
+        The shard's part of the batch's unweighted mean loss.
     """
+    source, processes = examples.source, options.processes
     device, dtype = _home(network)
     labels = move(source.label_tensor(batch.indices), device)
-    weights = example_weights(labels, class_weights)
+    weights = example_weights(labels, examples.class_weights)
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
-    # The weights are those of the whole batch, so the sum over all shares is its mean.
+    # The weights are those of the whole batch, so the sum over all shards is its mean.
     labels, weights = processes.shard(labels), processes.shard(weights)
     indices = processes.shard(batch.indices)
     swapped = None if batch.swapped is None else processes.shard(batch.swapped)
     mean_loss = torch.zeros((), device=device, dtype=dtype)
     if not len(indices):
         return mean_loss
-    for part in np.array_split(np.arange(len(indices)), min(accumulate, len(indices))):
+    for part in np.array_split(np.arange(len(indices)), min(options.accumulate, len(indices))):
         order = None if swapped is None else swapped[part]
-        outputs = network(task, _moved(source.inputs(indices[part], order), device), dropout)
+        outputs = network(
+            task, _moved(source.inputs(indices[part], order), device), options.dropout
+        )
         chosen = slice(int(part[0]), int(part[-1]) + 1)
         losses = example_losses(network.tasks[task], outputs, labels[chosen])
         loss = (losses * weights[chosen]).sum()
@@ -240,31 +209,11 @@ def _moved(inputs: TokenBatch | Tensor, device: torch.device) -> TokenBatch | Te
     return inputs.to(device) if isinstance(inputs, TokenBatch) else move(inputs, device)
 
 
-def _as_one_vector(device: torch.device) -> bool:
-    """Whether a task's shared gradient is set aside as one vector.
-
-    On a GPU an inner product is then one kernel instead of one for every parameter. On a CPU
-    parameters stay in the cache between the products, which counts for more than their number.
-    """
-    return device.type == "cuda"
-
-
-def _one_vector(parameters: Sequence[Parameter], gradients: Gradient) -> Tensor:
-    """`[values]`, one parameter after the other; zero where one has no gradient."""
-    return torch.cat(
-        [
-            torch.zeros_like(p).flatten() if g is None else g.to_dense().flatten()
-            for p, g in zip(parameters, gradients, strict=True)
-        ]
-    )
-
-
-def _hand_out(parameters: Sequence[Parameter], vector: Tensor | None, used: set[int]) -> None:
-    """Let `.grad` of the parameters numbered in `used` be their parts of one vector."""
-    assert vector is not None
-    parts = vector.split([parameter.numel() for parameter in parameters])
-    for k, (parameter, part) in enumerate(zip(parameters, parts, strict=True)):
-        parameter.grad = part.view(parameter.shape) if k in used else None
+def _coalesce(parameters: Iterable[Parameter]) -> None:
+    """Add up the rows of sparse gradients that several examples touch."""
+    for parameter in parameters:
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()
 
 
 def _sum_over(

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
-__all__ = ["Gradient", "gram_matrix", "share_rows", "weighted_sum"]
+__all__ = ["SharedGradients", "gram_matrix", "weighted_sum"]
 
 Gradient = list[Tensor | None]
 
@@ -20,6 +21,53 @@ _SMALLEST_SQUARE = 1e-20
 
 _LARGEST_WEIGHT = 1e30
 _PIECE = 1 << 20  # values that are widened at a time
+
+
+class SharedGradients:
+    """The tasks' gradients of the shared parameters, set aside one after the other."""
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self._parameters = parameters
+        self._gradients: list[Gradient] = []
+        self._rows: dict[int, Tensor] = {}
+        self._used: set[int] = set()
+        self._flat = _as_one_vector(parameters[0].device)
+
+    def set_aside(self) -> None:
+        """Take what lies in `.grad` as the next task's gradient."""
+        found = [parameter.grad for parameter in self._parameters]
+        self._used |= {k for k, gradient in enumerate(found) if gradient is not None}
+        self._gradients.append([_one_vector(self._parameters, found)] if self._flat else found)
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def gram(self) -> Tensor:
+        """The Gram matrix of the tasks' gradients, `[tasks, tasks]`, float64."""
+        self._rows = _share_rows(self._gradients)
+        return gram_matrix(self._gradients)
+
+    def hand_out(self, weights: Sequence[float]) -> None:
+        """Let `.grad` be the sum of the tasks' gradients, each times its weight.
+
+        Args:
+            weights: `[tasks]`; the gradients are of no further use afterwards.
+        """
+        weighted_sum(self._gradients, weights)
+        if self._flat:
+            _hand_out(self._parameters, self._gradients[0][0], self._used)
+            return
+        for k, (parameter, total) in enumerate(
+            zip(self._parameters, self._gradients[0], strict=True)
+        ):
+            if total is not None and k in self._rows:
+                total = torch.sparse_coo_tensor(
+                    self._rows[k].unsqueeze(0),
+                    total,
+                    parameter.shape,
+                    check_invariants=False,
+                    is_coalesced=True,
+                )
+            parameter.grad = total
 
 
 def gram_matrix(gradients: Sequence[Gradient]) -> Tensor:
@@ -62,7 +110,7 @@ def _wide_dot(a: Gradient, b: Gradient) -> float:
     return total
 
 
-def share_rows(gradients: Sequence[Gradient]) -> dict[int, Tensor]:
+def _share_rows(gradients: Sequence[Gradient]) -> dict[int, Tensor]:
     """Sparse gradients → dense ones `[rows, W]` over the rows that any task touches, in place.
 
     Returns:
@@ -101,3 +149,30 @@ def weighted_sum(gradients: Sequence[Gradient], weights: Sequence[float]) -> Non
             else:
                 total.add_(part, alpha=weight)
         first[k] = total
+
+
+def _as_one_vector(device: torch.device) -> bool:
+    """Whether a task's shared gradient is set aside as one vector.
+
+    On a GPU an inner product is then one kernel instead of one for every parameter. On a CPU
+    parameters stay in the cache between the products, which counts for more than their number.
+    """
+    return device.type == "cuda"
+
+
+def _one_vector(parameters: Sequence[Parameter], gradients: Gradient) -> Tensor:
+    """`[values]`, one parameter after the other; zero where one has no gradient."""
+    return torch.cat(
+        [
+            torch.zeros_like(p).flatten() if g is None else g.to_dense().flatten()
+            for p, g in zip(parameters, gradients, strict=True)
+        ]
+    )
+
+
+def _hand_out(parameters: Sequence[Parameter], vector: Tensor | None, used: set[int]) -> None:
+    """Let `.grad` of the parameters numbered in `used` be their parts of one vector."""
+    assert vector is not None
+    parts = vector.split([parameter.numel() for parameter in parameters])
+    for k, (parameter, part) in enumerate(zip(parameters, parts, strict=True)):
+        parameter.grad = part.view(parameter.shape) if k in used else None
