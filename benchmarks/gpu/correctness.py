@@ -33,7 +33,8 @@ from mtbert.methods.sampling.schedules import Step, TaskBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.losses import example_losses
 from mtbert.training import run
-from mtbert.training.gradients import compute_gradients
+from mtbert.training.active import ActivePhase
+from mtbert.training.gradients import GradientOptions, compute_gradients
 from mtbert.training.optimizer import AdamW, parameter_groups
 from mtbert.training.trainer import Trainer
 
@@ -138,8 +139,7 @@ class Case:
             self.sources,
             class_weights=dict.fromkeys(names),
             shared=list(self.shared.values()),
-            surgery=surgery,
-            orders=Generator().manual_seed(5),
+            options=GradientOptions(surgery=surgery, orders=Generator().manual_seed(5)),
         )
         gradients = {
             name: self._home(parameter.grad.to_dense())
@@ -330,10 +330,10 @@ def _kill_before(number: int) -> None:
     """Let this process be killed when it comes to a step."""
     train_step = Trainer._train_step
 
-    def watched(self: Trainer, phase: Any, step: Any, total: int) -> None:
+    def watched(self: Trainer, active: ActivePhase, step: Step) -> None:
         if self.state.step + 1 == number:
             os.kill(os.getpid(), signal.SIGKILL)
-        train_step(self, phase, step, total)
+        train_step(self, active, step)
 
     Trainer._train_step = watched  # type: ignore[method-assign]
 

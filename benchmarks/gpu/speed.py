@@ -9,7 +9,6 @@ such and does not stop the others.
 from __future__ import annotations
 
 import copy
-import importlib
 import json
 import logging
 import statistics
@@ -27,12 +26,13 @@ import torch
 import torch._dynamo
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks import peers
 from benchmarks.gpu import material, profiles, switches
 from benchmarks.gpu.children import Child, ChildFailed, apart
 from benchmarks.gpu.context import Context, Skipped
+from benchmarks.peers import padded_prediction, trainer
 from mtbert.commands.bench import step_flops
 from mtbert.config.load import load_config, parse_settings
 from mtbert.config.settings import Settings
@@ -47,7 +47,8 @@ from mtbert.methods.sampling.schedules import Sizes, Step, plan_epoch
 from mtbert.model.encoders.bert import Encoder
 from mtbert.runs.folder import RunFolder
 from mtbert.runs.provenance import Provenance
-from mtbert.training import run
+from mtbert.training.active import ActivePhase
+from mtbert.training.phases.table import phases_of
 from mtbert.training.setup import Prepared, prepare
 from mtbert.training.trainer import Trainer
 
@@ -417,7 +418,7 @@ class _Timed(Trainer):
         self.lengths: list[NDArray[np.int64]] = []
         self.profiler: profile | None = None
 
-    def _train_step(self, phase: Any, step: Step, total: int) -> None:
+    def _train_step(self, active: ActivePhase, step: Step) -> None:
         turn = self.turn
         if self.state.step == turn.warm_up:
             self.lengths.clear()
@@ -425,8 +426,8 @@ class _Timed(Trainer):
                 self.profiler = profile(activities=_activities(self.meter.device))
                 self.profiler.__enter__()
             self.meter.start()
-        super()._train_step(phase, step, total)
-        self.lengths += [phase.sources[task].lengths[b.indices] for task, b in step.items()]
+        super()._train_step(active, step)
+        self.lengths += [active.data.sources[t].lengths[b.indices] for t, b in step.items()]
         if self.state.step == turn.warm_up + turn.steps:
             self.meter.stop()
             if self.profiler is not None:
@@ -451,26 +452,24 @@ def _our_turn(prepared: Prepared, turn: Turn) -> dict[str, Any]:
         prepared.sizes.both_orders,
     )
     changed = replace(prepared, settings=settings, sizes=sizes)
-    meter = _Meter(prepared.device)
+    meter = _Meter(prepared.runtime.device)
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
         output = RunFolder(Path(folder) / "run", settings, Provenance({}, {}), resume=False)
-        trainer = _Timed(
-            turn, meter, prepared.network, run._phases(changed), training, turn.number, output,
-            None, prepared.memory, ALONE,
-        )  # fmt: skip
+        runtime = replace(prepared.runtime, seed=turn.number)
+        loop = _Timed(turn, meter, prepared.network, phases_of(changed), training, runtime, output)
         try:
-            trainer.train()
+            loop.train()
         except _Measured:
             pass
         finally:
             output.close()
-    lengths = np.concatenate(trainer.lengths)
+    lengths = np.concatenate(loop.lengths)
     found = meter.figures(lengths, prepared.network.encoder, turn)
-    if trainer.profiler is not None:
-        found["profile"] = profiles.summary(trainer.profiler, meter.spent["seconds"], turn.steps)
+    if loop.profiler is not None:
+        found["profile"] = profiles.summary(loop.profiler, meter.spent["seconds"], turn.steps)
     for parameter in prepared.network.parameters():
         parameter.grad = None
-    _let_go(prepared.device)
+    _let_go(prepared.runtime.device)
     return found
 
 
@@ -487,12 +486,11 @@ def theirs(
     context: Context, name: str, attention: str = "sdpa", compiled: bool = False
 ) -> Contestant:
     """A contestant: the real Trainer, in bf16, otherwise with what it does by default."""
-    transformers = _transformers()
     folder = material.timed_encoder(context)
     settings = _settings(context, (name,), ())
     found = load_tasks(settings, Tokenizer.from_folder(folder))[name].train
     assert found is not None
-    model = transformers.BertForSequenceClassification.from_pretrained(
+    model = _transformers().BertForSequenceClassification.from_pretrained(
         folder, num_labels=settings.tasks[name].outputs, attn_implementation=attention
     )
     encoder = Encoder.from_pretrained(str(folder))
@@ -507,14 +505,9 @@ def _transformers() -> Any:
         Skipped: it, or what its Trainer needs, is not installed.
     """
     try:
-        importlib.import_module("accelerate")
-        import transformers
+        return peers.transformers()
     except ImportError as error:
         raise Skipped(f"{error.name} is not installed (the extra `bench`)") from None
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    logging.getLogger("accelerate").setLevel(logging.ERROR)
-    return transformers
 
 
 def _their_turn(
@@ -527,87 +520,31 @@ def _their_turn(
     compiled: bool,
     turn: Turn,
 ) -> dict[str, Any]:
-    transformers = _transformers()
     if compiled:
         torch._dynamo.reset()  # a limit counts what it has compiled for other turns
     # The order is a function of the task's name and the seed: it is that of mtbert's turn.
     sizes = Sizes({name: len(source)}, {name: turn.batch}, None, turn.warm_up + turn.steps)
     plan = [step[name].indices for step in plan_epoch("method3", sizes, 0, turn.number)]
-    rows = [_row(source, int(i), label) for indices in plan for i in indices]
     meter = _Meter(torch.device(context.device))
-    with tempfile.TemporaryDirectory() as output:
-        training = _in_order(transformers)(
-            model=copy.deepcopy(model),
-            args=transformers.TrainingArguments(
-                output,
-                per_device_train_batch_size=turn.batch,
-                max_steps=turn.warm_up + turn.steps,
-                learning_rate=RATE,
-                max_grad_norm=CLIP,
-                seed=turn.number + 1,
-                bf16=True,
-                use_cpu=context.device == "cpu",
-                torch_compile=compiled,
-                # On a processor it would take a compiler and a minute, and say nothing.
-                torch_compile_backend="eager" if compiled and context.miniature else None,
-                report_to="none",
-                disable_tqdm=True,
-                save_strategy="no",
-                eval_strategy="no",
-            ),
-            train_dataset=rows,
-            data_collator=_collate,
-            callbacks=[_clock(transformers.TrainerCallback, meter, turn)],
-        )
-        training.remove_callback(transformers.PrinterCallback)
-        training.train()
+    options = trainer.Options(
+        batch=turn.batch,
+        warm_up=turn.warm_up,
+        steps=turn.steps,
+        learning_rate=RATE,
+        seed=turn.number + 1,
+        clip=CLIP,
+        bf16=True,
+        cpu=context.device == "cpu",
+        compiled=compiled,
+        # On a processor it would take a compiler and a minute, and say nothing.
+        compile_backend="eager" if compiled and context.miniature else None,
+    )
+    examples = trainer.rows(source, np.concatenate(plan).tolist(), label)
+    trainer.train(copy.deepcopy(model), examples, options, meter)
     measured = np.concatenate(plan[turn.warm_up :])
     found = meter.figures(source.lengths[measured], encoder, turn)
-    del training
     _let_go(meter.device)
     return found
-
-
-def _in_order(transformers: Any) -> Any:
-    """The Trainer, on the rows in their order."""
-
-    class InOrder(transformers.Trainer):  # type: ignore[misc]
-        def _get_train_sampler(self, *args: Any) -> Any:
-            return torch.utils.data.SequentialSampler(self.train_dataset)
-
-    return InOrder
-
-
-def _row(source: TokenizedSet, i: int, label: Callable[[float], float]) -> dict[str, Any]:
-    batch = source.inputs([i])
-    return {
-        "input_ids": batch.token_ids,
-        "token_type_ids": batch.segment_ids,
-        "attention_mask": torch.ones_like(batch.token_ids),
-        "labels": label(source.labels[i]),
-    }
-
-
-def _collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-    """Padded to the longest, `[batch, length]` each."""
-    found = {
-        key: pad_sequence([row[key] for row in rows], batch_first=True)
-        for key in ("input_ids", "token_type_ids", "attention_mask")
-    }
-    return found | {"labels": torch.tensor([row["labels"] for row in rows])}
-
-
-def _clock(base: type, meter: _Meter, turn: Turn) -> Any:
-    """A callback that times the steps after the warm-up."""
-
-    class Clock(base):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if state.global_step == turn.warm_up:
-                meter.start()
-            elif state.global_step == turn.warm_up + turn.steps:
-                meter.stop()
-
-    return Clock()
 
 
 # Prediction
@@ -622,36 +559,33 @@ def our_prediction(context: Context) -> Contestant:
     def predict() -> int:
         count = 0
         while count < context.scale.sentences:
-            count += len(compute_outputs(prepared.network, "sst", source, prepared.memory))
+            count += len(compute_outputs(prepared.network, "sst", source, prepared.runtime.memory))
         return count
 
-    return partial(_predicted, predict, prepared.device)
+    return partial(_predicted, predict, prepared.runtime.device)
 
 
 def their_prediction(context: Context) -> Contestant:
     """A contestant: batches of 256 in the file's order, padded, bf16."""
-    transformers = _transformers()
     folder = material.timed_encoder(context)
     settings = _settings(context, ("sst",), ())
     found = load_tasks(settings, Tokenizer.from_folder(folder))["sst"].train
     assert found is not None
     source, device = found.inputs, torch.device(context.device)
-    model = transformers.BertForSequenceClassification.from_pretrained(
+    model = _transformers().BertForSequenceClassification.from_pretrained(
         folder, num_labels=5, attn_implementation="sdpa"
     )
     model = model.eval().to(device)
-    rows = [_row(source, i, int) for i in range(len(source))]
 
-    @torch.inference_mode()
+    def answer(inputs: dict[str, Tensor]) -> Tensor:
+        logits: Tensor = model(**inputs).logits
+        return logits
+
     def predict() -> int:
         count = 0
         while count < context.scale.sentences:
-            for start in range(0, len(rows), 256):
-                inputs = {k: v.to(device) for k, v in _collate(rows[start : start + 256]).items()}
-                del inputs["labels"]
-                with torch.autocast(device.type, torch.bfloat16):
-                    logits = model(**inputs).logits
-                count += len(logits.float().cpu())
+            found = padded_prediction.predict(answer, source, 256, device, torch.bfloat16)
+            count += len(found)
         return count
 
     return partial(_predicted, predict, device)
