@@ -24,12 +24,14 @@ import numpy as np
 import torch
 
 import mtbert
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet, tokenize
 from mtbert.data.examples import read_examples
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.hardware.machine import QUIET, Stopwatch, computes_bf16, memory_mb, processor_fields
-from mtbert.methods.sampling.schedules import Sizes, Step, plan_epoch
+from mtbert.methods.sampling.base import EpochSpec, SuperBatch
+from mtbert.methods.sampling.epoch import plan_epoch
+from mtbert.methods.sampling.table import DEFAULT_SAMPLER
 from mtbert.model.hub import PACKAGED, locate
 
 __all__ = [
@@ -291,14 +293,18 @@ def tokenized(name: str, most: int = _SAMPLE) -> tuple[TaskSettings, TokenizedSe
     return task, tokenize([examples[i] for i in order], task, tokenizer, 512)
 
 
-def steps(sources: Mapping[str, TokenizedSet], number: int, length: int) -> list[Step]:
+def steps(sources: Mapping[str, TokenizedSet], number: int, length: int) -> list[SuperBatch]:
     """The steps of one round, random batches of 32 of each task: the same for every contestant."""
-    sizes = Sizes({n: len(s) for n, s in sources.items()}, dict.fromkeys(sources, BATCH))
-    return list(islice(_full_steps(sizes), number * length, (number + 1) * length))
+    spec = EpochSpec(
+        examples={n: len(s) for n, s in sources.items()},
+        batch_size=dict.fromkeys(sources, BATCH),
+        epochs=1,
+    )
+    return list(islice(_full_steps(spec), number * length, (number + 1) * length))
 
 
-def _full_steps(sizes: Sizes) -> Iterator[Step]:
+def _full_steps(spec: EpochSpec) -> Iterator[SuperBatch]:
     for epoch in count():
-        for step in plan_epoch("method3", sizes, epoch, seed=0):
+        for step in plan_epoch(DEFAULT_SAMPLER, spec, epoch, seed=0):
             if all(len(batch.indices) == BATCH for batch in step.values()):
                 yield step

@@ -34,7 +34,7 @@ from benchmarks.common import (
     memory_mb,
     training_file,
 )
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.datasets import load_data_set
 from mtbert.data.readers.files import open_table, read_table
 from mtbert.data.tokenizer import Tokenizer

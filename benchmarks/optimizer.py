@@ -9,7 +9,7 @@ from tabulate import tabulate
 from torch.optim import Optimizer
 
 from benchmarks.common import Result, Stopwatch, busy_note, medians, ratios, say
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.hardware.device import keep_freed_memory
 from mtbert.model.encoders.bert import Encoder
 from mtbert.model.hub import PACKAGED

@@ -31,10 +31,12 @@ from benchmarks.common import (
     tokenized,
 )
 from benchmarks.peers import classic_pcgrad, multitask, torchjd
-from mtbert.config.settings import TaskSettings
+from mtbert.config.methods import choose
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, keep_freed_memory
-from mtbert.methods.sampling.schedules import Step
+from mtbert.methods.aggregation.table import AGGREGATORS
+from mtbert.methods.sampling.base import SuperBatch
 from mtbert.model.encoders.bert import Encoder
 from mtbert.model.encoders.execution import fit_encoder
 from mtbert.model.hub import PACKAGED, locate
@@ -100,7 +102,7 @@ def _dtype() -> torch.dtype:
 
 
 def _turn(
-    sources: dict[str, TokenizedSet], train: Callable[[Step], None], held: float, number: int
+    sources: dict[str, TokenizedSet], train: Callable[[SuperBatch], None], held: float, number: int
 ) -> dict[str, float]:
     plan = steps(sources, number, WARM_UP + STEPS)
     for step in plan[:WARM_UP]:
@@ -141,14 +143,16 @@ def ours(surgery: str) -> Turn:
     )
     dropout, orders = Generator().manual_seed(0), Generator().manual_seed(0)
 
-    def train(step: Step) -> None:
+    def train(step: SuperBatch) -> None:
         compute_gradients(
             network,
             step,
             sources,
             class_weights=dict.fromkeys(NAMES),
             shared=list(shared.values()),
-            options=GradientOptions(surgery=surgery, dropout=dropout, orders=orders),
+            options=GradientOptions(
+                aggregator=choose(AGGREGATORS, surgery), dropout=dropout, orders=orders
+            ),
         )
         optimizer.step()
         optimizer.zero_grad()
@@ -176,7 +180,7 @@ def theirs(backward: multitask.Backward | None) -> Turn:
         learning_rate=RATE,
     )
 
-    def train(step: Step) -> None:
+    def train(step: SuperBatch) -> None:
         train_on({name: step[name].indices for name in NAMES})
 
     return partial(_turn, sources, train, _held())

@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,9 @@ from mtbert.hardware.device import compute_dtype, keep_freed_memory
 from mtbert.hardware.memory import Memory
 from mtbert.hardware.runtime import Runtime
 from mtbert.inference.evaluate import Evaluation
-from mtbert.methods.sampling.schedules import Sizes, plan_epoch
+from mtbert.methods.sampling.base import EpochSpec
+from mtbert.methods.sampling.epoch import plan_epoch
+from mtbert.methods.sampling.table import DEFAULT_SAMPLER
 from mtbert.model.encoders.bert import Encoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
@@ -155,15 +157,19 @@ def measure(point: Point, number: int) -> dict[str, float]:
     keep_freed_memory()
     names = [f"task{i}" for i in range(point.tasks)]
     sources = {name: _source(point, seed) for seed, name in enumerate(names)}
-    sizes = Sizes(dict.fromkeys(names, point.examples), dict.fromkeys(names, BATCH))
+    spec = EpochSpec(
+        examples=dict.fromkeys(names, point.examples),
+        batch_size=dict.fromkeys(names, BATCH),
+        epochs=1,
+    )
     network = _network(point, names)
     watch = Stopwatch()
     start = time.perf_counter()
-    steps = sum(1 for _ in plan_epoch("method3", sizes, 0, number))
+    steps = sum(1 for _ in plan_epoch(DEFAULT_SAMPLER, spec, 0, number))
     planning = time.perf_counter() - start
-    step = _train(network, sources, sizes, min(WARM_UP, steps), number)[0]
+    step = _train(network, sources, spec, min(WARM_UP, steps), number)[0]
     count = min(steps, max(3, math.ceil(SECONDS / step)))
-    step, tokens = _train(network, sources, sizes, count, number)
+    step, tokens = _train(network, sources, spec, count, number)
     layers = sum(p.numel() for p in network.encoder.layers.parameters())
     values = {
         "examples": point.examples,
@@ -186,7 +192,7 @@ def measure(point: Point, number: int) -> dict[str, float]:
 def _train(
     network: MultitaskNetwork,
     sources: Mapping[str, TokenizedSet],
-    sizes: Sizes,
+    spec: EpochSpec,
     count: int,
     seed: int,
 ) -> tuple[float, int]:
@@ -201,7 +207,7 @@ def _train(
     phase = Phase(
         name="all",
         epochs=1,
-        sizes=Sizes(sizes.examples, sizes.batch, cap=count),
+        spec=replace(spec, max_steps=count),
         trains_encoder=True,
         learning_rate=5e-5,
         head_learning_rate=5e-5,

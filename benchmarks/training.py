@@ -37,10 +37,10 @@ from benchmarks.common import (
 )
 from benchmarks.peers import trainer
 from mtbert.commands.bench import step_flops
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, keep_freed_memory
-from mtbert.methods.sampling.schedules import Step
+from mtbert.methods.sampling.base import SuperBatch
 from mtbert.model.encoders.bert import Encoder
 from mtbert.model.encoders.execution import fit_encoder
 from mtbert.model.hub import PACKAGED, locate
@@ -174,7 +174,7 @@ def _our_turn(
 
 def _our_step(
     network: MultitaskNetwork, source: TokenizedSet, dropout: Generator
-) -> Callable[[Step], None]:
+) -> Callable[[SuperBatch], None]:
     shared = list(network.shared_parameters().values())
     optimizer = AdamW(
         parameter_groups(
@@ -186,7 +186,7 @@ def _our_step(
         )
     )
 
-    def train(step: Step) -> None:
+    def train(step: SuperBatch) -> None:
         compute_gradients(
             network,
             step,

@@ -38,8 +38,6 @@ STILL_UPWARD = {
     ("reports.study", "paper.figures"),
     ("reports.study", "paper.findings"),
     ("reports.study", "paper.tables"),
-    ("runs.state", "training.gradients"),
-    ("studies.fingerprint", "training.plan"),
     ("studies.records", "export.model_card"),
 }
 """Imports of later rooms that are to go; no new one may come."""

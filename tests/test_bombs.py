@@ -14,7 +14,7 @@ from support.harness import memory_of
 from support.toy import copy_model
 
 from mtbert.config.load import load_config
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import Example, read_examples
 from mtbert.data.readers.files import read_table
 from mtbert.data.tokenizer import Tokenizer

@@ -43,7 +43,7 @@ def test_a_folder_that_is_no_run_is_not_replaced(tmp_path, capsys):
 def test_frozen_and_multitask_differ_in_nothing_that_shapes_a_head():
     frozen, multitask = load_config("demo", demo.FROZEN), load_config("demo")
     assert frozen.tasks == multitask.tasks
-    assert multitask.training.surgery == "pcgrad"
+    assert multitask.training.surgery.name == "pcgrad"
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -17,14 +17,18 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mtbert.config.settings import (
-    ColumnSettings,
-    DataSettings,
-    EncoderSettings,
-    Settings,
-    TaskSettings,
-    TrainingSettings,
-)
+from mtbert.config.data import DataSettings
+from mtbert.config.encoder import EncoderSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import ColumnSettings, TaskSettings
+from mtbert.config.training import TrainingSettings
+from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.aggregation.table import AGGREGATORS
+from mtbert.methods.base import Method
+from mtbert.methods.sampling.base import Sampler
+from mtbert.methods.sampling.table import SAMPLERS
+from mtbert.methods.weighting.base import LossWeighting
+from mtbert.methods.weighting.table import WEIGHTINGS
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 
@@ -50,6 +54,12 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("training.", TrainingSettings),
 ]
 
+FAMILIES: dict[type[Method], tuple[type[Method], ...]] = {
+    Sampler: SAMPLERS,
+    LossWeighting: WEIGHTINGS,
+    GramAggregator: AGGREGATORS,
+}
+
 
 def page() -> str:
     """The whole page as Markdown."""
@@ -73,7 +83,16 @@ def rows(prefix: str, model: type[BaseModel]) -> Iterator[str]:
 
 def is_section(annotation: Any) -> bool:
     """Whether a key holds a section, which has a table of its own."""
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return (
+        isinstance(annotation, type)
+        and issubclass(annotation, BaseModel)
+        and not family(annotation)
+    )
+
+
+def family(annotation: Any) -> tuple[type[Method], ...]:
+    """The methods out of which a key names one, if it does."""
+    return FAMILIES.get(annotation, ()) if isinstance(annotation, type) else ()
 
 
 def values(field: FieldInfo) -> str:
@@ -85,6 +104,8 @@ def values(field: FieldInfo) -> str:
 
 def type_text(annotation: Any) -> str:
     """A type in a reader's words."""
+    if members := family(annotation):
+        return ", ".join(f"`{member.model_fields['name'].default}`" for member in members)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in arguments)

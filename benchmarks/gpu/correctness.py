@@ -27,9 +27,11 @@ from benchmarks.gpu.children import ChildFailed, apart
 from benchmarks.gpu.context import CheckFailed, Context
 from mtbert.batch import TokenBatch
 from mtbert.config.load import load_config
-from mtbert.config.settings import TaskSettings
+from mtbert.config.methods import choose
+from mtbert.config.tasks import TaskSettings
 from mtbert.distributed.process_group import join_group
-from mtbert.methods.sampling.schedules import Step, TaskBatch
+from mtbert.methods.aggregation.table import AGGREGATORS
+from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.losses import example_losses
 from mtbert.training import run
@@ -132,14 +134,16 @@ class Case:
     def gradients(self, names: Sequence[str], surgery: str = "none") -> dict[str, Tensor]:
         """Of a step of some tasks, by parameter, and the Gram matrix if there is one."""
         self.clear()
-        step: Step = {name: TaskBatch(self.rows[name], 1.0, None) for name in names}
+        step: SuperBatch = {name: TaskBatch(self.rows[name], 1.0, None) for name in names}
         found = compute_gradients(
             self.network,
             step,
             self.sources,
             class_weights=dict.fromkeys(names),
             shared=list(self.shared.values()),
-            options=GradientOptions(surgery=surgery, orders=Generator().manual_seed(5)),
+            options=GradientOptions(
+                aggregator=choose(AGGREGATORS, surgery), orders=Generator().manual_seed(5)
+            ),
         )
         gradients = {
             name: self._home(parameter.grad.to_dense())
@@ -330,7 +334,7 @@ def _kill_before(number: int) -> None:
     """Let this process be killed when it comes to a step."""
     train_step = Trainer._train_step
 
-    def watched(self: Trainer, active: ActivePhase, step: Step) -> None:
+    def watched(self: Trainer, active: ActivePhase, step: SuperBatch) -> None:
         if self.state.step + 1 == number:
             os.kill(os.getpid(), signal.SIGKILL)
         train_step(self, active, step)

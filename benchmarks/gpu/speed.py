@@ -43,7 +43,9 @@ from mtbert.distributed.processes import ALONE
 from mtbert.hardware.device import flushed_denormals
 from mtbert.hardware.machine import Stopwatch, ceilings, memory_mb, product_kinds, product_speeds
 from mtbert.inference.predict import compute_outputs
-from mtbert.methods.sampling.schedules import Sizes, Step, plan_epoch
+from mtbert.methods.sampling.base import EpochSpec, SuperBatch
+from mtbert.methods.sampling.epoch import plan_epoch
+from mtbert.methods.sampling.table import DEFAULT_SAMPLER
 from mtbert.model.encoders.bert import Encoder
 from mtbert.runs.folder import RunFolder
 from mtbert.runs.provenance import Provenance
@@ -418,7 +420,7 @@ class _Timed(Trainer):
         self.lengths: list[NDArray[np.int64]] = []
         self.profiler: profile | None = None
 
-    def _train_step(self, active: ActivePhase, step: Step) -> None:
+    def _train_step(self, active: ActivePhase, step: SuperBatch) -> None:
         turn = self.turn
         if self.state.step == turn.warm_up:
             self.lengths.clear()
@@ -444,14 +446,13 @@ def _our_turn(prepared: Prepared, turn: Turn) -> dict[str, Any]:
     training = prepared.settings.training.model_copy(update={"batch_size": turn.batch})
     settings = prepared.settings.model_copy(update={"training": training, "seed": turn.number})
     names = list(prepared.train)
-    sizes = Sizes(
-        {name: len(part) for name, part in prepared.train.items()},
-        dict.fromkeys(names, turn.batch),
-        None,
-        turn.warm_up + turn.steps,
-        prepared.sizes.both_orders,
+    spec = replace(
+        prepared.spec,
+        batch_size=dict.fromkeys(names, turn.batch),
+        lengths=None,
+        max_steps=turn.warm_up + turn.steps,
     )
-    changed = replace(prepared, settings=settings, sizes=sizes)
+    changed = replace(prepared, settings=settings, spec=spec)
     meter = _Meter(prepared.runtime.device)
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
         output = RunFolder(Path(folder) / "run", settings, Provenance({}, {}), resume=False)
@@ -523,8 +524,13 @@ def _their_turn(
     if compiled:
         torch._dynamo.reset()  # a limit counts what it has compiled for other turns
     # The order is a function of the task's name and the seed: it is that of mtbert's turn.
-    sizes = Sizes({name: len(source)}, {name: turn.batch}, None, turn.warm_up + turn.steps)
-    plan = [step[name].indices for step in plan_epoch("method3", sizes, 0, turn.number)]
+    spec = EpochSpec(
+        examples={name: len(source)},
+        batch_size={name: turn.batch},
+        epochs=1,
+        max_steps=turn.warm_up + turn.steps,
+    )
+    plan = [step[name].indices for step in plan_epoch(DEFAULT_SAMPLER, spec, 0, turn.number)]
     meter = _Meter(torch.device(context.device))
     options = trainer.Options(
         batch=turn.batch,

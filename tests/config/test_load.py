@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mtbert.config.load import data_file, dump_yaml, load_config, parse_settings, shipped_configs
+from mtbert.config.load import data_file, load_config, parse_settings, shipped_configs
+from mtbert.config.yaml import dump_yaml
 from mtbert.errors import UserError
 
 SMALL = """\

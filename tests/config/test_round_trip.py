@@ -7,8 +7,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mtbert.config.load import dump_yaml, load_config
-from mtbert.config.settings import DEV_SET_NAME, Settings, predictions_name
+from mtbert.config.fields import DEV_SET_NAME
+from mtbert.config.load import load_config
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import predictions_name
+from mtbert.config.yaml import dump_yaml
 from mtbert.errors import UserError
 
 # without shrinking: a failure is told in seconds

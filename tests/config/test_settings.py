@@ -1,7 +1,9 @@
 import pytest
 from pydantic import ValidationError
 
-from mtbert.config.settings import Settings, TargetKind, TaskSettings, TrainingSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import TargetKind, TaskSettings
+from mtbert.config.training import TrainingSettings
 
 SINGLE = {"kind": "classification", "labels": ["bad", "good"], "train": "a.csv", "dev": "b.csv"}
 PAIR = {"kind": "pair_regression", "train": "a.csv", "dev": "b.csv"}
@@ -19,8 +21,8 @@ def test_defaults_are_those_of_the_paper_and_the_surface():
     assert settings.device == "auto"
     assert settings.threads == "auto"
     training = settings.training
-    assert (training.epochs, training.batch_size, training.batching) == (10, 32, "method3")
-    assert (training.surgery, training.precision, training.select) == ("none", "auto", "sum")
+    assert (training.epochs, training.batch_size, training.batching.name) == (10, 32, "method3")
+    assert (training.surgery.name, training.precision, training.select) == ("none", "auto", "sum")
     assert (training.accumulate, training.keep_checkpoints) == (1, 1)
     assert training.patience is None
     assert training.group_by_length is False
@@ -208,4 +210,44 @@ def test_a_task_cannot_use_a_head_that_does_not_fit(changes):
 def test_surgery_is_accepted_where_two_tasks_train_a_shared_encoder():
     for mode in ("finetune", "heads_first"):
         settings = run(training={"surgery": "pcgrad"}, encoder={"mode": mode})
-        assert settings.training.surgery == "pcgrad"
+        assert settings.training.surgery.name == "pcgrad"
+
+
+def two_tasks_on(first, second, **data):
+    """Settings of two tasks with a training file each, and both dev files elsewhere."""
+    kind = {"kind": "pair_classification"}
+    tasks = {
+        "a": {**kind, "train": first, "dev": "a-dev.csv"},
+        "b": {**kind, "train": second, "dev": "b-dev.csv"},
+    }
+    return Settings(tasks=tasks, data=data)
+
+
+@pytest.mark.parametrize("spelling", ["t.csv", "./t.csv", "x/../t.csv", "{dir}/t.csv"])
+def test_a_file_of_two_tasks_is_shared_however_they_spell_it(tmp_path, spelling):
+    spelling = spelling.replace("{dir}", str(tmp_path))
+    settings = two_tasks_on("t.csv", spelling, dir=str(tmp_path))
+    assert settings.shares_file("t.csv")
+    assert settings.shares_file(spelling)
+    assert not settings.shares_file("a-dev.csv")
+    assert not settings.shares_file("elsewhere.csv")
+
+
+def test_a_file_is_shared_through_a_link_too(tmp_path):
+    (tmp_path / "t.csv").write_text("")
+    (tmp_path / "link.csv").symlink_to("t.csv")
+    assert two_tasks_on("t.csv", "link.csv", dir=str(tmp_path)).shares_file("link.csv")
+
+
+def test_a_file_that_one_task_uses_twice_or_for_its_test_is_not_shared():
+    assert not two_tasks_on("a-dev.csv", "b.csv").shares_file("a-dev.csv")
+    tasks = {
+        "a": {"kind": "pair_regression", "train": "a.csv", "dev": "d.csv", "test": "b.csv"},
+        "b": {"kind": "pair_regression", "train": "b.csv", "dev": "e.csv"},
+    }
+    assert not Settings(tasks=tasks).shares_file("b.csv")
+
+
+def test_the_packaged_files_are_shared_by_their_names():
+    settings = two_tasks_on("similarity-train.csv", "./similarity-train.csv", dir="packaged")
+    assert settings.shares_file("similarity-train.csv")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import Example
 from mtbert.data.tokenizer import Tokenizer
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import tokenize
 from mtbert.data.examples import read_examples
 from mtbert.data.leaks import leaked, text_keys

@@ -16,8 +16,9 @@ from support.harness import outcome, same_twice
 from support.toy import TASKS
 
 from mtbert.commands.runs import predict_file
-from mtbert.config.load import dump_yaml, load_config, parse_settings
-from mtbert.config.settings import TaskSettings
+from mtbert.config.load import load_config, parse_settings
+from mtbert.config.tasks import TaskSettings
+from mtbert.config.yaml import dump_yaml
 from mtbert.data.examples import parse_rows
 from mtbert.data.readers.files import read_table
 from mtbert.data.tokenizer import Tokenizer

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from mtbert.config.settings import TargetKind, TaskSettings
+from mtbert.config.tasks import TargetKind, TaskSettings
 from mtbert.inference.metrics import METRICS, mean_score, overall_score, score
 
 accuracy, f1, pearson, spearman = (METRICS[n] for n in ("accuracy", "f1", "pearson", "spearman"))

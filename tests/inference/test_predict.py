@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import tokenize
 from mtbert.data.examples import Example
 from mtbert.data.tokenizer import Tokenizer

@@ -4,7 +4,7 @@ from torch import Generator
 from torch.nn import functional
 
 from mtbert.batch import TokenBatch
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.model.heads import Head, pool_sequences, side_vectors
 
 W = 6

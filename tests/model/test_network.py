@@ -6,7 +6,7 @@ import torch
 from torch import Generator
 
 from mtbert.batch import TokenBatch
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError
 from mtbert.model.attention import Layout
 from mtbert.model.encoders.weights import load_network, save_network

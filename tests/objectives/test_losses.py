@@ -8,7 +8,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Generator
 from torch.nn import functional
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.losses import class_weights, example_losses, example_weights
 
 

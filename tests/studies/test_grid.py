@@ -67,7 +67,8 @@ def test_the_forms_differ_as_they_should(paper_cells):
     both = {c.form: c.run.settings for c in paper_cells if c.variation == "method3" and c.seed == 1}
     assert both["paper"].tasks["para"].pair_encoding == "separately"
     assert both["ours"].tasks["para"].pair_encoding == "both_orders"
-    assert both["paper"].training.batching == both["ours"].training.batching == "method3"
+    assert both["paper"].training.batching == both["ours"].training.batching
+    assert both["paper"].training.batching.name == "method3"
 
 
 def test_seeds_are_in_the_outermost_loop_and_names_tell_the_run(grid):

@@ -8,8 +8,10 @@ import torch
 from torch import Generator
 
 from mtbert.batch import TokenBatch
-from mtbert.config.settings import TaskSettings
-from mtbert.methods.sampling.schedules import TaskBatch
+from mtbert.config.methods import choose
+from mtbert.config.tasks import TaskSettings
+from mtbert.methods.aggregation.table import AGGREGATORS
+from mtbert.methods.sampling.base import TaskBatch
 from mtbert.model.encoders.bert import Encoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
@@ -145,7 +147,8 @@ def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None,
         found = gradients.compute_gradients(
             network, chosen, sources(kind), class_weights=class_weights(kind), shared=shared,
             options=gradients.GradientOptions(
-                surgery=surgery, orders=Generator().manual_seed(5), processes=processes, **options
+                aggregator=choose(AGGREGATORS, surgery), orders=Generator().manual_seed(5),
+                processes=processes, **options,
             ),
         )  # fmt: skip
         if wrong:

@@ -39,8 +39,8 @@ def overrides(course: Path, *more: str) -> list[str]:
 def quality(settings) -> float:
     """How good a made-up run is: frozen encoders and other batching do less well."""
     good = 0.5 if settings.encoder.mode == "frozen" else 0.8
-    good -= 0.1 * (settings.training.batching == "method2")
-    good += 0.04 * (settings.training.surgery == "pcgrad")
+    good -= 0.1 * (settings.training.batching.name == "method2")
+    good += 0.04 * (settings.training.surgery.name == "pcgrad")
     return good - 0.02 * len(settings.tasks) + 0.005 * (settings.seed % 3)
 
 
@@ -106,7 +106,7 @@ def _metrics(settings, dev):
             line["gradient_cosine"] = dict.fromkeys(pairs, 0.1 * (step - 3))
             if step > 1:  # older runs do not have it
                 line["task_gradient_norm"] = dict.fromkeys(tasks, 2.0 + step)
-            if settings.training.surgery == "pcgrad":
+            if settings.training.surgery.name == "pcgrad":
                 line["surgery_weights"] = dict.fromkeys(tasks, 1.0 if step % 2 else 0.9)
         yield line
         if step % 3 == 0:

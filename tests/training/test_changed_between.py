@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from support.toy import TASKS, write_encoder
 
 from mtbert.config.load import load_config, parse_settings
-from mtbert.config.settings import ColumnSettings, Settings, TaskSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import ColumnSettings, TaskSettings
 from mtbert.errors import UserError
 from mtbert.runs.folder import RunFolder
 from mtbert.runs.provenance import Provenance

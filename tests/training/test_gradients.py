@@ -5,7 +5,9 @@ from support.gradient_cases import TASKS, Examples
 from torch import Generator
 from torch.nn import functional
 
-from mtbert.methods.sampling.schedules import TaskBatch
+from mtbert.config.methods import choose
+from mtbert.methods.aggregation.table import AGGREGATORS
+from mtbert.methods.sampling.base import TaskBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.surgery import pcgrad
 from mtbert.training import gram
@@ -45,6 +47,7 @@ def network(tiny_encoder, request, monkeypatch):
 def run(network, step=STEP, sources=None, **options):
     """One call on fresh gradients: its result, and the gradients by name."""
     network.zero_grad()
+    options["aggregator"] = choose(AGGREGATORS, options.pop("surgery", "none"))
     shared = options.pop("shared", list(network.shared_parameters().values()))
     options.setdefault("orders", Generator().manual_seed(5))
     result = compute_gradients(
@@ -157,7 +160,9 @@ def test_surgery_gives_shared_parameters_pcgrad_and_heads_their_own(network, see
     torch.testing.assert_close(flat(network, found, names), expected, rtol=1e-10, atol=1e-12)
     assert (expected - matrix.sum(0)).norm() > 1e-3 * expected.norm()
     assert_equal_gradients(heads_only(found), heads_only(autograd(network)))
-    torch.testing.assert_close(result.weights @ matrix, expected, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(
+        torch.tensor(result.weights, dtype=torch.float64) @ matrix, expected, rtol=1e-10, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("surgery", ["none", "pcgrad"])

@@ -10,7 +10,7 @@ from support.toy import TASKS, model_bytes, records, results
 
 from mtbert.inference import evaluate as evaluation
 from mtbert.inference.evaluate import Evaluation
-from mtbert.methods.sampling.schedules import TaskBatch
+from mtbert.methods.sampling.base import TaskBatch
 from mtbert.training import gradients, nonfinite
 from mtbert.training import step as computation
 from mtbert.training import trainer as loop

@@ -1,63 +1,18 @@
-import pytest
+from support.plans import spec_of
 
-from mtbert.methods.sampling.schedules import Sizes
-from mtbert.training.plan import TaskPlan, describe, task_plans
+from mtbert.training.plan import describe
 
-EXAMPLES = {"sst": 10, "para": 3, "sts": 7}
-BATCH = dict.fromkeys(EXAMPLES, 4)
-
-
-@pytest.mark.parametrize(
-    ("batching", "expected"),
-    [
-        # Method 3: as many steps as the smallest task has batches, one.
-        (
-            "method3",
-            {
-                "sst": TaskPlan(10, 1, 4, 4, 1.0),
-                "para": TaskPlan(3, 1, 3, 3, 1.0),
-                "sts": TaskPlan(7, 1, 4, 4, 1.0),
-            },
-        ),
-        # Method 2: three steps of the largest; sts gives 4 + 3 + 4, para 3 three times.
-        (
-            "method2",
-            {
-                "sst": TaskPlan(10, 3, 10, 4, 1.0),
-                "para": TaskPlan(3, 3, 9, 3, 1.0),
-                "sts": TaskPlan(7, 3, 11, 4, 1.0),
-            },
-        ),
-        # Method 1: three steps; batches of 4, 1 and 3; factors (1 + 3) / 4, 7 / 1 and 5 / 3.
-        (
-            "method1",
-            {
-                "sst": TaskPlan(10, 3, 10, 4, 1.0),
-                "para": TaskPlan(3, 3, 3, 1, 7.0),
-                "sts": TaskPlan(7, 3, 7, 3, 5 / 3),
-            },
-        ),
-    ],
-)
-def test_the_plan_counts_what_an_epoch_does(batching, expected):
-    assert task_plans(batching, Sizes(EXAMPLES, BATCH), seed=1) == expected
-
-
-def test_a_task_without_a_batch_under_the_cap_counts_nothing():
-    plans = task_plans("method2", Sizes(EXAMPLES, BATCH, cap=1), seed=1)
-    assert {task: plan.batches for task, plan in plans.items()} == dict.fromkeys(EXAMPLES, 1)
+SPEC = spec_of(batch=4, sst=10, para=3, sts=7)
 
 
 def describe_plan(toy, **changes):
     settings = toy.settings(**changes)
     return describe(
         settings,
-        Sizes(EXAMPLES, BATCH),
+        SPEC,
         truncated={"sst": 0, "para": 2, "sts": 0},
         trainable=(12_345, 67),
-        precision="fp32",
-        threads=3,
-        device="cpu",
+        hardware="fp32 on cpu, 3 threads",
     )
 
 
@@ -72,7 +27,7 @@ def test_the_plan_in_words_names_what_is_chosen(toy):
 
 def test_the_plan_of_heads_first_names_both_phases(toy):
     text = describe_plan(toy, encoder={"mode": "heads_first", "heads_first_epochs": 4})
-    assert "4 epochs of the heads alone, then 2 epochs of 1 steps" in text
+    assert "4 epochs of the heads alone, then 2 epochs of 1 step (" in text
 
 
 def test_the_loss_weight_shown_is_the_tasks_times_the_schedules(toy):
@@ -81,3 +36,7 @@ def test_the_loss_weight_shown_is_the_tasks_times_the_schedules(toy):
     text = describe_plan(toy, tasks=tree["tasks"], training={"batching": "method1"})
     weights = [line.split()[6] for line in text.splitlines()[2:5]]
     assert weights == ["1", "3.5", "1.66667"]
+
+
+def test_one_epoch_of_one_step_is_written_in_the_singular(toy):
+    assert "\n1 epoch of 1 step (method3" in describe_plan(toy, training={"epochs": 1})

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tabulate import tabulate
 
 from mtbert.config.load import data_file, load_config
-from mtbert.config.settings import Settings, TaskSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.leaks import leaked
 from mtbert.data.readers.files import open_table, read_table

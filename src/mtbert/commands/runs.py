@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mtbert.config.load import data_file
-from mtbert.config.settings import Settings, TaskSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.cache import open_cache
 from mtbert.data.datasets import load_data_set
 from mtbert.data.examples import Example, ExampleSet, parse_rows, read_examples

@@ -1,48 +1,32 @@
-"""Read a configuration: shipped name or YAML file, overrides, all problems at once; write it.
+"""Load a configuration: a shipped name or a YAML file, overrides, all problems at once.
 
-A configuration is data from outside: YAML without aliases and merge keys, of bounded size and
-depth, with unknown keys refused.
+A configuration is data from outside: unknown keys are refused, files are of bounded size.
 """
 
 from __future__ import annotations
 
 import difflib
-import io
-import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.events import (
-    AliasEvent,
-    MappingEndEvent,
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
 
-from mtbert.config.settings import ColumnSettings, Settings, TaskSettings
+from mtbert.config.messages import explain
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import ColumnSettings, TaskSettings
+from mtbert.config.yaml import MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml
 from mtbert.errors import UserError, problem_list, shown
-from mtbert.io.bounded import is_file, is_folder, read_bytes
+from mtbert.io.bounded import is_file, is_folder
 
 __all__ = [
     "data_file",
-    "dump_yaml",
-    "explain",
     "load_config",
-    "nearest",
     "parse_settings",
-    "read_yaml",
     "shipped_configs",
 ]
 
-_MAX_BYTES = 1 << 18
-_MAX_VALUES = 10_000  # more keep the parser, which is written in Python, busy for seconds
-_MAX_DEPTH = 32
 _PACKAGE = Path(__file__).parents[1]
 _FILE_KEYS = ("train", "dev", "test")
 
@@ -111,107 +95,22 @@ def data_file(settings: Settings, name: str) -> Path:
     Raises:
         UserError: a relative name without a folder to start from.
     """
-    if Path(name).is_absolute():
-        return Path(name)
-    if settings.data.dir is None:
+    if settings.data.folder is None and not Path(name).is_absolute():
         raise UserError(
             f"{name}: no folder to look in; set the environment variable MTBERT_DATA or "
             "data.dir=FOLDER to the folder with the data files"
         )
-    base = _PACKAGE / "demo_data" if settings.data.dir == "packaged" else Path(settings.data.dir)
-    return base / name
-
-
-def dump_yaml(settings: Settings) -> str:
-    """The settings as YAML; reading it back gives equal settings.
-
-    Raises:
-        UserError: with all defaults written out it is larger than a configuration may be.
-    """
-    stream = io.StringIO()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.allow_unicode, yaml.width = False, 1 << 20  # folding and some characters would not return
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    tree = settings.model_dump(mode="json", exclude_none=True)
-    tree["data"]["dir"] = (
-        settings.data.dir
-    )  # written even if none, so that no default takes its place
-    yaml.dump(tree, stream)
-    text = stream.getvalue()
-    if len(text) > _MAX_BYTES:
-        raise UserError(
-            f"the configuration, written out, has {len(text)} bytes, expected at most {_MAX_BYTES}"
-        )
-    _refuse_bombs(text, "the configuration, written out")
-    return text
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The `key: value` lines of a YAML file.
-
-    Raises:
-        UserError: it cannot be read, is too large or nested too deeply, or holds something else.
-    """
-    try:
-        text = read_bytes(path, _MAX_BYTES).decode("utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    tree = _parse_yaml(text, str(path))
-    if not isinstance(tree, dict):
-        raise UserError(f"{path}: expected `key: value` lines, found {type(tree).__name__}")
-    return tree
-
-
-def _parse_yaml(text: str, source: str) -> Any:
-    try:
-        _refuse_bombs(text, source)
-        tree = YAML(typ="safe", pure=True).load(text)
-        json.dumps(tree, ensure_ascii=False, default=str).encode("utf-8")
-    except UserError:
-        raise
-    except UnicodeEncodeError:
-        raise UserError(f"{source}: holds half a character (a lone surrogate)") from None
-    except Exception as error:  # ruamel raises many kinds for a tag that does not fit its value
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{source}: not valid YAML: {reason}") from None
-    return tree
-
-
-def _refuse_bombs(text: str, source: str) -> None:
-    depth = values = 0
-    for event in YAML(typ="safe", pure=True).parse(text):
-        if isinstance(event, AliasEvent):
-            raise UserError(
-                f"{source}:{event.start_mark.line + 1}: aliases (*name) are not allowed"
-            )
-        if isinstance(event, ScalarEvent) and event.value == "<<" and event.implicit[0]:
-            raise UserError(
-                f"{source}:{event.start_mark.line + 1}: merge keys (<<) are not allowed"
-            )
-        values += isinstance(event, (MappingStartEvent, SequenceStartEvent, ScalarEvent))
-        if values > _MAX_VALUES:
-            raise UserError(
-                f"{source}:{event.start_mark.line + 1}: more than {_MAX_VALUES} keys and values"
-            )
-        if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
-            depth += 1
-        elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
-            depth -= 1
-        if depth > _MAX_DEPTH:
-            raise UserError(f"{source}:{event.start_mark.line + 1}: nested too deeply")
+    return settings.data.locate(name)
 
 
 def _apply(tree: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     parts = key.split(".")
-    if not separator or not all(parts) or len(parts) > _MAX_DEPTH:
+    if not separator or not all(parts) or len(parts) > MAX_DEPTH:
         raise UserError(f"override {shown(override)}: expected KEY=VALUE, as in training.epochs=3")
-    if len(text) > _MAX_BYTES:
-        raise UserError(f"override {shown(key)}: {len(text)} characters, at most {_MAX_BYTES}")
-    value = _parse_yaml(text, f"override {shown(key)}") if text else None
+    if len(text) > MAX_BYTES:
+        raise UserError(f"override {shown(key)}: {len(text)} characters, at most {MAX_BYTES}")
+    value = parse_yaml(text, f"override {shown(key)}") if text else None
     if isinstance(value, str) and _names_file(parts) and _exists(value):
         value = _resolved(Path(value))
     node = tree
@@ -242,31 +141,6 @@ def _names_file(parts: Sequence[str]) -> bool:
     if list(parts) in (["data", "dir"], ["encoder", "path"]):
         return True
     return len(parts) >= 3 and parts[0] == "tasks" and parts[2] in _FILE_KEYS
-
-
-def explain(error: Any, known_keys: Callable[[Sequence[str]], list[str]]) -> list[str]:
-    """One of pydantic's errors in plain words; `known_keys` lists the keys of a section."""
-    location = [str(part) for part in error["loc"]]
-    where = ".".join(location) or "configuration"
-    found = error.get("input")
-    match error["type"]:
-        case "extra_forbidden":
-            return [f"{where}: unknown key{nearest(location[-1], known_keys(location[:-1]))}"]
-        case "missing":
-            return [f"{where}: missing; it must be set"]
-        case "value_error":
-            prefix = f"{'.'.join(location)}: " if location else ""
-            return [prefix + line for line in str(error["ctx"]["error"]).split("\n")]
-        case _:
-            return [f"{where}: {error['msg'].lower()}, found {shown(found)}"]
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """The end of a message about an unknown name: the known one that is meant, or all."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(sorted(known))}"
 
 
 def _known_keys(section: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtbert.batch import TokenBatch
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import Example
 from mtbert.data.ragged import Ragged, spans
 from mtbert.data.tokenizer import Tokenizer

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet, tokenize
 from mtbert.data.cache import Arrays, Cache, content_key, file_digest
 from mtbert.data.examples import LeftOut, iterate_examples

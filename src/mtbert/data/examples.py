@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtbert.config.settings import LARGEST_LABEL, TaskSettings
+from mtbert.config.fields import LARGEST_LABEL
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.readers.files import Row, Table, open_table, read_table
 from mtbert.errors import UserError, problem_list, shown
 

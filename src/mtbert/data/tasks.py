@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtbert.config.load import data_file
-from mtbert.config.settings import Settings, TaskSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.cache import open_cache
 from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.leaks import leaked

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mtbert.config.settings import predictions_name
+from mtbert.config.tasks import predictions_name
 from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.distributed.processes import ALONE, Processes
 from mtbert.hardware.memory import Memory

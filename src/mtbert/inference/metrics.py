@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 
 __all__ = ["METRICS", "mean_score", "overall_score", "score", "undefined"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from mtbert.batch import TokenBatch
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.model.attention import Layout
 from mtbert.model.dropout import dropout
 from mtbert.model.encoders.bert import Encoder

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 
 from mtbert.batch import TokenBatch
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.model.encoders.bert import Encoder
 from mtbert.model.heads import Head, pool_sequences, side_vectors
 

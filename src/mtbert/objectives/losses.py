@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mtbert.config.settings import TaskSettings
+from mtbert.config.tasks import TaskSettings
 
 __all__ = ["class_weights", "example_losses", "example_weights"]
 

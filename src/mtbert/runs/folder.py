@@ -13,8 +13,9 @@ from typing import IO, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mtbert.config.load import dump_yaml, load_config
+from mtbert.config.load import load_config
 from mtbert.config.settings import Settings
+from mtbert.config.yaml import dump_yaml
 from mtbert.errors import UserError
 from mtbert.io import atomic
 from mtbert.io.bounded import is_file, read_json, why_invalid

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
 
 from mtbert.errors import UserError
 from mtbert.hardware.memory import TOKEN_BUDGET
@@ -52,6 +52,10 @@ class State:
     """Tokens of an evaluation batch; less than at first where memory did not suffice."""
     updates: dict[str, int] = field(default_factory=dict)
     """Updates that each parameter has had, by name."""
+    methods: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    """What the methods remember, by family; those that remember nothing are not in it."""
+    epoch_losses: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """Sum and number of each task's losses in this epoch, where the weighting depends on them."""
     tokens: int = 0
     step_seconds: float = 0.0
     step_cpu_seconds: float = 0.0

@@ -8,13 +8,14 @@ from collections import Counter
 from pathlib import Path
 
 from mtbert.config.load import data_file
-from mtbert.config.settings import Settings, TaskSettings
+from mtbert.config.settings import Settings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import read_examples
 from mtbert.errors import UserError
 from mtbert.io.hashing import file_sha256
-from mtbert.methods.sampling.schedules import Sizes, epoch_length
+from mtbert.methods.sampling.base import EpochSpec
+from mtbert.methods.sampling.epoch import epoch_length, task_plans
 from mtbert.model.hub import ENCODER_FILES, PACKAGED, local_folder
-from mtbert.training.plan import task_plans
 
 __all__ = ["Content"]
 
@@ -58,12 +59,12 @@ class Content:
 
     def batches(self, settings: Settings) -> dict[str, int]:
         """Batches in one pass over each trained task's data."""
-        sizes = self._sizes(settings)
-        return {task: sizes.batches(task) for task in sizes.examples}
+        spec = self._epoch_spec(settings)
+        return {task: spec.batches(task) for task in spec.examples}
 
     def epoch_length(self, settings: Settings) -> int:
         """Steps of one epoch."""
-        return epoch_length(settings.training.batching, self._sizes(settings))
+        return epoch_length(settings.training.batching, self._epoch_spec(settings))
 
     def steps(self, settings: Settings) -> int:
         """Steps of the whole run."""
@@ -83,19 +84,20 @@ class Content:
         once = sum(characters for _, characters in counted.values())
         if settings.encoder.mode == "frozen":
             return once + dev
-        plans = task_plans(settings.training.batching, self._sizes(settings), settings.seed)
+        plans = task_plans(settings.training.batching, self._epoch_spec(settings), settings.seed)
         epoch = sum(
             plans[name].examples / rows * characters for name, (rows, characters) in counted.items()
         )
         before = once if settings.encoder.mode == "heads_first" else 0
         return before + settings.training.epochs * (3 * epoch + dev)
 
-    def _sizes(self, settings: Settings) -> Sizes:
-        training = settings.training
-        return Sizes(
-            {name: self._count(settings, name)[0] for name in settings.trained_tasks},
-            {n: t.batch_size or training.batch_size for n, t in settings.trained_tasks.items()},
-            cap=training.steps_per_epoch,
+    def _epoch_spec(self, settings: Settings) -> EpochSpec:
+        training, tasks = settings.training, settings.trained_tasks
+        return EpochSpec(
+            examples={name: self._count(settings, name)[0] for name in tasks},
+            batch_size={n: t.batch_size or training.batch_size for n, t in tasks.items()},
+            epochs=training.epochs,
+            max_steps=training.steps_per_epoch,
         )
 
     def _count(self, settings: Settings, name: str, dev_set: str | None = None) -> tuple[int, int]:

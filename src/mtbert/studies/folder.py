@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from mtbert.config.load import dump_yaml
+from mtbert.config.yaml import dump_yaml
 from mtbert.errors import UserError, shown
 from mtbert.io import atomic
 from mtbert.io.bounded import is_file, open_regular, read_json

@@ -25,8 +25,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mtbert.config.load import explain, load_config, nearest, parse_settings, read_yaml
+from mtbert.config.load import load_config, parse_settings
+from mtbert.config.messages import explain, nearest
 from mtbert.config.settings import Settings
+from mtbert.config.yaml import read_yaml
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io.bounded import is_file
 from mtbert.studies.fingerprint import Content

@@ -1,20 +1,21 @@
 """Per-task gradients, their Gram matrix, and their weighted sum.
 
 Tasks are taken one after the other: forward, backward, and the graph is gone before the next one
-begins. Without surgery the gradients add up where they are; with it each task's shared gradient
-is set aside (one copy a task), and the Gram matrix decides the weights of the sum.
+begins. Gradients add up where they are, unless the aggregator needs their inner products: each
+task's shared gradient is then set aside (one copy a task), and the Gram matrix decides the weights
+of the sum.
 
 Each of several processes takes a shard of each batch. A task's gradient is summed over them before
-surgery sees it, for the projection of a sum is not the sum of projections; without surgery one
-summation at the end is enough.
+it is set aside, for the projection of a sum is not the sum of projections; otherwise one summation
+at the end is enough.
 
-Nothing here waits for a GPU but surgery and measuring, which read the Gram matrix.
+Nothing here waits for a GPU but the reading of the Gram matrix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,23 +27,20 @@ from mtbert.batch import TokenBatch, move
 from mtbert.data.batches import ExampleSource
 from mtbert.distributed.all_reduce import sum_gradients
 from mtbert.distributed.processes import ALONE, Processes
-from mtbert.methods.sampling.schedules import Step, TaskBatch
+from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
+from mtbert.methods.base import MethodState
+from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.losses import example_losses, example_weights
-from mtbert.surgery import pcgrad_weights
 from mtbert.training.gram import SharedGradients
 
 __all__ = [
-    "SURGERY",
     "GradientOptions",
     "StepGradients",
     "compute_gradients",
     "total_norm",
 ]
-
-
-SURGERY: dict[str, Callable[[Tensor, Generator], Tensor]] = {"pcgrad": pcgrad_weights}
-"""Methods by name: (Gram matrix `[tasks, tasks]`, generator) → weights `[tasks]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +51,17 @@ class StepGradients:
         losses: mean loss of each task's batch, before any weight; scalars on the device.
         gram: `[tasks, tasks]`, float64, in the order of `losses`, of the tasks' weighted shared
             gradients; None where it was not asked for.
-        weights: `[tasks]`, what surgery made of them, or None.
+        weights: `[tasks]`, what the aggregator made of them, or None.
+        aggregator_state: what the aggregator remembers after them.
     """
 
     losses: dict[str, Tensor]
     gram: Tensor | None = None
-    weights: Tensor | None = None
+    weights: list[float] | None = None
+    aggregator_state: MethodState = field(default_factory=dict)
 
     def statistics(self) -> dict[str, Any]:
-        """Norms, pairwise cosines and surgery's weights, as they are logged; {} if unknown."""
+        """Norms, pairwise cosines and the aggregator's weights, as they are logged."""
         if self.gram is None:
             return {}
         gram, tasks = self.gram, list(self.losses)
@@ -76,7 +76,7 @@ class StepGradients:
             },
         }
         if self.weights is not None:
-            statistics["surgery_weights"] = dict(zip(tasks, self.weights.tolist(), strict=True))
+            statistics["surgery_weights"] = dict(zip(tasks, self.weights, strict=True))
         return statistics
 
 
@@ -85,15 +85,19 @@ class GradientOptions:
     """How the gradients of a step are computed.
 
     Attributes:
-        surgery: a name of `SURGERY`, or `none`.
-        measure: also compute the Gram matrix where surgery does not need it.
+        aggregator: makes one direction of the tasks' shared gradients.
+        aggregator_state: what it remembers of the steps before.
+        loss_weights: the weighting's factors of the losses, by task; a task left out has 1.
+        measure: also compute the Gram matrix where the aggregator does not need it.
         accumulate: parts into which each batch, or this process's shard, is split to save memory.
         dropout: source of the dropout, on the network's device.
-        orders: source of surgery's random orders, the same for all processes.
+        orders: source of the aggregator's random orders, the same for all processes.
         processes: that compute the step together; the result is the same for each.
     """
 
-    surgery: str = "none"
+    aggregator: GramAggregator = DEFAULT_AGGREGATOR
+    aggregator_state: MethodState = field(default_factory=dict)
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
     measure: bool = False
     accumulate: int = 1
     dropout: Generator | None = None
@@ -108,7 +112,7 @@ class _Examples(NamedTuple):
 
 def compute_gradients(
     network: MultitaskNetwork,
-    step: Step,
+    step: SuperBatch,
     sources: Mapping[str, ExampleSource],
     *,
     class_weights: Mapping[str, Tensor | None],
@@ -117,9 +121,9 @@ def compute_gradients(
 ) -> StepGradients:
     """Fill `.grad` of every parameter for one step.
 
-    A task's loss is the (class-weighted) mean over its batch, times its `loss_weight` and the
-    schedule's factor. Heads receive their own task's gradient, shared parameters the sum, or what
-    surgery makes of it.
+    A task's loss is the (class-weighted) mean over its batch, times the sampler's factor, its
+    `loss_weight` and the weighting's factor. Heads receive their own task's gradient, shared
+    parameters the sum that the aggregator decides.
 
     Args:
         network: in any mode; dropout is decided by the generator.
@@ -129,12 +133,15 @@ def compute_gradients(
         shared: parameters that all tasks share and that learn.
         options: how.
     """
-    processes, surgery = options.processes, options.surgery
-    apart = SharedGradients(shared) if shared and (surgery != "none" or options.measure) else None
+    processes, aggregator = options.processes, options.aggregator
+    apart = None
+    if shared and (aggregator.needs_gram or options.measure):
+        apart = SharedGradients(shared)
     losses: dict[str, Tensor] = {}
     for task, batch in step.items():
         examples = _Examples(sources[task], class_weights[task])
         factor = batch.loss_factor * network.tasks[task].loss_weight
+        factor *= options.loss_weights.get(task, 1.0)
         losses[task] = _backward(network, task, batch, examples, factor, options)
         if apart is not None:
             _sum_over(processes, network, shared, {task: batch})
@@ -144,14 +151,29 @@ def compute_gradients(
     losses = _sum_losses(processes, losses)
     if apart is None:
         _coalesce(shared)
-        return StepGradients(losses)
-    gram, weights = apart.gram(), None
+        return StepGradients(losses, aggregator_state=options.aggregator_state)
+    gram = apart.gram()
     processes.broadcast([gram])
-    if surgery != "none":
-        assert options.orders is not None
-        weights = SURGERY[surgery](gram, options.orders)
-    apart.hand_out([1.0] * len(step) if weights is None else weights.tolist())
-    return StepGradients(losses, gram, weights)
+    weights, state = _aggregate(gram, options)
+    apart.hand_out([1.0] * len(step) if weights is None else weights)
+    return StepGradients(losses, gram, weights, state)
+
+
+def _aggregate(gram: Tensor, options: GradientOptions) -> tuple[list[float] | None, MethodState]:
+    """The aggregator's factors, None where it needs no Gram matrix, and its state after them."""
+    aggregator, state, orders = options.aggregator, options.aggregator_state, options.orders
+    if not aggregator.needs_gram:
+        return None, state
+    products = gram.numpy()
+    if not np.isfinite(products).all():
+        return [1.0] * len(products), state  # the sum is not finite either, and will not be used
+    assert orders is not None
+
+    def permute(count: int) -> list[int]:
+        order: list[int] = torch.randperm(count, generator=orders).tolist()
+        return order
+
+    return aggregator.weights(products, 0, state, permute)
 
 
 def total_norm(parameters: Iterable[Parameter]) -> Tensor:
@@ -217,7 +239,7 @@ def _coalesce(parameters: Iterable[Parameter]) -> None:
 
 
 def _sum_over(
-    processes: Processes, network: MultitaskNetwork, shared: Sequence[Parameter], step: Step
+    processes: Processes, network: MultitaskNetwork, shared: Sequence[Parameter], step: SuperBatch
 ) -> None:
     """Let `.grad` of the shared parameters and of the step's heads be the sum over processes."""
     if processes.size == 1:

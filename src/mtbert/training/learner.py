@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import Parameter
 
-from mtbert.config.settings import TrainingSettings
+from mtbert.config.training import TrainingSettings
 from mtbert.model.network import MultitaskNetwork
 from mtbert.training.ema import WeightAverage
 from mtbert.training.optimizer import AdamW, optimizer_moments, parameter_groups

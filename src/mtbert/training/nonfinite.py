@@ -19,7 +19,7 @@ import torch
 from mtbert.data.batches import ExampleSource
 from mtbert.distributed.processes import Processes
 from mtbert.errors import TrainingError
-from mtbert.methods.sampling.schedules import Step, TaskBatch
+from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.losses import example_losses
 from mtbert.runs.state import State
@@ -100,7 +100,7 @@ class Fault:
 
 
 def finite_part(
-    step: Step, compute: Callable[[Step], StepResult]
+    step: SuperBatch, compute: Callable[[SuperBatch], StepResult]
 ) -> tuple[StepResult, dict[str, str]]:
     """Gradients of the step without the tasks whose loss or gradient is not finite.
 
@@ -121,7 +121,7 @@ def finite_part(
 
 
 def _faults(
-    result: StepResult, step: Step, compute: Callable[[Step], StepResult]
+    result: StepResult, step: SuperBatch, compute: Callable[[SuperBatch], StepResult]
 ) -> dict[str, str]:
     bad = {t: f"the loss is {x}" for t, x in result.losses.items() if not math.isfinite(x)}
     if bad or math.isfinite(result.norm):

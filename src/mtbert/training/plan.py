@@ -3,54 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tabulate import tabulate
 
 from mtbert.config.settings import Settings
-from mtbert.methods.sampling.schedules import Sizes, epoch_length, plan_epoch
+from mtbert.methods.sampling.base import EpochSpec
+from mtbert.methods.sampling.epoch import epoch_length, task_plans
 
-__all__ = ["TaskPlan", "describe", "task_plans"]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskPlan:
-    """What one epoch does with a task's data, counted from the plan itself.
-
-    Attributes:
-        rows: training examples.
-        batches: batches an epoch.
-        examples: examples an epoch.
-        batch: size of the task's first batch.
-        factor: the schedule's factor of the loss.
-    """
-
-    rows: int
-    batches: int
-    examples: int
-    batch: int
-    factor: float
-
-
-def task_plans(batching: str, sizes: Sizes, seed: int) -> dict[str, TaskPlan]:
-    """Count the first epoch's plan."""
-    batches = dict.fromkeys(sizes.examples, 0)
-    examples = dict.fromkeys(sizes.examples, 0)
-    first: dict[str, tuple[int, float]] = {}
-    for step in plan_epoch(batching, sizes, 0, seed):
-        for task, batch in step.items():
-            batches[task] += 1
-            examples[task] += len(batch.indices)
-            first.setdefault(task, (len(batch.indices), batch.loss_factor))
-    return {
-        task: TaskPlan(rows, batches[task], examples[task], *first.get(task, (0, 1.0)))
-        for task, rows in sizes.examples.items()
-    }
+__all__ = ["describe"]
 
 
 def describe(
     settings: Settings,
-    sizes: Sizes,
+    spec: EpochSpec,
     truncated: Mapping[str, int],
     trainable: tuple[int, int],
     hardware: str,
@@ -59,13 +24,13 @@ def describe(
 
     Args:
         settings: of the run.
-        sizes: of the training data.
+        spec: of the training data.
         truncated: training texts that were cut, by task.
         trainable: parameters of the encoder and of the heads that learn.
         hardware: precision, device and threads in use.
     """
     training = settings.training
-    plans = task_plans(training.batching, sizes, settings.seed)
+    plans = task_plans(training.batching, spec, settings.seed)
     total = sum(plan.examples for plan in plans.values())
     rows = [
         [
@@ -84,7 +49,7 @@ def describe(
         "task", "rows", "batches an epoch", "batch", "passes an epoch", "share", "loss weight",
         "truncated",
     ]  # fmt: skip
-    steps = epoch_length(training.batching, sizes)
+    steps = epoch_length(training.batching, spec)
     encoder, heads = trainable
     mode = settings.encoder.mode
     epochs = _count(training.epochs, "epoch")

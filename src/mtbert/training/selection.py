@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 from torch.nn import Parameter
 
-from mtbert.config.settings import TrainingSettings
+from mtbert.config.training import TrainingSettings
 from mtbert.hardware.runtime import Runtime
 from mtbert.inference.evaluate import Evaluation
 from mtbert.io.atomic import finite

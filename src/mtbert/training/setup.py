@@ -28,7 +28,8 @@ from mtbert.hardware.memory import Memory
 from mtbert.hardware.runtime import Runtime
 from mtbert.inference.evaluate import EvaluationSet
 from mtbert.io.hashing import file_sha256
-from mtbert.methods.sampling.schedules import Sizes, seed_from
+from mtbert.methods.sampling.base import EpochSpec
+from mtbert.methods.seeding import seed_from
 from mtbert.model.compatibility import check_fit
 from mtbert.model.encoders.execution import attention_kernel, fit_encoder
 from mtbert.model.encoders.weights import load_encoder
@@ -54,7 +55,7 @@ class Prepared:
         data: by task.
         train: training examples by task, tokenized.
         dev: what is evaluated.
-        sizes: what the plan of an epoch depends on.
+        spec: what the plan of an epoch depends on.
     """
 
     settings: Settings
@@ -65,7 +66,7 @@ class Prepared:
     data: dict[str, TaskData]
     train: dict[str, TokenizedSet]
     dev: list[EvaluationSet]
-    sizes: Sizes
+    spec: EpochSpec
 
     def provenance(self) -> Provenance:
         """What a resumed run must start from too; reads every file to hash it."""
@@ -100,7 +101,7 @@ class Prepared:
         encoder = sum(p.numel() for p in self.network.shared_parameters().values())
         return describe(
             self.settings,
-            self.sizes,
+            self.spec,
             {name: part.truncated for name, part in self.train.items()},
             (
                 encoder if learns else 0,
@@ -128,8 +129,8 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
         for name, part in data.items()
         for position, (set_name, found) in enumerate(part.dev.items())
     ]
-    sizes = _sizes(settings, train)
-    return Prepared(settings, folder, runtime, tokenizer, network, data, train, dev, sizes)
+    spec = _spec(settings, train)
+    return Prepared(settings, folder, runtime, tokenizer, network, data, train, dev, spec)
 
 
 def _runtime(settings: Settings, processes: Processes) -> Runtime:
@@ -175,12 +176,13 @@ def _load_network(
     return network
 
 
-def _sizes(settings: Settings, train_sets: Mapping[str, TokenizedSet]) -> Sizes:
+def _spec(settings: Settings, train: Mapping[str, TokenizedSet]) -> EpochSpec:
     training = settings.training
-    return Sizes(
-        {name: len(part) for name, part in train_sets.items()},
-        {name: settings.tasks[name].batch_size or training.batch_size for name in train_sets},
-        {n: p.lengths for n, p in train_sets.items()} if training.group_by_length else None,
-        training.steps_per_epoch,
-        frozenset(n for n in train_sets if settings.tasks[n].in_both_orders),
+    return EpochSpec(
+        examples={name: len(part) for name, part in train.items()},
+        batch_size={name: settings.tasks[name].batch_size or training.batch_size for name in train},
+        epochs=training.epochs,
+        lengths={n: p.lengths for n, p in train.items()} if training.group_by_length else None,
+        max_steps=training.steps_per_epoch,
+        both_orders=frozenset(n for n in train if settings.tasks[n].in_both_orders),
     )

@@ -10,11 +10,13 @@ import torch
 from torch import Generator, Tensor
 
 from mtbert.batch import move
-from mtbert.config.settings import TrainingSettings
+from mtbert.config.training import TrainingSettings
 from mtbert.hardware.memory import SMALLER, OutOfMemory
 from mtbert.hardware.readback import Readback
 from mtbert.hardware.runtime import Runtime
-from mtbert.methods.sampling.schedules import Step, seed_from
+from mtbert.methods.base import Progress
+from mtbert.methods.sampling.base import SuperBatch
+from mtbert.methods.seeding import seed_from
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.state import State
 from mtbert.training.gradients import (
@@ -24,6 +26,7 @@ from mtbert.training.gradients import (
     total_norm,
 )
 from mtbert.training.nonfinite import Fault, StepResult, bad_examples, finite_part
+from mtbert.training.phase_methods import PhaseMethods
 from mtbert.training.phases.base import PhaseData
 
 __all__ = ["GradientStep", "PendingResult"]
@@ -70,18 +73,20 @@ class GradientStep:
         settings: TrainingSettings,
         runtime: Runtime,
         state: State,
+        methods: PhaseMethods,
     ) -> None:
         """For one phase.
 
         Args:
             network: in any mode; what learns of it requires gradients.
             data: the examples that are trained on.
-            settings: the training section, with the methods.
+            settings: the training section.
             runtime: of the run.
             state: of the run; the number of parts changes in it.
+            methods: of the phase.
         """
         self.network, self.data, self.settings = network, data, settings
-        self.runtime, self.state = runtime, state
+        self.runtime, self.state, self.methods = runtime, state, methods
         shared, heads = network.shared_parameters().values(), network.head_parameters().values()
         self._shared = [parameter for parameter in shared if parameter.requires_grad]
         self._learning = [*self._shared, *heads]
@@ -90,23 +95,36 @@ class GradientStep:
             for task, weights in data.class_weights.items()
         }
 
-    def launch(self, step: Step) -> PendingResult:
+    def launch(self, step: SuperBatch, at: Progress) -> PendingResult:
         """Gradients of a step, finite or not; on a GPU they may still be on their way.
 
+        Args:
+            step: the tasks' batches.
+            at: where the step stands in its phase.
+
         Raises:
             OutOfMemory: not even the smallest parts fit, or smaller ones are not allowed.
         """
-        return self._fit(step, lambda: self._fill(step))
+        result = self._fit(step, lambda: self._fill(step, at))
+        self.methods.launched(result.gradients.aggregator_state)
+        return result
 
-    def compute_finite(self, step: Step) -> tuple[StepResult, list[Fault]]:
+    def compute_finite(self, step: SuperBatch, at: Progress) -> tuple[StepResult, list[Fault]]:
         """Gradients of the tasks of a step that are finite, and what is wrong with the others.
 
+        Args:
+            step: as it was launched before.
+            at: where it stands in its phase.
+
         Raises:
             OutOfMemory: not even the smallest parts fit, or smaller ones are not allowed.
         """
+        self.methods.forget_launched()
         result, found = self._fit(
-            step, lambda: finite_part(step, lambda part: self._fill(part).read())
+            step, lambda: finite_part(step, lambda part: self._fill(part, at).read())
         )
+        if result.losses:
+            self.methods.launched(result.gradients.aggregator_state)
         faults = []
         for task, what in found.items():
             source = self.data.sources[task]
@@ -119,15 +137,17 @@ class GradientStep:
         for parameter in self._learning:
             parameter.grad = None
 
-    def _fill(self, step: Step) -> PendingResult:
+    def _fill(self, step: SuperBatch, at: Progress) -> PendingResult:
         """Fill `.grad` for a step or some tasks of one."""
-        settings, number, runtime = self.settings, self.state.step + 1, self.runtime
+        methods, runtime = self.methods, self.runtime
         self.clear()
         # Dropout differs between processes; the main one's is that of a process alone.
         rank = [] if runtime.processes.is_main else [runtime.processes.rank]
         options = GradientOptions(
-            surgery=settings.surgery,
-            measure=number == 1 or number % settings.gradients_every == 0,
+            aggregator=methods.aggregator,
+            aggregator_state=methods.aggregator_state,
+            loss_weights=methods.loss_weights(at),
+            measure=methods.measures(self.state.step + 1) or methods.weighting.needs_norms,
             accumulate=self._parts,
             dropout=self._generator("dropout", runtime.device, *rank),
             orders=self._generator("surgery", torch.device("cpu")),
@@ -158,7 +178,7 @@ class GradientStep:
         accumulate = self.settings.accumulate
         return self.state.parts if accumulate == "auto" else accumulate
 
-    def _fit(self, step: Step, attempt: Callable[[], _Result]) -> _Result:
+    def _fit(self, step: SuperBatch, attempt: Callable[[], _Result]) -> _Result:
         """What `attempt` gives, in as many parts as memory demands."""
         state, before = self.state, self.state.parts
         reasons: list[str] = []
@@ -176,7 +196,7 @@ class GradientStep:
             )  # fmt: skip
         return result
 
-    def _split_further(self, step: Step, reason: str) -> None:
+    def _split_further(self, step: SuperBatch, reason: str) -> None:
         """Twice as many parts, if that is allowed and some part has more than one example.
 
         Raises:

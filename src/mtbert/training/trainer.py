@@ -24,17 +24,19 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from mtbert.config.settings import TrainingSettings
+from mtbert.config.training import TrainingSettings
 from mtbert.console.interrupt import Interruption, watch_interruption
-from mtbert.console.progress import Progress
+from mtbert.console.progress import ProgressBar
 from mtbert.hardware.runtime import Runtime
-from mtbert.methods.sampling.schedules import Step, epoch_length, plan_epoch
+from mtbert.methods.sampling.base import SuperBatch
+from mtbert.methods.sampling.epoch import epoch_length, plan_epoch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.folder import RunFolder
 from mtbert.runs.shared import SharedRun
 from mtbert.training.active import ActivePhase, LaunchedStep
 from mtbert.training.learner import make_learner
 from mtbert.training.nonfinite import StepResult, apply_policy, warn_of_explosions
+from mtbert.training.phase_methods import PhaseMethods
 from mtbert.training.phases.base import Phase, PhaseData
 from mtbert.training.resume import Checkpoints
 from mtbert.training.selection import Selection
@@ -78,7 +80,8 @@ class Trainer:
         self.selection = Selection(
             _learned_by_any(network, phases), settings, runtime, self._run, self._checkpoints.best
         )
-        self._reads_late = _reads_late(runtime.device)
+        # A weighting that learns from the losses of a step must have them before the next one.
+        self._reads_late = _reads_late(runtime.device) and not settings.weighting.observes
         self._launched: LaunchedStep | None = None
         self._halted = torch.zeros((), device=runtime.device)
         """1 from a step that is not finite until it has been dealt with, else 0."""
@@ -120,22 +123,23 @@ class Trainer:
         memory = self.runtime.memory
         memory.token_budget = min(memory.token_budget, state.token_budget)
         learner = make_learner(self.network, phase, self.settings)
-        gradients = GradientStep(self.network, data, self.settings, self.runtime, state)
+        methods = PhaseMethods(self.settings, list(data.sources), state)
+        gradients = GradientStep(self.network, data, self.settings, self.runtime, state, methods)
         self._checkpoints.restore(learner)
         if state.phase_step == 0:
             state.tokens += data.encoded_tokens
             state.encoding_seconds += data.encoding_seconds
         before = sum(earlier.epochs for earlier in self.phases[: state.phase])
-        length = epoch_length(self.settings.batching, phase.sizes)
-        progress = Progress(phase.name, length * phase.epochs, state.phase_step)
-        return ActivePhase(phase, data, learner, gradients, progress, length, before)
+        length = epoch_length(self.settings.batching, phase.spec)
+        bar = ProgressBar(phase.name, length * phase.epochs, state.phase_step)
+        return ActivePhase(phase, data, learner, methods, gradients, bar, length, before)
 
     def _train_phase(self, active: ActivePhase) -> bool:
         """Train a phase to its end; False if interrupted, with everything saved."""
         state, phase, settings = self.state, active.phase, self.settings
-        with active.progress:
+        with active.bar:
             while state.epoch < phase.epochs and not state.stopped_early:
-                plan = plan_epoch(settings.batching, phase.sizes, state.epoch, self.runtime.seed)
+                plan = plan_epoch(settings.batching, phase.spec, state.epoch, self.runtime.seed)
                 for position, step in enumerate(plan):
                     if position < state.step_in_epoch:
                         continue
@@ -143,6 +147,7 @@ class Trainer:
                     state.step_in_epoch += 1
                     last = state.step_in_epoch == active.epoch_steps
                     if last:
+                        active.methods.end_epoch()
                         state.epoch, state.step_in_epoch = state.epoch + 1, 0
                     self._after_step(active, last)
                     if self.runtime.processes.any(self._interruption.requested):
@@ -154,7 +159,7 @@ class Trainer:
 
     # Steps
 
-    def _train_step(self, active: ActivePhase, step: Step) -> None:
+    def _train_step(self, active: ActivePhase, step: SuperBatch) -> None:
         """One step: launch it, and read the one before it, or, on a CPU, this one."""
         state, data = self.state, active.data
         started, cpu_started = time.perf_counter(), time.process_time()
@@ -175,18 +180,16 @@ class Trainer:
             self._settle(active)
         state.step_seconds += time.perf_counter() - started
         state.step_cpu_seconds += time.process_time() - cpu_started
-        active.progress.advance(tokens)
+        active.bar.advance(tokens)
 
-    def _launch(self, active: ActivePhase, step: Step) -> LaunchedStep:
+    def _launch(self, active: ActivePhase, step: SuperBatch) -> LaunchedStep:
         """Compute a step and update the weights, of which nothing is known but on the device."""
-        counts = active.learner.optimizer.counts()
-        result = active.gradients.launch(step)
+        counts, at = active.learner.optimizer.counts(), active.at(self.state)
+        result = active.gradients.launch(step, at)
         torch.maximum(self._halted, result.found_inf, out=self._halted)
         factor = active.set_rates(self.settings, self.state)
         self._update(active, result.norm)
-        return LaunchedStep(
-            step, active.epochs_before + self.state.epoch + 1, factor, counts, result
-        )
+        return LaunchedStep(step, at, factor, counts, result)
 
     def _settle(self, active: ActivePhase) -> bool:
         """Read the step that was launched last, if it has not been read.
@@ -206,10 +209,17 @@ class Trainer:
         if not finite:
             result, factor = self._compute_again(active, launched)
         warn_of_explosions(result.losses, self.state)
-        measured = result.gradients.gram is not None and self.settings.surgery == "none"
-        if self.state.step == 1 or self.state.step % self.settings.log_every == 0 or measured:
+        if self._logs_step(active, result):
             self._run.log(active.record(launched, result, factor, self.state))
+        active.methods.settle(result, launched.at)
         return finite
+
+    def _logs_step(self, active: ActivePhase, result: StepResult) -> bool:
+        """Whether the step that has just been read is logged; so is every one that was measured."""
+        methods, number = active.methods, self.state.step
+        measured = result.gradients.gram is not None and methods.measures(number)
+        extra = measured and not methods.aggregator.needs_gram
+        return number == 1 or number % self.settings.log_every == 0 or extra
 
     def _compute_again(
         self, active: ActivePhase, launched: LaunchedStep
@@ -220,9 +230,9 @@ class Trainer:
         self._halted.zero_()
         number = state.step
         state.step, state.phase_step = state.step - 1, state.phase_step - 1
-        result, faults = active.gradients.compute_finite(launched.step)
+        result, faults = active.gradients.compute_finite(launched.step, launched.at)
         for fault in faults:
-            self._run.log(fault.record(launched.epoch, number, policy))
+            self._run.log(fault.record(active.epoch_number(launched.at), number, policy))
         if faults:
             apply_policy(policy, faults, state, number, self.runtime.processes)
         factor = active.set_rates(self.settings, state)
@@ -262,7 +272,7 @@ class Trainer:
         average = active.learner.average
         with nullcontext() if average is None else average.in_place():
             self.selection.evaluate(
-                lambda: active.data.evaluate(self.network), self.state, epoch, active.progress.say
+                lambda: active.data.evaluate(self.network), self.state, epoch, active.bar.say
             )
 
     def _save_checkpoint(self, active: ActivePhase) -> None:

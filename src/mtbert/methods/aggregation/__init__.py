@@ -1,1 +1,1 @@
-"""Several tasks' gradients → one direction, from their Gram matrix."""
+"""Several tasks' gradients → one direction."""

@@ -2,72 +2,70 @@
 
 g_i is projected to the normal plane of g_j when the two conflict. Each projected gradient stays
 in the span of the originals, g_i' = sum_j C_ij g_j, so the algorithm runs on the coefficients C
-and the Gram matrix alone:
+and the Gram matrix G alone:
 
     g_i' . g_j = (C G)_ij        g_i' -= (g_i' . g_j / |g_j|^2) g_j   <=>   C_ij -= (C G)_ij / G_jj
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Generator, Tensor
+import math
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
-__all__ = ["pcgrad", "pcgrad_weights"]
+import numpy as np
+from numpy.typing import NDArray
 
-_TINY = torch.finfo(torch.float64).tiny
+from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.base import MethodState, Permute
 
+__all__ = ["PCGrad", "power_of_two"]
 
-def pcgrad(gradients: Tensor, generator: Generator | None = None) -> Tensor:
-    """Algorithm 1 on whole gradients.
-
-    Args:
-        gradients: `[tasks, parameters]`, one row a task; left as they are.
-        generator: source of each task's random order of the others; default: torch's own.
-
-    Returns:
-        `[parameters]`: the sum of the projected gradients.
-    """
-    wide = gradients.to(torch.float64)
-    scaled = wide / _scale(wide)
-    weights = pcgrad_weights(scaled @ scaled.T, generator)
-    return (weights @ wide).to(gradients.dtype)
+_TINY = float(np.finfo(np.float64).tiny)
 
 
-def pcgrad_weights(gram: Tensor, generator: Generator | None = None) -> Tensor:
-    """Algorithm 1 on inner products.
+class PCGrad(GramAggregator):
+    """Projects each task's gradient away from those it conflicts with.
 
     Every task is projected against the others' original gradients, in a random order of its own.
     A gradient of norm zero, or below 1e-154 of the longest one, conflicts with nothing and is
     never divided by.
-
-    Args:
-        gram: `[tasks, tasks]`, inner products of the tasks' gradients.
-        generator: source of the orders.
-
-    Returns:
-        `[tasks]`, float64: the factor of each task's original gradient in the result.
     """
-    wide = gram.to("cpu", torch.float64)
-    rows = (wide / _scale(wide)).tolist()
-    tasks = len(rows)
-    weights = [0.0] * tasks
-    for i in range(tasks):
-        coefficients = [0.0] * tasks
-        coefficients[i] = 1.0
-        for j in torch.randperm(tasks, generator=generator).tolist():
-            if j == i or rows[j][j] < _TINY:
-                continue
-            product = sum(c * rows[k][j] for k, c in enumerate(coefficients))
-            if product < 0:
-                coefficients[j] -= product / rows[j][j]
-        weights = [w + c for w, c in zip(weights, coefficients, strict=True)]
-    return torch.tensor(weights, dtype=torch.float64)
+
+    needs_gram: ClassVar[bool] = True
+
+    name: Literal["pcgrad"] = "pcgrad"
+
+    def start(self, tasks: Sequence[str]) -> MethodState:
+        return {}
+
+    def weights(
+        self, gram: NDArray[np.float64], references: int, state: MethodState, permute: Permute
+    ) -> tuple[list[float], MethodState]:
+        rows = (gram / power_of_two(float(np.abs(gram).max(initial=0)))).tolist()
+        weights = [0.0] * len(rows)
+        for i in range(len(rows) - references):
+            coefficients = _projected(i, rows, permute(len(rows)))
+            weights = [w + c for w, c in zip(weights, coefficients, strict=True)]
+        return weights, state
 
 
-def _scale(values: Tensor) -> Tensor:
+def _projected(i: int, rows: Sequence[Sequence[float]], order: Sequence[int]) -> list[float]:
+    """Coefficients of gradient `i` after its projections, in this order of the others."""
+    coefficients = [0.0] * len(rows)
+    coefficients[i] = 1.0
+    for j in order:
+        if j == i or rows[j][j] < _TINY:
+            continue
+        product = sum(c * rows[k][j] for k, c in enumerate(coefficients))
+        if product < 0:
+            coefficients[j] -= product / rows[j][j]
+    return coefficients
+
+
+def power_of_two(largest: float) -> float:
     """The power of 2 next to the largest value, so that squares neither over- nor underflow.
 
     Dividing by it changes no digit, and the weights do not depend on it.
     """
-    _, exponent = torch.frexp(values.abs().amax() if values.numel() else values.new_ones(()))
-    return torch.ldexp(values.new_ones(()), exponent.clamp(-1021, 1023))
+    return math.ldexp(1.0, min(max(math.frexp(largest)[1], -1021), 1023))

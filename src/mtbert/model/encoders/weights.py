@@ -17,7 +17,9 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from mtbert.config.settings import TASK_NAME, EncoderSettings, TaskSettings
+from mtbert.config.encoder import EncoderSettings
+from mtbert.config.fields import TASK_NAME
+from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io import atomic
 from mtbert.io.bounded import is_file, open_regular, read_json, why_invalid

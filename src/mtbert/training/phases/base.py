@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtbert.data.batches import ExampleSource
 from mtbert.inference.evaluate import Evaluation
-from mtbert.methods.sampling.schedules import Sizes
+from mtbert.methods.sampling.base import EpochSpec
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.losses import class_weights
 from mtbert.training.setup import Prepared
@@ -46,7 +46,7 @@ class Phase:
     Attributes:
         name: as it stands in the log.
         epochs: number of epochs.
-        sizes: what the plan of an epoch depends on.
+        spec: what the plan of an epoch depends on.
         trains_encoder: whether the encoder learns.
         learning_rate: peak rate of the encoder.
         head_learning_rate: peak rate of the heads.
@@ -55,7 +55,7 @@ class Phase:
 
     name: str
     epochs: int
-    sizes: Sizes
+    spec: EpochSpec
     trains_encoder: bool
     learning_rate: float
     head_learning_rate: float

@@ -21,7 +21,7 @@ def finetune_phase(prepared: Prepared) -> Phase:
     return Phase(
         name="all",
         epochs=training.epochs,
-        sizes=prepared.sizes,
+        spec=prepared.spec,
         trains_encoder=True,
         learning_rate=rate,
         head_learning_rate=training.head_learning_rate or rate,

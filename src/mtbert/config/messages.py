@@ -1,0 +1,53 @@
+"""What is wrong with a configuration, in plain words: the key, what was found, what is meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mtbert.errors import shown
+
+__all__ = ["PartErrors", "close_name", "explain", "nearest"]
+
+
+class PartErrors(ValueError):
+    """What is wrong with parts of a value.
+
+    Attributes:
+        problems: each begins with the key of the part, below that of the value.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = list(problems)
+
+
+def explain(error: Any, known_keys: Callable[[Sequence[str]], list[str]]) -> list[str]:
+    """One of pydantic's errors in plain words; `known_keys` lists the keys of a section."""
+    location = [str(part) for part in error["loc"]]
+    where = ".".join(location) or "configuration"
+    found = error.get("input")
+    match error["type"]:
+        case "extra_forbidden":
+            return [f"{where}: unknown key{nearest(location[-1], known_keys(location[:-1]))}"]
+        case "missing":
+            return [f"{where}: missing; it must be set"]
+        case "value_error" if isinstance(error["ctx"]["error"], PartErrors):
+            return [f"{where}.{problem}" for problem in error["ctx"]["error"].problems]
+        case "value_error":
+            prefix = f"{'.'.join(location)}: " if location else ""
+            return [prefix + line for line in str(error["ctx"]["error"]).split("\n")]
+        case _:
+            return [f"{where}: {error['msg'].lower()}, found {shown(found)}"]
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The end of a message about an unknown name: the known one that is meant, or all."""
+    return close_name(name, known) or f"; known: {', '.join(sorted(known))}"
+
+
+def close_name(name: str, known: Sequence[str]) -> str:
+    """The end of a message about an unknown name: the known one that is meant, or nothing."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,231 @@
+"""The section `tasks`: what each task predicts, from which files, with which head and loss."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section
+from mtbert.errors import shown
+
+__all__ = ["ColumnSettings", "TargetKind", "TaskSettings", "predictions_name"]
+
+
+class TargetKind(StrEnum):
+    """What a task predicts; heads, losses and metrics are keyed by it."""
+
+    CLASSIFICATION = "classification"
+    PAIR_CLASSIFICATION = "pair_classification"
+    REGRESSION = "regression"
+    PAIR_REGRESSION = "pair_regression"
+
+    @property
+    def is_pair(self) -> bool:
+        return self in (TargetKind.PAIR_CLASSIFICATION, TargetKind.PAIR_REGRESSION)
+
+    @property
+    def is_classification(self) -> bool:
+        return self in (TargetKind.CLASSIFICATION, TargetKind.PAIR_CLASSIFICATION)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics reported for this kind; the first is the one that selects an epoch."""
+        return ("accuracy", "f1") if self.is_classification else ("pearson", "spearman")
+
+
+def predictions_name(task: str, dev_set: str, *, selects: bool) -> str:
+    """What the predictions for a dev set are filed under: `TASK` if it selects, or `TASK-SET`."""
+    return task if selects else f"{task}-{dev_set}"
+
+
+class ColumnSettings(Section):
+    """Names of the columns of a task's files."""
+
+    id: str | None = Field(
+        None, description="Column of the row id. Default: `id` if there is one, else row numbers."
+    )
+    text: str | None = Field(
+        None, description="Column of the text. Default: `sentence`, for pairs `sentence1`."
+    )
+    text2: str | None = Field(
+        None, description="Column of a pair's second text. Default: `sentence2`."
+    )
+    label: str = Field("label", description="Column of the label.")
+
+
+class TaskSettings(Section):
+    """One task: its files, its target, its head and its loss."""
+
+    kind: TargetKind = Field(description="What is predicted, from one text or a pair of texts.")
+    train: FileName | None = Field(
+        None, description="Training file (CSV, TSV or JSONL). Without it, set `uses`."
+    )
+    dev: FileName | dict[str, FileName] | None = Field(
+        None,
+        description="Dev file, or named dev files (`{NAME: FILE}`, names of letters, digits, `_` "
+        "and `-`); the first one selects the best epoch, the others are reported beside it.",
+    )
+    test: FileName | None = Field(
+        None, description="Test file; read only when predicted, and to count what leaks into it."
+    )
+    uses: str | None = Field(
+        None, description="For a task that is only evaluated: the task whose head it uses."
+    )
+    columns: ColumnSettings = Field(ColumnSettings(), description="Column mapping.")
+    labels: tuple[str, ...] | None = Field(
+        None,
+        description="Names of the classes in order; files may hold the names or the numbers from "
+        "0. Default for `pair_classification`: two classes named 0 and 1.",
+    )
+    range: tuple[float, float] | None = Field(
+        None, description="Smallest and largest label of a regression; others are bad rows."
+    )
+    loss: Literal["cross_entropy", "binary_cross_entropy", "mse"] | None = Field(
+        None,
+        description="Default: `cross_entropy` for classes, `mse` for regression. Two classes may "
+        "use the others with one output (its class is 1 when the probability, for `mse` the raw "
+        "output, is above 0.5). `binary_cross_entropy` on a regression needs `range` and bounds "
+        "the prediction by it.",
+    )
+    head: Literal["cls", "pooled", "mean"] = Field(
+        "cls",
+        description="What the head reads: the last hidden state of [CLS], the pooler's output, "
+        "or the mean over a sequence's tokens.",
+    )
+    features: Literal["uv", "uv_absdiff_product", "cosine"] = Field(
+        "uv",
+        description="For pairs encoded separately: u, v; u, v, |u-v|, u*v; or one cosine with a "
+        "learned scale and offset (needs one output).",
+    )
+    pair_encoding: Literal["jointly", "both_orders", "separately"] = Field(
+        "jointly",
+        description="A pair as one sequence with segment ids; the same in both orders, for labels "
+        "that do not depend on the order (training draws one each time, an answer is the mean of "
+        "both); or each text alone.",
+    )
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="Dropout before the head's linear layer."
+    )
+    loss_weight: Annotated[float, Field(gt=0)] = Field(
+        1.0, description="Factor of the loss. It does not change how often the task is sampled."
+    )
+    batch_size: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Examples a step of this task. Default: the run's."
+    )
+    class_weights: Literal["balanced"] | tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None,
+        description="Weights of the classes in the loss: a list, or `balanced` for the inverse of "
+        "their frequency in the training file.",
+    )
+    on_bad_rows: Literal["error", "skip"] = Field(
+        "error", description="Stop at bad rows, or skip and count them."
+    )
+
+    @property
+    def dev_files(self) -> dict[str, str]:
+        """Dev files by name; the first one selects."""
+        if self.dev is None:
+            return {}
+        return {"dev": self.dev} if isinstance(self.dev, str) else dict(self.dev)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes; empty for a regression."""
+        if not self.kind.is_classification:
+            return ()
+        return self.labels or ("0", "1")
+
+    @property
+    def loss_name(self) -> str:
+        """The loss in force."""
+        return self.loss or ("cross_entropy" if self.kind.is_classification else "mse")
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs of the head."""
+        return len(self.class_names) if self.loss_name == "cross_entropy" else 1
+
+    @property
+    def sequences_per_example(self) -> int:
+        """Two for a pair whose texts are encoded separately, else one."""
+        return 2 if self.kind.is_pair and self.pair_encoding == "separately" else 1
+
+    @property
+    def in_both_orders(self) -> bool:
+        """Whether an example is a pair that is encoded in either order."""
+        return self.kind.is_pair and self.pair_encoding == "both_orders"
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Names of the text columns of this task's files."""
+        if self.kind.is_pair:
+            return (self.columns.text or "sentence1", self.columns.text2 or "sentence2")
+        return (self.columns.text or "sentence",)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        problems = []
+        if self.train is None and self.uses is None:
+            problems.append("set `train`, or `uses` for a task that is only evaluated")
+        if self.train is not None and self.uses is not None:
+            problems.append("`train` and `uses` exclude each other")
+        if self.uses is not None and not self.dev_files:
+            problems.append("a task that is only evaluated needs `dev`")
+        problems += [
+            f"`dev` names a set {shown(name)}; expected 1 to 64 letters, digits, _ or -, not "
+            "beginning with _ or -, since names become names of files"
+            for name in self.dev_files
+            if not re.fullmatch(DEV_SET_NAME, name)
+        ]
+        if self.kind.is_classification:
+            problems += self._class_problems()
+        else:
+            if self.labels is not None:
+                problems.append("`labels` belongs to classes; a regression has `range`")
+            if self.class_weights is not None:
+                problems.append("`class_weights` belongs to classes")
+            if self.loss == "cross_entropy":
+                problems.append("`cross_entropy` needs classes; use `mse`")
+            if self.loss == "binary_cross_entropy" and self.range is None:
+                problems.append("`binary_cross_entropy` on a regression needs `range`")
+        if self.range is not None and not self.range[0] < self.range[1]:
+            problems.append(f"`range` must rise, found {list(self.range)}")
+        if self.range is not None and max(map(abs, self.range)) > LARGEST_LABEL:
+            problems.append(f"`range` must lie between -{LARGEST_LABEL:g} and {LARGEST_LABEL:g}")
+        if self.columns.text2 is not None and not self.kind.is_pair:
+            problems.append("`columns.text2` belongs to a pair")
+        if self.features == "cosine" and not problems:
+            if self.sequences_per_example == 1:
+                problems.append("`features: cosine` needs a pair and `pair_encoding: separately`")
+            elif self.outputs != 1:
+                problems.append(
+                    "`features: cosine` has one output; set `loss` to `binary_cross_entropy` or "
+                    "`mse`"
+                )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _class_problems(self) -> list[str]:
+        problems = []
+        if self.range is not None:
+            problems.append("`range` belongs to a regression; classes have `labels`")
+        if self.labels is None and self.kind is TargetKind.CLASSIFICATION:
+            problems.append("`labels` must name the classes in order")
+        if self.labels is not None and len(self.labels) < 2:
+            problems.append(f"`labels` needs two classes or more, found {len(self.labels)}")
+        if len(set(self.class_names)) < len(self.class_names):
+            problems.append("`labels` names a class twice")
+        if self.loss_name != "cross_entropy" and len(self.class_names) != 2:
+            problems.append(f"`{self.loss_name}` needs two classes, found {len(self.class_names)}")
+        if isinstance(self.class_weights, tuple) and len(self.class_weights) != len(
+            self.class_names
+        ):
+            problems.append(
+                f"`class_weights` needs {len(self.class_names)} numbers, "
+                f"found {len(self.class_weights)}"
+            )
+        return problems

@@ -1,0 +1,50 @@
+"""What an aggregator is: inner products of the tasks' gradients → weights of their sum.
+
+Every method that combines gradients linearly needs no more than their inner products, so the
+gradients themselves are touched twice: once for the Gram matrix, once for the weighted sum.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtbert.methods.base import Method, MethodState, Permute
+
+__all__ = ["GramAggregator"]
+
+
+class GramAggregator(Method, ABC):
+    """Decides the factor of each task's shared gradient in the sum.
+
+    Attributes:
+        needs_gram: whether gradients must be set aside and multiplied with each other; if not,
+            they add up where they are, as `weights` of 1 would have them do.
+    """
+
+    needs_gram: ClassVar[bool]
+
+    @abstractmethod
+    def start(self, tasks: Sequence[str]) -> MethodState:
+        """The state before the first step of a phase that trains these tasks."""
+
+    @abstractmethod
+    def weights(
+        self, gram: NDArray[np.float64], references: int, state: MethodState, permute: Permute
+    ) -> tuple[list[float], MethodState]:
+        """The factors of one step, and the state after it.
+
+        Args:
+            gram: `[tasks, tasks]`, inner products of the tasks' gradients, every factor of their
+                losses included.
+            references: so many of the last rows constrain the direction and are not followed.
+            state: before the step; it is not changed in place.
+            permute: gives random orders, the same ones whenever this step is computed.
+
+        Returns:
+            `[tasks]`, one factor a row, and the state.
+        """

@@ -1,0 +1,30 @@
+"""The sum of the tasks' gradients: that of the sum of their losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.base import MethodState, Permute
+
+__all__ = ["Sum"]
+
+
+class Sum(GramAggregator):
+    """The tasks' gradients add up."""
+
+    needs_gram: ClassVar[bool] = False
+
+    name: Literal["none"] = "none"
+
+    def start(self, tasks: Sequence[str]) -> MethodState:
+        return {}
+
+    def weights(
+        self, gram: NDArray[np.float64], references: int, state: MethodState, permute: Permute
+    ) -> tuple[list[float], MethodState]:
+        return [1.0] * (len(gram) - references) + [0.0] * references, state

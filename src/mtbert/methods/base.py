@@ -1,0 +1,67 @@
+"""What every method is: a frozen value with a name and options; its state; the progress it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+
+__all__ = ["Method", "MethodState", "Permute", "Progress"]
+
+MethodState = dict[str, JsonValue]
+"""What a method remembers from step to step: JSON values, for they are part of the checkpoint."""
+
+Permute = Callable[[int], list[int]]
+"""n → a random order of 0, …, n-1, drawn from the step's own generator."""
+
+
+class Method(BaseModel):
+    """A method of some family. Its `name` is a `Literal`; every further field is an option.
+
+    Name and options all have defaults. A method is written as its bare name when every option has
+    its default, else as a mapping of the name and the options.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+
+    def changed_options(self) -> dict[str, Any]:
+        """The options that do not have their default."""
+        fields = type(self).model_fields.items()
+        values = {key: getattr(self, key) for key, field in fields if key != "name"}
+        return {k: v for k, v in values.items() if v != type(self).model_fields[k].default}
+
+    def __str__(self) -> str:
+        """As it is told: `annealed`, `annealed (decay 0.5)`."""
+        changed = ", ".join(f"{key} {value}" for key, value in self.changed_options().items())
+        return f"{self.name} ({changed})" if changed else self.name
+
+    @model_serializer(mode="wrap")
+    def _name_or_mapping(self, write: SerializerFunctionWrapHandler) -> str | dict[str, Any]:
+        return {"name": self.name, **write(self)} if self.changed_options() else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a phase of the training stands.
+
+    Attributes:
+        step: steps of this phase before the present one.
+        steps: of the phase in all.
+        epoch: epochs of this phase before the present one.
+        epochs: of the phase in all.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int

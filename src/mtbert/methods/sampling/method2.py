@@ -1,0 +1,36 @@
+"""Method 2: until the largest data set is used up; the others are cycled.
+
+Source: the paper, section 3.5.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Literal
+
+from mtbert.methods.sampling.base import EpochSpec, Indices, Sampler, SuperBatch
+from mtbert.methods.sampling.streams import shuffled, side_by_side
+
+__all__ = ["Method2"]
+
+
+class Method2(Sampler):
+    """Fixed batch size until the largest data set is used up; the others are cycled.
+
+    A cycled data set is shuffled anew each time round; its short last batch ends the round.
+    """
+
+    name: Literal["method2"] = "method2"
+
+    def steps(self, spec: EpochSpec) -> int:
+        return max(spec.batches(task) for task in spec.examples)
+
+    def plan(self, spec: EpochSpec, epoch: int, seed: int) -> Iterator[SuperBatch]:
+        streams = {task: _cycled(spec, task, epoch, seed) for task in spec.examples}
+        return side_by_side(streams, self.steps(spec))
+
+
+def _cycled(spec: EpochSpec, task: str, epoch: int, seed: int) -> Iterator[Indices]:
+    for round_ in itertools.count():
+        yield from shuffled(spec, task, epoch, seed, round_)

@@ -1,0 +1,61 @@
+"""Streams of batches of one data set in random order, from which samplers put steps together.
+
+The order is a function of seed, task, epoch and round alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtbert.methods.sampling.base import EpochSpec, Indices, SuperBatch, TaskBatch
+from mtbert.methods.seeding import seed_from
+
+__all__ = ["shuffled", "side_by_side"]
+
+_POOL = 50
+"""Batches out of which examples of similar length are put together."""
+
+
+def shuffled(
+    spec: EpochSpec, task: str, epoch: int, seed: int, round_: int = 0
+) -> Iterator[Indices]:
+    """One pass over a task's data in batches, the last one short.
+
+    Args:
+        spec: batch sizes, and lengths where batches are grouped by them.
+        task: whose data.
+        epoch: the order depends on it, and
+        seed: on this, and
+        round_: on how often the data have been passed through in this epoch.
+    """
+    generator = np.random.default_rng(seed_from("order", seed, task, epoch, round_))
+    order = generator.permutation(spec.examples[task]).astype(np.int64)
+    size = spec.batch_size[task]
+    if spec.lengths is None:
+        for start in range(0, len(order), size):
+            yield order[start : start + size]
+        return
+    yield from _by_length(order, spec.lengths[task], size, generator)
+
+
+def side_by_side(streams: Mapping[str, Iterator[Indices]], steps: int) -> Iterator[SuperBatch]:
+    """Steps that each take the next batch of every task."""
+    for _ in range(steps):
+        yield {task: TaskBatch(next(stream)) for task, stream in streams.items()}
+
+
+def _by_length(
+    order: Indices, lengths: NDArray[np.int64], size: int, generator: np.random.Generator
+) -> Iterator[Indices]:
+    """Batches of similar length out of shuffled pools, in random order."""
+    pool = _POOL * size
+    batches = []
+    for start in range(0, len(order), pool):
+        part = order[start : start + pool]
+        part = part[np.argsort(lengths[part], kind="stable")]
+        batches += [part[i : i + size] for i in range(0, len(part), size)]
+    for i in generator.permutation(len(batches)):
+        yield batches[i]

@@ -1,0 +1,15 @@
+"""The samplers: the one place that names them."""
+
+from __future__ import annotations
+
+from mtbert.methods.sampling.base import Sampler
+from mtbert.methods.sampling.continued import Continued
+from mtbert.methods.sampling.method1 import Method1
+from mtbert.methods.sampling.method2 import Method2
+from mtbert.methods.sampling.method3 import Method3
+
+__all__ = ["DEFAULT_SAMPLER", "SAMPLERS"]
+
+SAMPLERS: tuple[type[Sampler], ...] = (Method1, Method2, Method3, Continued)
+
+DEFAULT_SAMPLER: Sampler = Method3()
