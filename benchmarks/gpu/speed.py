@@ -124,20 +124,20 @@ def compiled(context: Context) -> dict[str, Any]:
     """Training with compiled code, which takes longer to begin with."""
     scale = context.scale
     everyone: dict[str, Callable[[], Contestant]] = {MTBERT: partial(ours, context, ("sst",), ())}
-    missing = _add_variants(everyone, context, [n for n in switches.VARIANTS if "compiled" in n])
+    _add_variants(everyone, context, [n for n in switches.VARIANTS if "compiled" in n])
     everyone[COMPILED_TRAINER] = partial(theirs, context, "sst", attention="sdpa", compiled=True)
     turns = [
         Turn(number, batch, scale.compiled_warm_up, scale.steps)
         for number in range(min(2, scale.rounds))
         for batch in scale.compiled_batches
     ]
-    return _measure(context, everyone, turns, missing)
+    return _measure(context, everyone, turns)
 
 
 def _training(context: Context, name: str) -> dict[str, Any]:
     scale = context.scale
     everyone: dict[str, Callable[[], Contestant]] = {MTBERT: partial(ours, context, (name,), ())}
-    missing = _add_variants(everyone, context, ["mtbert varlen"], name)
+    _add_variants(everyone, context, ["mtbert varlen"], name)
     for title, options in TRAINERS.items():
         everyone[title] = partial(theirs, context, name, **options)
     turns = [
@@ -145,7 +145,7 @@ def _training(context: Context, name: str) -> dict[str, Any]:
         for number in range(scale.rounds)
         for batch in scale.batches
     ]
-    return _measure(context, everyone, turns, missing)
+    return _measure(context, everyone, turns)
 
 
 def pcgrad(context: Context) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def pcgrad(context: Context) -> dict[str, Any]:
         for number in range(scale.rounds)
         for batch in scale.batches[:2]
     ]
-    return _measure(context, everyone, turns, {})
+    return _measure(context, everyone, turns)
 
 
 def evaluation(context: Context) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def evaluation(context: Context) -> dict[str, Any]:
         "transformers, sdpa, padded, batches of 256": partial(their_prediction, context),
     }
     turns = [Turn(number, 0, 0, 0) for number in range(context.scale.rounds)]
-    return _measure(context, everyone, turns, {}, key="sentences_per_second")
+    return _measure(context, everyone, turns, key="sentences_per_second")
 
 
 def profiled(context: Context) -> dict[str, Any]:
@@ -191,17 +191,11 @@ def _add_variants(
     context: Context,
     variants: Sequence[str],
     name: str = "sst",
-) -> dict[str, str]:
-    """Add those that this version of mtbert knows; why not, for the others."""
-    missing = {}
+) -> None:
+    """Add mtbert as it computes with some changes of its settings."""
     for variant in variants:
-        try:
-            changes = switches.require(switches.VARIANTS[variant])
-        except Skipped as reason:
-            missing[variant] = str(reason)
-        else:
-            everyone[variant] = partial(ours, context, (name,), tuple(changes))
-    return missing
+        changes = tuple(f"{key}={value}" for key, value in switches.VARIANTS[variant].items())
+        everyone[variant] = partial(ours, context, (name,), changes)
 
 
 # Taking turns
@@ -211,13 +205,12 @@ def _measure(
     context: Context,
     everyone: Mapping[str, Callable[[], Contestant]],
     turns: Sequence[Turn],
-    missing: Mapping[str, str],
     key: str = "tokens_per_second",
 ) -> dict[str, Any]:
     """Let everyone take turns; what has been found is noted after each."""
     end = context.deadline - (1 - _SHARE) * max(0.0, context.seconds_left)
     found: dict[str, list[dict[str, Any]]] = {}
-    failed = dict(missing)
+    failed: dict[str, str] = {}
     if not material.is_made(context, THREE):
         # Elsewhere, for a process that computes nothing has one thread and can be forked.
         apart(context.device, partial(material.make, context, THREE), max(1.0, _left(end)))

@@ -13,12 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from mtbert.config.encoder import EncoderSettings
 from mtbert.config.messages import explain
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import ColumnSettings, TaskSettings
+from mtbert.config.training import TrainingSettings
 from mtbert.config.yaml import MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io.bounded import is_file, is_folder
+from mtbert.methods.base import Method
 
 __all__ = [
     "data_file",
@@ -29,6 +32,13 @@ __all__ = [
 
 _PACKAGE = Path(__file__).parents[1]
 _FILE_KEYS = ("train", "dev", "test")
+_METHODS = {
+    f"{section}.{key}": field.default
+    for section, model in (("encoder", EncoderSettings), ("training", TrainingSettings))
+    for key, field in model.model_fields.items()
+    if isinstance(field.default, Method)
+}
+"""The default of every key that names a method, which may be a mapping of name and options."""
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -114,8 +124,11 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     if isinstance(value, str) and _names_file(parts) and _exists(value):
         value = _resolved(Path(value))
     node = tree
-    for part in parts[:-1]:
+    for depth, part in enumerate(parts[:-1], 1):
         child = node.setdefault(part, {})
+        default = _METHODS.get(".".join(parts[:depth]))
+        if default is not None and (isinstance(child, str) or child == {}):
+            child = node[part] = {"name": child or default.name}
         if not isinstance(child, dict):
             raise UserError(
                 f"override {shown(override)}: {shown(part)} holds a value, not a section"

@@ -15,7 +15,7 @@ __all__ = ["ColumnSettings", "TargetKind", "TaskSettings", "predictions_name"]
 
 
 class TargetKind(StrEnum):
-    """What a task predicts; heads, losses and metrics are keyed by it."""
+    """What a task predicts, and what follows from it: metrics and the default loss."""
 
     CLASSIFICATION = "classification"
     PAIR_CLASSIFICATION = "pair_classification"
@@ -32,8 +32,18 @@ class TargetKind(StrEnum):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Metrics reported for this kind; the first is the one that selects an epoch."""
+        """Metrics reported for this kind, the main one first."""
         return ("accuracy", "f1") if self.is_classification else ("pearson", "spearman")
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that stands for a task where one number must: it selects the best epoch."""
+        return self.metrics[0]
+
+    @property
+    def default_loss(self) -> Literal["cross_entropy", "mse"]:
+        """The loss of a task that names none."""
+        return "cross_entropy" if self.is_classification else "mse"
 
 
 def predictions_name(task: str, dev_set: str, *, selects: bool) -> str:
@@ -141,7 +151,7 @@ class TaskSettings(Section):
     @property
     def loss_name(self) -> str:
         """The loss in force."""
-        return self.loss or ("cross_entropy" if self.kind.is_classification else "mse")
+        return self.loss or self.kind.default_loss
 
     @property
     def outputs(self) -> int:
@@ -167,6 +177,15 @@ class TaskSettings(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        target = self._class_problems() if self.kind.is_classification else self._number_problems()
+        problems = self._file_problems() + target + self._range_problems()
+        if self.features == "cosine" and not problems:
+            problems = self._cosine_problems()
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _file_problems(self) -> list[str]:
         problems = []
         if self.train is None and self.uses is None:
             problems.append("set `train`, or `uses` for a task that is only evaluated")
@@ -174,40 +193,43 @@ class TaskSettings(Section):
             problems.append("`train` and `uses` exclude each other")
         if self.uses is not None and not self.dev_files:
             problems.append("a task that is only evaluated needs `dev`")
-        problems += [
+        return problems + [
             f"`dev` names a set {shown(name)}; expected 1 to 64 letters, digits, _ or -, not "
             "beginning with _ or -, since names become names of files"
             for name in self.dev_files
             if not re.fullmatch(DEV_SET_NAME, name)
         ]
-        if self.kind.is_classification:
-            problems += self._class_problems()
-        else:
-            if self.labels is not None:
-                problems.append("`labels` belongs to classes; a regression has `range`")
-            if self.class_weights is not None:
-                problems.append("`class_weights` belongs to classes")
-            if self.loss == "cross_entropy":
-                problems.append("`cross_entropy` needs classes; use `mse`")
-            if self.loss == "binary_cross_entropy" and self.range is None:
-                problems.append("`binary_cross_entropy` on a regression needs `range`")
+
+    def _number_problems(self) -> list[str]:
+        problems = []
+        if self.labels is not None:
+            problems.append("`labels` belongs to classes; a regression has `range`")
+        if self.class_weights is not None:
+            problems.append("`class_weights` belongs to classes")
+        if self.loss == "cross_entropy":
+            problems.append("`cross_entropy` needs classes; use `mse`")
+        if self.loss == "binary_cross_entropy" and self.range is None:
+            problems.append("`binary_cross_entropy` on a regression needs `range`")
+        return problems
+
+    def _range_problems(self) -> list[str]:
+        problems = []
         if self.range is not None and not self.range[0] < self.range[1]:
             problems.append(f"`range` must rise, found {list(self.range)}")
         if self.range is not None and max(map(abs, self.range)) > LARGEST_LABEL:
             problems.append(f"`range` must lie between -{LARGEST_LABEL:g} and {LARGEST_LABEL:g}")
         if self.columns.text2 is not None and not self.kind.is_pair:
             problems.append("`columns.text2` belongs to a pair")
-        if self.features == "cosine" and not problems:
-            if self.sequences_per_example == 1:
-                problems.append("`features: cosine` needs a pair and `pair_encoding: separately`")
-            elif self.outputs != 1:
-                problems.append(
-                    "`features: cosine` has one output; set `loss` to `binary_cross_entropy` or "
-                    "`mse`"
-                )
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
+        return problems
+
+    def _cosine_problems(self) -> list[str]:
+        if self.sequences_per_example == 1:
+            return ["`features: cosine` needs a pair and `pair_encoding: separately`"]
+        if self.outputs != 1:
+            return [
+                "`features: cosine` has one output; set `loss` to `binary_cross_entropy` or `mse`"
+            ]
+        return []
 
     def _class_problems(self) -> list[str]:
         problems = []

@@ -45,14 +45,19 @@ def resolve_device(settings: Settings, local_rank: int | None = None) -> torch.d
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if local_rank is not None and name.startswith("cuda"):
         return _own_gpu(name, local_rank)
-    if settings.device == "auto":
-        return torch.device(name)
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"device: {settings.device!r} cannot be used here: {reason}") from None
+    if device.type != "cuda":
+        return device
+    # With its number, since `cuda` and `cuda:0` are not equal; and as the current device, which is
+    # the one that torch's events, streams and memory limits mean.
+    if device.index is None:
+        device = torch.device("cuda", torch.cuda.current_device())
+    torch.cuda.set_device(device)
     return device
 
 
