@@ -100,7 +100,7 @@ def make_network(dtype, sparse=True, pooled=None):
             head.initialise(generator, std=0.5)
         network.heads["sst"].linear.weight.mul_(3)
         network.heads["para"].linear.weight.copy_(-network.heads["sts"].linear.weight[:, :16])
-    encoder.embeddings.token.sparse = sparse
+    encoder.token_table.sparse = sparse
     if pooled is not None:
         network.heads[pooled].pooling = "pooled"
     return network.to(dtype)
@@ -143,16 +143,18 @@ def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None,
     with mock.patch.object(process_group, "_BUCKET", bucket or size):
         if wrong:
             gradients._sum_over = lambda *args: None
-            processes.copy_first = lambda tensors: None
+            processes.broadcast = lambda tensors: None
         found = gradients.compute_gradients(
             network, chosen, sources(kind), class_weights=class_weights(kind), shared=shared,
-            aggregator=choose(AGGREGATORS, surgery), orders=Generator().manual_seed(5),
-            processes=processes, **options,
+            options=gradients.GradientOptions(
+                aggregator=choose(AGGREGATORS, surgery), orders=Generator().manual_seed(5),
+                processes=processes, **options,
+            ),
         )  # fmt: skip
         if wrong:
             gradients._sum_over = sum_over
             sum_over(processes, network, shared, chosen)
-            del processes.copy_first
+            del processes.broadcast
     result = {
         name: parameter.grad.to_dense().contiguous().clone()
         for name, parameter in network.partition.all.items()

@@ -13,8 +13,8 @@ from mtbert.inference.evaluate import Evaluation
 from mtbert.inference.model import MultitaskModel
 from mtbert.model.encoders.base import Encoder
 from mtbert.training import step as computation
+from mtbert.training.nonfinite import NonFiniteLoss
 from mtbert.training.optimizer import AdamW
-from mtbert.training.step import NonFiniteLoss
 from mtbert.training.trainer import Trainer
 
 

@@ -55,7 +55,7 @@ def compute_outputs(
     batches = _in_batches(task, examples, memory or Memory(), compute, processes)
     for indices, answer in answers:  # read at the end, so that a GPU never waits for its next batch
         outputs[indices] = answer.to(torch.float64).cpu().numpy()
-    processes.fill(torch.from_numpy(outputs), _rows(batches, processes))
+    processes.all_gather_rows(torch.from_numpy(outputs), _rows(batches, processes))
     return outputs
 
 
@@ -81,7 +81,7 @@ def compute_features(
         features[torch.from_numpy(indices)] = vectors.cpu()
 
     batches = _in_batches(task, examples, memory or Memory(), compute, processes)
-    processes.fill(features, _rows(batches, processes))
+    processes.all_gather_rows(features, _rows(batches, processes))
     return FeatureSet(features, examples)
 
 
@@ -126,7 +126,7 @@ def _in_batches(
 
     def attempt() -> None:
         batches[:] = token_budget_batches(examples.lengths, memory.token_budget)
-        for indices in processes.share(batches):
+        for indices in processes.shard(batches):
             compute(indices)
 
     def smaller(reason: str) -> None:
@@ -155,7 +155,7 @@ def _in_batches(
 def _rows(batches: list[NDArray[np.int64]], processes: Processes) -> list[NDArray[np.int64]]:
     """Which rows each process computes."""
     none = np.zeros(0, dtype=np.int64)
-    return [np.concatenate([none, *share]) for share in processes.shares(batches)]
+    return [np.concatenate([none, *share]) for share in processes.shards(batches)]
 
 
 def predict_stream(
