@@ -19,7 +19,7 @@ from mtbert.training.trainer import Trainer
 
 
 def weights(network):
-    return {name: p.detach().clone() for name, p in network.named_parameters()}
+    return {name: p.detach().clone() for name, p in network.partition.all.items()}
 
 
 def equal(a, b):

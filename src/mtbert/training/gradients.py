@@ -242,11 +242,11 @@ def _coalesce(parameters: Iterable[Parameter]) -> None:
 def _sum_over(
     processes: Processes, network: MultitaskNetwork, shared: Sequence[Parameter], step: SuperBatch
 ) -> None:
-    """Let `.grad` of the shared parameters and of the step's heads be the sum over processes."""
+    """Let `.grad` of what is shared and of the step's tasks' own be the sum over processes."""
     if processes.size == 1:
         return
-    heads = [p for task in step for p in network.head(task).parameters()]
-    parameters = [*shared, *heads]
+    partition = network.partition
+    parameters = [*shared, *(p for task in step for p in partition.own[task].values())]
     gradients = [parameter.grad for parameter in parameters]
     may_lack = any(len(batch.indices) < processes.size for batch in step.values())
     summed = sum_gradients(processes, parameters, gradients, may_lack=may_lack)
@@ -264,6 +264,6 @@ def _sum_losses(processes: Processes, losses: dict[str, Tensor]) -> dict[str, Te
 
 
 def _home(network: MultitaskNetwork) -> tuple[torch.device, torch.dtype]:
-    """Where the heads lie, and their numbers."""
+    """Where the heads are, and their dtype."""
     parameter = next(network.heads.parameters())
     return parameter.device, parameter.dtype
