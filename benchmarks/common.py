@@ -22,8 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 import mtbert
 from mtbert.config.tasks import TaskSettings
@@ -40,6 +38,7 @@ __all__ = [
     "BATCH",
     "Result",
     "Stopwatch",
+    "Timer",
     "Turn",
     "busy_note",
     "computes_bf16",
@@ -49,7 +48,6 @@ __all__ = [
     "machine",
     "medians",
     "memory_mb",
-    "padded",
     "ratios",
     "say",
     "steps",
@@ -64,6 +62,19 @@ _SAMPLE = 10_000
 
 Turn = Callable[[int], dict[str, float]]
 """Takes the number of the round, measures, and returns figures by name."""
+
+
+class Timer:
+    """A stopwatch to be started and stopped from elsewhere; `spent` is what it showed."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    def start(self) -> None:
+        self._watch = Stopwatch()
+
+    def stop(self) -> None:
+        self.spent = self._watch.read()
 
 
 @dataclass(frozen=True)
@@ -297,17 +308,3 @@ def _full_steps(spec: EpochSpec) -> Iterator[SuperBatch]:
         for step in plan_epoch(DEFAULT_SAMPLER, spec, epoch, seed=0):
             if all(len(batch.indices) == BATCH for batch in step.values()):
                 yield step
-
-
-def padded(source: TokenizedSet, indices: Sequence[int] | np.ndarray) -> dict[str, Tensor]:
-    """Examples as transformers takes them, padded to the longest: `[batch, length]` each."""
-    batch = source.inputs(indices)
-    rows = {
-        "input_ids": batch.token_ids,
-        "token_type_ids": batch.segment_ids,
-        "attention_mask": torch.ones_like(batch.token_ids),
-    }
-    return {
-        key: pad_sequence(values.split(batch.lengths), batch_first=True)
-        for key, values in rows.items()
-    }

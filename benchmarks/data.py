@@ -36,7 +36,7 @@ from benchmarks.common import (
 )
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.datasets import load_data_set
-from mtbert.data.readers.files import open_table, read_table
+from mtbert.data.readers.table import open_table, read_table
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.model.hub import PACKAGED, locate
 

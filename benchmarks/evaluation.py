@@ -18,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from tabulate import tabulate
+from torch import Tensor
 
+from benchmarks import peers
 from benchmarks.common import (
     BATCH,
     Result,
@@ -29,10 +31,10 @@ from benchmarks.common import (
     data_in_use,
     interleave,
     medians,
-    padded,
     ratios,
     tokenized,
 )
+from benchmarks.peers import padded_prediction
 from mtbert.config.load import parse_settings
 from mtbert.hardware.device import compute_dtype, keep_freed_memory
 from mtbert.inference.model import MultitaskModel
@@ -110,22 +112,17 @@ def _ours(folder: Path, precision: str) -> Turn:
 
 
 def _theirs(folder: Path) -> Turn:
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    model = transformers.AutoModel.from_pretrained(folder / "run" / "model").eval()
+    model = peers.transformers().AutoModel.from_pretrained(folder / "run" / "model").eval()
     head = load_file(folder / "run" / "model" / "heads.safetensors")
     _, source = tokenized("sst", SENTENCES)
 
-    @torch.no_grad()
+    def answer(inputs: dict[str, Tensor]) -> Tensor:
+        first: Tensor = model(**inputs).last_hidden_state[:, 0]
+        return first @ head["sst.linear.weight"].T + head["sst.linear.bias"]
+
     def predict() -> NDArray[np.int64]:
-        labels = []
-        for start in range(0, len(source), BATCH):
-            inputs = padded(source, range(start, min(start + BATCH, len(source))))
-            first = model(**inputs).last_hidden_state[:, 0]
-            outputs = first @ head["sst.linear.weight"].T + head["sst.linear.bias"]
-            labels.append(outputs.argmax(1).numpy())
-        return np.concatenate(labels)
+        labels: NDArray[np.int64] = padded_prediction.predict(answer, source, BATCH, CPU).argmax(1)
+        return labels
 
     return partial(_timed, predict, folder / f"{THEIRS}.npy")
 

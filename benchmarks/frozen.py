@@ -13,10 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from tabulate import tabulate
-from torch import nn
 
+from benchmarks import peers
 from benchmarks.common import (
     BATCH,
     Result,
@@ -27,10 +26,10 @@ from benchmarks.common import (
     data_in_use,
     interleave,
     medians,
-    padded,
     steps,
     tokenized,
 )
+from benchmarks.peers import frozen_encoder
 from mtbert.config.load import parse_settings
 from mtbert.data.batches import TokenizedSet
 from mtbert.model.hub import PACKAGED, locate
@@ -38,6 +37,7 @@ from mtbert.training.run import train
 
 ROUNDS = 3
 EPOCHS = 10
+WARM_UP = 2
 SAMPLE = 20
 """Steps of the usual way that are measured."""
 
@@ -91,28 +91,19 @@ def _our_turn(number: int) -> dict[str, float]:
 
 
 def _usual() -> Turn:
-    import transformers
-
-    transformers.logging.set_verbosity_error()
     _, source = tokenized("sst")
-    model = transformers.AutoModel.from_pretrained(locate(PACKAGED)).eval()
+    model = peers.transformers().AutoModel.from_pretrained(locate(PACKAGED)).eval()
     return partial(_usual_turn, source, model)
 
 
 def _usual_turn(source: TokenizedSet, model: Any, number: int) -> dict[str, float]:
-    head = nn.Linear(model.config.hidden_size, 5)
-    optimizer = torch.optim.AdamW(head.parameters(), 1e-3)
-    plan = steps({"sst": source}, number, SAMPLE + 2)
-    for position, step in enumerate(plan):
-        if position == 2:
-            watch = Stopwatch()
-        indices = step["sst"].indices
-        with torch.no_grad():
-            features = model(**padded(source, indices)).last_hidden_state[:, 0]
-        loss = nn.functional.cross_entropy(head(features), source.label_tensor(indices).long())
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
+    train = frozen_encoder.head_step(model, source, outputs=5, learning_rate=1e-3)
+    plan = steps({"sst": source}, number, WARM_UP + SAMPLE)
+    for step in plan[:WARM_UP]:
+        train(step["sst"].indices)
+    watch = Stopwatch()
+    for step in plan[WARM_UP:]:
+        train(step["sst"].indices)
     spent = watch.read()
     batches = -(-len(source) // BATCH)
     return spent | {"seconds_of_all_epochs": spent["seconds"] / SAMPLE * batches * EPOCHS}

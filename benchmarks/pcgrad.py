@@ -8,14 +8,14 @@ the plain summed step of its own model. Everyone computes in what `precision: au
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from tabulate import tabulate
 from torch import Generator, Tensor, nn
 
+from benchmarks import peers
 from benchmarks.common import (
     BATCH,
     Result,
@@ -26,11 +26,11 @@ from benchmarks.common import (
     interleave,
     medians,
     memory_mb,
-    padded,
     ratios,
     steps,
     tokenized,
 )
+from benchmarks.peers import classic_pcgrad, multitask, torchjd
 from mtbert.config.methods import choose
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
@@ -57,8 +57,8 @@ def run(rounds: int) -> Result:
         "mtbert summed": partial(ours, "none"),
         "mtbert pcgrad": partial(ours, "pcgrad"),
         "transformers summed": partial(theirs, None),
-        "torchjd pcgrad": partial(theirs, _torchjd_backward),
-        "classic pcgrad": partial(theirs, _classic_backward),
+        "torchjd pcgrad": partial(theirs, torchjd.pcgrad_backward),
+        "classic pcgrad": partial(theirs, classic_pcgrad.pcgrad_backward),
     }
     turns = interleave(contestants, rounds)
     middle = medians(turns)
@@ -159,96 +159,34 @@ def ours(surgery: str) -> Turn:
     return partial(_turn, sources, train, _held())
 
 
-# transformers and torchjd
+# The peers
 
 
-Backward = Callable[[Sequence[Tensor], Sequence[Tensor], Sequence[nn.Parameter]], None]
-
-
-def theirs(backward: Backward | None) -> Turn:
+def theirs(backward: multitask.Backward | None) -> Turn:
     """A contestant: transformers' BERT with three linear heads, summed or with surgery."""
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
     tasks, sources = _load()
-    bert = transformers.BertModel.from_pretrained(locate(PACKAGED), add_pooling_layer=False).train()
+    library = peers.transformers()
+    bert = library.BertModel.from_pretrained(locate(PACKAGED), add_pooling_layer=False).train()
     width = bert.config.hidden_size
-    heads = nn.ModuleDict(
-        {
-            name: nn.Sequential(nn.Dropout(task.dropout), nn.Linear(width, task.outputs))
-            for name, task in tasks.items()
-        }
+    heads = {n: multitask.linear_head(width, t.outputs, t.dropout) for n, t in tasks.items()}
+    train_on = multitask.training_step(
+        bert,
+        nn.ModuleDict(heads),
+        sources,
+        {name: partial(_mean_loss, task) for name, task in tasks.items()},
+        backward,
+        dtype=_dtype(),
+        learning_rate=RATE,
     )
-    parameters = [*bert.parameters(), *heads.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.0, fused=True)
 
-    def features(step: SuperBatch, name: str) -> Tensor:
-        with _autocast():
-            output = bert(**padded(sources[name], step[name].indices))
-        first: Tensor = output.last_hidden_state[:, 0]
-        return first
+    def train(step: SuperBatch) -> None:
+        train_on({name: step[name].indices for name in NAMES})
 
-    def loss(step: SuperBatch, name: str, first: Tensor) -> Tensor:
-        labels = sources[name].label_tensor(step[name].indices)
-        return example_losses(tasks[name], heads[name](first.float()), labels).mean()
-
-    def train_summed(step: SuperBatch) -> None:
-        for name in NAMES:
-            loss(step, name, features(step, name)).backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-    def train_surgery(step: SuperBatch) -> None:
-        firsts = {name: features(step, name) for name in NAMES}
-        losses = [loss(step, name, first) for name, first in firsts.items()]
-        assert backward is not None
-        backward(losses, list(firsts.values()), list(bert.parameters()))
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return partial(_turn, sources, train_summed if backward is None else train_surgery, _held())
+    return partial(_turn, sources, train, _held())
 
 
-def _torchjd_backward(
-    losses: Sequence[Tensor], features: Sequence[Tensor], shared: Sequence[nn.Parameter]
-) -> None:
-    from torchjd.aggregation import PCGrad
-    from torchjd.autojac import jac_to_grad, mtl_backward
-
-    # One task at a time: cheaper here than the default, all of them under vmap.
-    mtl_backward(losses, features=features, shared_params=shared, parallel_chunk_size=1)
-    jac_to_grad(shared, PCGrad())
-
-
-def _classic_backward(
-    losses: Sequence[Tensor], features: Sequence[Tensor], shared: Sequence[nn.Parameter]
-) -> None:
-    rows = []
-    for loss in losses:
-        loss.backward(retain_graph=True)
-        rows.append(torch.cat([_taken(parameter).flatten() for parameter in shared]))
-    projected = [row.clone() for row in rows]
-    for i, gradient in enumerate(projected):
-        for j in torch.randperm(len(rows)).tolist():
-            product = torch.dot(gradient, rows[j])
-            if i != j and product < 0:
-                gradient -= product / torch.dot(rows[j], rows[j]) * rows[j]
-    total = torch.stack(projected).sum(0)
-    for parameter, part in zip(
-        shared, total.split([parameter.numel() for parameter in shared]), strict=True
-    ):
-        parameter.grad = part.view_as(parameter)
-
-
-def _taken(parameter: nn.Parameter) -> Tensor:
-    """The gradient, set aside; zero where there is none."""
-    gradient, parameter.grad = parameter.grad, None
-    return torch.zeros_like(parameter) if gradient is None else gradient
-
-
-def _autocast() -> AbstractContextManager[object]:
-    return torch.autocast("cpu", torch.bfloat16, enabled=_dtype() is torch.bfloat16)
+def _mean_loss(task: TaskSettings, outputs: Tensor, labels: Tensor) -> Tensor:
+    return example_losses(task, outputs, labels).mean()
 
 
 def _held() -> float:

@@ -1,34 +1,30 @@
 """How many real tokens a second does fine-tuning see, beside transformers' Trainer?
 
-Everyone trains the packaged encoder with a head on one task, SST (pairs.py: STS, each pair one
-sequence): random batches of 32, the same for all, dropout on, forward + backward + clipping at 1.0
-+ AdamW. Padding is not counted.
+Everyone trains the packaged encoder with a head on one task: SST (`training`), or STS, where each
+pair is one sequence and the target a number (`pairs`). Random batches of 32, the same for all,
+dropout on, forward + backward + clipping at 1.0 + AdamW. Padding is not counted.
 
-One Trainer is given length-grouped batches instead. They come from transformers' own sampler, but
-evenly spread over an epoch: the sampler hands out each pool of 50 batches from the longest to the
-shortest, so the first dozen would all be long ones.
+One Trainer is given length-grouped batches instead, from transformers' own sampler.
 """
 
 from __future__ import annotations
 
 import functools
-import logging
-import tempfile
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tabulate import tabulate
-from torch import Generator, nn
+from torch import Generator
 
-from benchmarks import ceiling
+from benchmarks import ceiling, peers
 from benchmarks.common import (
     BATCH,
     Result,
     Stopwatch,
+    Timer,
     Turn,
     busy_note,
     computes_bf16,
@@ -39,6 +35,7 @@ from benchmarks.common import (
     steps,
     tokenized,
 )
+from benchmarks.peers import trainer
 from mtbert.commands.bench import step_flops
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
@@ -69,7 +66,7 @@ TASK = "task"
 """The one task's name in our network."""
 
 
-def run(rounds: int, data: str = "sst") -> Result:
+def run(rounds: int, data: str) -> Result:
     """Let all contestants, and the ceiling, take turns on one task."""
     turns = interleave(contestants(data), rounds)
     products = turns.pop("ceiling")
@@ -114,7 +111,7 @@ def run(rounds: int, data: str = "sst") -> Result:
 
 def contestants(data: str) -> dict[str, Callable[[], Turn]]:
     """Everyone this processor can run; emulated bf16 would say nothing."""
-    everyone = {name: partial(trainer, data, *options) for name, options in TRAINERS.items()}
+    everyone = {name: partial(theirs, data, *options) for name, options in TRAINERS.items()}
     everyone |= {f"mtbert {precision}": partial(ours, data, precision) for precision in PRECISIONS}
     able = {n: make for n, make in everyone.items() if "bf16" not in n or computes_bf16()}
     return able | {"ceiling": ceiling.turn}
@@ -206,13 +203,9 @@ def _our_step(
 # transformers
 
 
-def trainer(data: str, bf16: bool, grouped: bool) -> Turn:
+def theirs(data: str, bf16: bool, grouped: bool) -> Turn:
     """A contestant: the real Trainer, with what it does by default."""
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    peers.transformers()
     task, source = tokenized(data)
     return partial(_trainer_turn, task, source, bf16, grouped)
 
@@ -220,101 +213,29 @@ def trainer(data: str, bf16: bool, grouped: bool) -> Turn:
 def _trainer_turn(
     task: TaskSettings, source: TokenizedSet, bf16: bool, grouped: bool, number: int
 ) -> dict[str, float]:
-    import transformers
-
-    folder = locate(PACKAGED)
-    order = _grouped_order if grouped else _random_order
-    model = transformers.BertForSequenceClassification.from_pretrained(
-        folder, num_labels=task.outputs
+    model = peers.transformers().BertForSequenceClassification.from_pretrained(
+        locate(PACKAGED), num_labels=task.outputs
     )
-    seen: list[NDArray[np.int64]] = []
-    model.register_forward_pre_hook(partial(_count_tokens, seen), with_kwargs=True)
-    clock = _clock(transformers.TrainerCallback)
-    with tempfile.TemporaryDirectory() as output:
-        training = transformers.Trainer(
-            model=model,
-            args=_arguments(output, bf16, number),
-            train_dataset=_rows(task, source, order(source, number)),
-            data_collator=transformers.DataCollatorWithPadding(
-                transformers.AutoTokenizer.from_pretrained(folder)
-            ),
-            callbacks=[clock],
-        )
-        training.remove_callback(transformers.PrinterCallback)
-        training.train()
-    assert len(seen) == WARM_UP + STEPS
-    return figures(np.concatenate(seen[WARM_UP:]), clock.spent)
-
-
-def _arguments(output: str, bf16: bool, number: int) -> Any:
-    from transformers import TrainingArguments
-
-    return TrainingArguments(
-        output,
-        per_device_train_batch_size=BATCH,
-        max_steps=WARM_UP + STEPS,
+    options = trainer.Options(
+        batch=BATCH,
+        warm_up=WARM_UP,
+        steps=STEPS,
         learning_rate=RATE,
         seed=number + 1,
-        train_sampling_strategy="sequential",
+        clip=CLIP,
         bf16=bf16,
-        use_cpu=True,
-        report_to="none",
-        disable_tqdm=True,
-        save_strategy="no",
-        eval_strategy="no",
     )
+    if grouped:
+        order = trainer.grouped_order(source.lengths, options, number)
+    else:
+        order = _random_order(source, number)
+    label = int if task.kind.is_classification else float
+    timer = Timer()
+    trainer.train(model, trainer.rows(source, order, label), options, timer)
+    return figures(source.lengths[order[WARM_UP * BATCH :]], timer.spent)
 
 
 def _random_order(source: TokenizedSet, number: int) -> list[int]:
     """The examples of the round's batches, one batch after another: those that mtbert trains on."""
     plan = steps({TASK: source}, number, WARM_UP + STEPS)
     return [int(i) for step in plan for i in step[TASK].indices]
-
-
-def _grouped_order(source: TokenizedSet, number: int) -> list[int]:
-    """Batches of one epoch as transformers groups them, evenly spread; a round starts anew."""
-    from transformers.trainer_pt_utils import LengthGroupedSampler
-
-    generator = Generator().manual_seed(number)
-    lengths = source.lengths.tolist()
-    epoch = list(LengthGroupedSampler(BATCH, lengths=lengths, generator=generator))
-    batches = [epoch[i : i + BATCH] for i in range(0, len(epoch) - BATCH + 1, BATCH)]
-    offset = int(torch.randint(len(batches), (), generator=generator))
-    measured = [(offset + i * len(batches) // STEPS) % len(batches) for i in range(STEPS)]
-    return [i for k in (*measured[:WARM_UP], *measured) for i in batches[k]]
-
-
-def _rows(task: TaskSettings, source: TokenizedSet, order: list[int]) -> list[dict[str, Any]]:
-    """Examples as transformers' collator takes them."""
-    label = int if task.kind.is_classification else float
-    rows = []
-    for i in order:
-        batch = source.inputs([i])
-        rows.append(
-            {
-                "input_ids": batch.token_ids.tolist(),
-                "token_type_ids": batch.segment_ids.tolist(),
-                "attention_mask": [1] * len(batch.token_ids),
-                "labels": label(source.labels[i]),
-            }
-        )
-    return rows
-
-
-def _count_tokens(
-    seen: list[NDArray[np.int64]], module: nn.Module, args: Any, kwargs: dict[str, Any]
-) -> None:
-    seen.append(kwargs["attention_mask"].sum(1).numpy())
-
-
-def _clock(base: type) -> Any:
-    """A callback that times the steps after the warm-up."""
-
-    class Clock(base):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if state.global_step == WARM_UP:
-                self.watch = Stopwatch()
-            elif state.global_step == WARM_UP + STEPS:
-                self.spent = self.watch.read()
-
-    return Clock()

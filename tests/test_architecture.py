@@ -48,7 +48,7 @@ MAY_USE_FILES = {
     "config.load",
     "data.cache",
     "io.hashing",
-    "data.readers.files",
+    "data.readers.table",
     "model.convert_pickle",
     "model.hub",
     "model.encoders.weights",
@@ -143,8 +143,8 @@ def test_the_check_itself_sees_what_it_should():
     )
     found = [touches_files(dotted(c.value.func), c.value) for c in tree.body]
     assert found == [True, True, True, False, False]
-    assert {"errors", "data.readers.files", "model.encoders.bert", "surgery"} <= set(MODULES)
-    assert {"data.readers.files", "errors"} <= own_imports("data.examples")
+    assert {"errors", "data.readers.table", "model.encoders.bert", "surgery"} <= set(MODULES)
+    assert {"data.readers.table", "errors"} <= own_imports("data.examples")
 
 
 @each_module

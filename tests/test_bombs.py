@@ -16,7 +16,7 @@ from support.toy import copy_model
 from mtbert.config.load import load_config
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import Example, read_examples
-from mtbert.data.readers.files import read_table
+from mtbert.data.readers.table import read_table
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.inference import predict

@@ -252,13 +252,12 @@ def test_drawn_lengths_are_those_of_the_course(name):
     assert np.abs(np.quantile(lengths, places) - expected).max() <= 2
 
 
-def test_switches_that_this_version_does_not_know_are_left_out():
-    assert switches.known("training.precision")
-    assert not switches.known("training.nothing")
-    assert not switches.known("nothing.at_all")
-    assert switches.require({"training.precision": "fp32"}) == ["training.precision=fp32"]
-    with pytest.raises(Skipped, match=r"training\.nothing"):
-        switches.require({"training.nothing": "1"})
+def test_what_an_earlier_pass_measured_is_there_for_later_steps(tmp_path, check):
+    first = step(gpu_steps.good)
+    check(first, work="one")
+    check(first, step(gpu_steps.half), work="two", skip_done=True)
+    file = Context(SPAWNED, True, tmp_path / "two").of(first.name, 0).figures_file
+    assert json.loads(file.read_text("utf-8")) == {"value": 1.0}
 
 
 def test_without_trainer_the_others_have_figures(tmp_path, monkeypatch):

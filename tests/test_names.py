@@ -6,7 +6,7 @@ import pytest
 from support.toy import files_below
 
 from mtbert.cli import main
-from mtbert.commands.runs import predict_file
+from mtbert.commands.predict import predict_file
 from mtbert.config.load import parse_settings
 from mtbert.errors import UserError
 from mtbert.studies.folder import read_places

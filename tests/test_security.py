@@ -170,7 +170,7 @@ WATCHED = """
 import json, sys
 from mtbert import MultitaskModel
 from mtbert.inference import predict
-import mtbert.commands.runs
+import mtbert.inference.saved_run
 events = []
 names = ("open", "pickle.find_class", "socket.connect", "socket.getaddrinfo", "subprocess.Popen",
          "os.system", "os.exec", "import")

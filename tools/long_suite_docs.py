@@ -1,4 +1,4 @@
-"""Write what the long suite gave into docs/long-suite.json and docs/guarantees.md.
+"""Write what the long suite gave into results/long-suite.json and docs/guarantees.md.
 
 python tools/long_suite_docs.py build/long.xml     after `make test-long`
 
@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+FILE = ROOT / "results" / "long-suite.json"
+PAGE = ROOT / "docs" / "guarantees.md"
 WHOLE = "make test-long"
 START, END = "<!-- result of the long suite -->", "<!-- end of the result -->"
 
@@ -61,7 +63,7 @@ def sentence(found: dict[str, Any]) -> str:
 def section(parts: list[dict[str, Any]]) -> str:
     """What stands between the marks of docs/guarantees.md."""
     lines = [f"- {sentence(part)}" for part in parts]
-    return "\n".join([START, *lines, "", "The numbers: `docs/long-suite.json`.", END])
+    return "\n".join([START, *lines, "", "The numbers: `results/long-suite.json`.", END])
 
 
 def main() -> None:
@@ -70,14 +72,12 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--command", default=WHOLE, help="what was run")
     options = parser.parse_args()
-    file = DOCS / "long-suite.json"
-    before = json.loads(file.read_text("utf-8"))["parts"] if file.exists() else []
+    before = json.loads(FILE.read_text("utf-8"))["parts"] if FILE.exists() else []
     parts = joined(before, result(options.file, options.command))
-    file.write_text(json.dumps({"parts": parts}, indent=2) + "\n", encoding="utf-8")
-    page = DOCS / "guarantees.md"
+    FILE.write_text(json.dumps({"parts": parts}, indent=2) + "\n", encoding="utf-8")
     pattern = re.compile(f"{START}.*?{END}", re.DOTALL)
-    page.write_text(
-        pattern.sub(lambda _: section(parts), page.read_text("utf-8")), encoding="utf-8"
+    PAGE.write_text(
+        pattern.sub(lambda _: section(parts), PAGE.read_text("utf-8")), encoding="utf-8"
     )
 
 

@@ -1,11 +1,11 @@
-"""Write docs/results.md and the README's table from docs/results/*.json.
+"""Write docs/results.md and the README's table from results/course/*.json.
 
     python tools/results_docs.py add RUN …    copy the summaries of finished runs
     python tools/results_docs.py              write the page and the table
     python tools/results_docs.py --check      exit with 1 if they are not up to date
 
 A run folder is named GROUP-sSEED; runs of a group differ in their seed alone. The command of each
-group stands in docs/results/commands.json.
+group stands in results/course/commands.json.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from tabulate import tabulate
 
 ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "docs" / "results"
+RESULTS = ROOT / "results" / "course"
 PAGE = ROOT / "docs" / "results.md"
 README = ROOT / "README.md"
 TASKS = {"sst": "SST accuracy", "cfimdb": "CFIMDB accuracy", "para": "paraphrase accuracy",
@@ -44,7 +44,7 @@ One standard error of a dev score, from its number of rows: 1.5 points on SST, 0
 
 
 def add(runs: list[Path]) -> None:
-    """Copy the summaries of runs into docs/results."""
+    """Copy the summaries of runs into results/course."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     for run in runs:
         summary = json.loads((run / "summary.json").read_text("utf-8"))
@@ -185,7 +185,7 @@ two AMD EPYC, one of them without bf16. `tokens/s` counts real tokens over the t
 {listed}
 
 {notes}
-This page and the README's table are generated from the JSON files in `docs/results/`
+This page and the README's table are generated from the JSON files in `results/course/`
 (`python tools/results_docs.py`).
 """
 

@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
         help="the course's data: a folder or a .tar.gz (default: MTBERT_DATA)",
     )
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--minutes", type=float, default=13.0, help="for all steps together")
+    parser.add_argument("--minutes", type=float, default=9.0, help="for all steps together")
     parser.add_argument("--workers", type=int, help="runs of an experiment at once")
     parser.add_argument(
         "--only", nargs="+", choices=names, metavar="STEP", help=f"of {', '.join(names)}"

@@ -105,6 +105,7 @@ class Runner:
         for step in steps:
             if step not in wanted:
                 _say(f"{step.name}: done before")
+                self._hand_on(step)
         with self._watched():
             for group in _groups(wanted, self._beside()):
                 if self.interrupted:
@@ -127,6 +128,13 @@ class Runner:
         """Whether an earlier pass did it; what the machine is, each has to find out."""
         found = self.results["steps"].get(step.name, {}).get("status")
         return bool(found == DONE) and step.kind != "environment"
+
+    def _hand_on(self, step: Step) -> None:
+        """Put the figures of an earlier pass where later steps look for them."""
+        file = self.context.of(step.name, 0).figures_file
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_json(file, self.results["steps"][step.name].get("figures", {}))
 
     def _beside(self) -> int:
         """How many steps that measure no time run at the same moment."""

@@ -9,7 +9,6 @@ such and does not stop the others.
 from __future__ import annotations
 
 import copy
-import importlib
 import json
 import logging
 import statistics
@@ -27,12 +26,13 @@ import torch
 import torch._dynamo
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks import peers
 from benchmarks.gpu import material, profiles, switches
 from benchmarks.gpu.children import Child, ChildFailed, apart
 from benchmarks.gpu.context import Context, Skipped
+from benchmarks.peers import padded_prediction, trainer
 from mtbert.commands.bench import step_flops
 from mtbert.config.load import load_config, parse_settings
 from mtbert.config.settings import Settings
@@ -123,20 +123,20 @@ def compiled(context: Context) -> dict[str, Any]:
     """Training with compiled code, which takes longer to begin with."""
     scale = context.scale
     everyone: dict[str, Callable[[], Contestant]] = {MTBERT: partial(ours, context, ("sst",), ())}
-    missing = _add_variants(everyone, context, [n for n in switches.VARIANTS if "compiled" in n])
+    _add_variants(everyone, context, [n for n in switches.VARIANTS if "compiled" in n])
     everyone[COMPILED_TRAINER] = partial(theirs, context, "sst", attention="sdpa", compiled=True)
     turns = [
         Turn(number, batch, scale.compiled_warm_up, scale.steps)
         for number in range(min(2, scale.rounds))
         for batch in scale.compiled_batches
     ]
-    return _measure(context, everyone, turns, missing)
+    return _measure(context, everyone, turns)
 
 
 def _training(context: Context, name: str) -> dict[str, Any]:
     scale = context.scale
     everyone: dict[str, Callable[[], Contestant]] = {MTBERT: partial(ours, context, (name,), ())}
-    missing = _add_variants(everyone, context, ["mtbert varlen"], name)
+    _add_variants(everyone, context, ["mtbert varlen"], name)
     for title, options in TRAINERS.items():
         everyone[title] = partial(theirs, context, name, **options)
     turns = [
@@ -144,7 +144,7 @@ def _training(context: Context, name: str) -> dict[str, Any]:
         for number in range(scale.rounds)
         for batch in scale.batches
     ]
-    return _measure(context, everyone, turns, missing)
+    return _measure(context, everyone, turns)
 
 
 def pcgrad(context: Context) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def pcgrad(context: Context) -> dict[str, Any]:
         for number in range(scale.rounds)
         for batch in scale.batches[:2]
     ]
-    return _measure(context, everyone, turns, {})
+    return _measure(context, everyone, turns)
 
 
 def evaluation(context: Context) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def evaluation(context: Context) -> dict[str, Any]:
         "transformers, sdpa, padded, batches of 256": partial(their_prediction, context),
     }
     turns = [Turn(number, 0, 0, 0) for number in range(context.scale.rounds)]
-    return _measure(context, everyone, turns, {}, key="sentences_per_second")
+    return _measure(context, everyone, turns, key="sentences_per_second")
 
 
 def profiled(context: Context) -> dict[str, Any]:
@@ -190,17 +190,11 @@ def _add_variants(
     context: Context,
     variants: Sequence[str],
     name: str = "sst",
-) -> dict[str, str]:
-    """Add those that this version of mtbert knows; why not, for the others."""
-    missing = {}
+) -> None:
+    """Add mtbert as it computes with some changes of its settings."""
     for variant in variants:
-        try:
-            changes = switches.require(switches.VARIANTS[variant])
-        except Skipped as reason:
-            missing[variant] = str(reason)
-        else:
-            everyone[variant] = partial(ours, context, (name,), tuple(changes))
-    return missing
+        changes = tuple(f"{key}={value}" for key, value in switches.VARIANTS[variant].items())
+        everyone[variant] = partial(ours, context, (name,), changes)
 
 
 # Taking turns
@@ -210,13 +204,12 @@ def _measure(
     context: Context,
     everyone: Mapping[str, Callable[[], Contestant]],
     turns: Sequence[Turn],
-    missing: Mapping[str, str],
     key: str = "tokens_per_second",
 ) -> dict[str, Any]:
     """Let everyone take turns; what has been found is noted after each."""
     end = context.deadline - (1 - _SHARE) * max(0.0, context.seconds_left)
     found: dict[str, list[dict[str, Any]]] = {}
-    failed = dict(missing)
+    failed: dict[str, str] = {}
     if not material.is_made(context, THREE):
         # Elsewhere, for a process that computes nothing has one thread and can be forked.
         apart(context.device, partial(material.make, context, THREE), max(1.0, _left(end)))
@@ -455,20 +448,20 @@ def _our_turn(prepared: Prepared, turn: Turn) -> dict[str, Any]:
     meter = _Meter(prepared.device)
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
         output = RunFolder(Path(folder) / "run", settings, Origin({}, {}), resume=False)
-        trainer = _Timed(
+        loop = _Timed(
             turn, meter, prepared.network, run._phases(changed), training, turn.number, output,
             None, prepared.memory, ALONE,
         )  # fmt: skip
         try:
-            trainer.train()
+            loop.train()
         except _Measured:
             pass
         finally:
             output.close()
-    lengths = np.concatenate(trainer.lengths)
+    lengths = np.concatenate(loop.lengths)
     found = meter.figures(lengths, prepared.network.encoder, turn)
-    if trainer.profiler is not None:
-        found["profile"] = profiles.summary(trainer.profiler, meter.spent["seconds"], turn.steps)
+    if loop.profiler is not None:
+        found["profile"] = profiles.summary(loop.profiler, meter.spent["seconds"], turn.steps)
     for parameter in prepared.network.parameters():
         parameter.grad = None
     _let_go(prepared.device)
@@ -488,12 +481,11 @@ def theirs(
     context: Context, name: str, attention: str = "sdpa", compiled: bool = False
 ) -> Contestant:
     """A contestant: the real Trainer, in bf16, otherwise with what it does by default."""
-    transformers = _transformers()
     folder = material.timed_encoder(context)
     settings = _settings(context, (name,), ())
     found = load_tasks(settings, Tokenizer.from_folder(folder))[name].train
     assert found is not None
-    model = transformers.BertForSequenceClassification.from_pretrained(
+    model = _transformers().BertForSequenceClassification.from_pretrained(
         folder, num_labels=settings.tasks[name].outputs, attn_implementation=attention
     )
     encoder = Encoder.from_pretrained(str(folder))
@@ -508,14 +500,9 @@ def _transformers() -> Any:
         Skipped: it, or what its Trainer needs, is not installed.
     """
     try:
-        importlib.import_module("accelerate")
-        import transformers
+        return peers.transformers()
     except ImportError as error:
         raise Skipped(f"{error.name} is not installed (the extra `bench`)") from None
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    logging.getLogger("accelerate").setLevel(logging.ERROR)
-    return transformers
 
 
 def _their_turn(
@@ -528,7 +515,6 @@ def _their_turn(
     compiled: bool,
     turn: Turn,
 ) -> dict[str, Any]:
-    transformers = _transformers()
     if compiled:
         torch._dynamo.reset()  # a limit counts what it has compiled for other turns
     # The order is a function of the task's name and the seed: it is that of mtbert's turn.
@@ -539,81 +525,26 @@ def _their_turn(
         max_steps=turn.warm_up + turn.steps,
     )
     plan = [step[name].indices for step in plan_epoch(DEFAULT_SAMPLER, spec, 0, turn.number)]
-    rows = [_row(source, int(i), label) for indices in plan for i in indices]
     meter = _Meter(torch.device(context.device))
-    with tempfile.TemporaryDirectory() as output:
-        training = _in_order(transformers)(
-            model=copy.deepcopy(model),
-            args=transformers.TrainingArguments(
-                output,
-                per_device_train_batch_size=turn.batch,
-                max_steps=turn.warm_up + turn.steps,
-                learning_rate=RATE,
-                max_grad_norm=CLIP,
-                seed=turn.number + 1,
-                bf16=True,
-                use_cpu=context.device == "cpu",
-                torch_compile=compiled,
-                # On a processor it would take a compiler and a minute, and say nothing.
-                torch_compile_backend="eager" if compiled and context.miniature else None,
-                report_to="none",
-                disable_tqdm=True,
-                save_strategy="no",
-                eval_strategy="no",
-            ),
-            train_dataset=rows,
-            data_collator=_collate,
-            callbacks=[_clock(transformers.TrainerCallback, meter, turn)],
-        )
-        training.remove_callback(transformers.PrinterCallback)
-        training.train()
+    options = trainer.Options(
+        batch=turn.batch,
+        warm_up=turn.warm_up,
+        steps=turn.steps,
+        learning_rate=RATE,
+        seed=turn.number + 1,
+        clip=CLIP,
+        bf16=True,
+        cpu=context.device == "cpu",
+        compiled=compiled,
+        # On a processor it would take a compiler and a minute, and say nothing.
+        compile_backend="eager" if compiled and context.miniature else None,
+    )
+    examples = trainer.rows(source, np.concatenate(plan).tolist(), label)
+    trainer.train(copy.deepcopy(model), examples, options, meter)
     measured = np.concatenate(plan[turn.warm_up :])
     found = meter.figures(source.lengths[measured], encoder, turn)
-    del training
     _let_go(meter.device)
     return found
-
-
-def _in_order(transformers: Any) -> Any:
-    """The Trainer, on the rows in their order."""
-
-    class InOrder(transformers.Trainer):  # type: ignore[misc]
-        def _get_train_sampler(self, *args: Any) -> Any:
-            return torch.utils.data.SequentialSampler(self.train_dataset)
-
-    return InOrder
-
-
-def _row(source: TokenizedSet, i: int, label: Callable[[float], float]) -> dict[str, Any]:
-    batch = source.inputs([i])
-    return {
-        "input_ids": batch.token_ids,
-        "token_type_ids": batch.segment_ids,
-        "attention_mask": torch.ones_like(batch.token_ids),
-        "labels": label(source.labels[i]),
-    }
-
-
-def _collate(rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-    """Padded to the longest, `[batch, length]` each."""
-    found = {
-        key: pad_sequence([row[key] for row in rows], batch_first=True)
-        for key in ("input_ids", "token_type_ids", "attention_mask")
-    }
-    return found | {"labels": torch.tensor([row["labels"] for row in rows])}
-
-
-def _clock(base: type, meter: _Meter, turn: Turn) -> Any:
-    """A callback that times the steps after the warm-up."""
-
-    class Clock(base):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if state.global_step == turn.warm_up:
-                meter.start()
-            elif state.global_step == turn.warm_up + turn.steps:
-                meter.stop()
-
-    return Clock()
 
 
 # Prediction
@@ -636,28 +567,25 @@ def our_prediction(context: Context) -> Contestant:
 
 def their_prediction(context: Context) -> Contestant:
     """A contestant: batches of 256 in the file's order, padded, bf16."""
-    transformers = _transformers()
     folder = material.timed_encoder(context)
     settings = _settings(context, ("sst",), ())
     found = load_tasks(settings, Tokenizer.from_folder(folder))["sst"].train
     assert found is not None
     source, device = found.inputs, torch.device(context.device)
-    model = transformers.BertForSequenceClassification.from_pretrained(
+    model = _transformers().BertForSequenceClassification.from_pretrained(
         folder, num_labels=5, attn_implementation="sdpa"
     )
     model = model.eval().to(device)
-    rows = [_row(source, i, int) for i in range(len(source))]
 
-    @torch.inference_mode()
+    def answer(inputs: dict[str, Tensor]) -> Tensor:
+        logits: Tensor = model(**inputs).logits
+        return logits
+
     def predict() -> int:
         count = 0
         while count < context.scale.sentences:
-            for start in range(0, len(rows), 256):
-                inputs = {k: v.to(device) for k, v in _collate(rows[start : start + 256]).items()}
-                del inputs["labels"]
-                with torch.autocast(device.type, torch.bfloat16):
-                    logits = model(**inputs).logits
-                count += len(logits.float().cpu())
+            found = padded_prediction.predict(answer, source, 256, device, torch.bfloat16)
+            count += len(found)
         return count
 
     return partial(_predicted, predict, device)

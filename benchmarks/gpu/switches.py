@@ -1,19 +1,16 @@
-"""Settings that only some versions of mtbert know; one place that asks which."""
+"""The ways in which mtbert can compute a step on a GPU."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
-from typing import Any, get_args
+from typing import get_args
 
 import torch
 
-from benchmarks.gpu.context import Skipped
-from mtbert.config.settings import Settings
+from mtbert.config.encoder import EncoderSettings
 from mtbert.hardware.device import fit_encoder
 from mtbert.model.encoders.bert import Encoder
 
-__all__ = ["VARIANTS", "attentions", "fit", "known"]
+__all__ = ["VARIANTS", "attentions", "fit"]
 
 VARIANTS: dict[str, dict[str, str]] = {
     "mtbert": {},
@@ -24,39 +21,14 @@ VARIANTS: dict[str, dict[str, str]] = {
 """Ways for mtbert to compute a step, by the changes of its settings."""
 
 
-def known(key: str) -> bool:
-    """Whether there is a setting of this name."""
-    section, _, name = key.partition(".")
-    field = Settings.model_fields.get(section)
-    return field is not None and name in getattr(field.annotation, "model_fields", {})
-
-
-def require(changes: Mapping[str, str]) -> list[str]:
-    """The changes as overrides.
-
-    Raises:
-        Skipped: this mtbert does not know one of them.
-    """
-    for key in changes:
-        if not known(key):
-            raise Skipped(f"this version of mtbert has no {key}")
-    return [f"{key}={value}" for key, value in changes.items()]
-
-
 def attentions() -> list[str]:
-    """Ways to compute attention that can be asked for; `auto` first."""
-    if not known("encoder.attention"):
-        return ["auto"]
-    annotation = Settings.model_fields["encoder"].annotation
-    field = getattr(annotation, "model_fields", {})["attention"]
-    return sorted((str(name) for name in get_args(field.annotation)), key=lambda n: n != "auto")
+    """Values of `encoder.attention`; `auto` first."""
+    names = map(str, get_args(EncoderSettings.model_fields["attention"].annotation))
+    return sorted(names, key=lambda name: name != "auto")
 
 
 def fit(
     encoder: Encoder, dtype: torch.dtype, device: torch.device, attention: str = "auto"
 ) -> None:
     """Let an encoder compute as a run on this device would."""
-    options: dict[str, Any] = {}
-    if "kernel" in inspect.signature(fit_encoder).parameters and attention != "auto":
-        options["kernel"] = attention
-    fit_encoder(encoder, dtype, device, **options)
+    fit_encoder(encoder, dtype, device, kernel=None if attention == "auto" else attention)

@@ -8,7 +8,6 @@ sentences; writes an HTML report.
 from __future__ import annotations
 
 import argparse
-import logging
 import shutil
 import sys
 import time
@@ -18,10 +17,10 @@ from typing import Any
 
 from tabulate import tabulate
 
+from mtbert.cli import exit_code, log_to_stderr
+from mtbert.commands.report import write_report
 from mtbert.config.load import load_config
-from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
-from mtbert.reports.runs import write_report
 from mtbert.training.run import train
 
 __all__ = ["main"]
@@ -54,16 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="mtbert.demo", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("runs/demo"))
     output: Path = parser.parse_args(arguments).output
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
-    try:
-        run(output)
-    except UserError as error:
-        print(f"mtbert: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("mtbert: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    log_to_stderr()
+    return exit_code(lambda: run(output))
 
 
 def run(output: Path) -> None:

@@ -150,6 +150,11 @@ def test_cosine_is_accepted_with_one_output(loss):
 BAD_RUNS = [
     ({"encoder": {"mode": "frozen"}, "training": {"surgery": "pcgrad"}}, "nothing is shared"),
     ({"tasks": {"a": SINGLE}, "training": {"surgery": "pcgrad"}}, "one task has no gradient"),
+    ({"training": {"compile": "reduce-overhead"}}, "one backward pass a step"),
+    (
+        {"tasks": {"a": SINGLE}, "training": {"compile": "reduce-overhead", "accumulate": 2}},
+        "one backward pass a step",
+    ),
     ({"tasks": {}}, "tasks"),
     ({"tasks": {"1a": SINGLE}}, "tasks"),
     ({"tasks": {"a.b": SINGLE}}, "tasks"),

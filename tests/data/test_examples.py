@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtbert.data.examples import Example, parse_label, parse_rows, read_examples
-from mtbert.data.readers.files import read_table
+from mtbert.data.readers.table import read_table
 from mtbert.errors import UserError
 
 HEAD = "id,sentence,label\n"

@@ -15,12 +15,12 @@ from odd import HUGE, VALUES, any_text, as_json, damaged, damaged_tree, seeds, s
 from support.harness import outcome, same_twice
 from support.toy import TASKS
 
-from mtbert.commands.runs import predict_file
+from mtbert.commands.predict import predict_file
 from mtbert.config.load import load_config, parse_settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.config.yaml import dump_yaml
 from mtbert.data.examples import parse_rows
-from mtbert.data.readers.files import read_table
+from mtbert.data.readers.table import read_table
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.inference.model import MultitaskModel
 from mtbert.inference.predict import predict_stream

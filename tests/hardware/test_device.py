@@ -27,10 +27,15 @@ def settings(**changes):
     return Settings(tasks={"sts": task}, **changes)
 
 
-@pytest.mark.parametrize(("available", "expected"), [(True, CUDA), (False, CPU)])
+@pytest.mark.parametrize(("available", "expected"), [(True, torch.device("cuda", 1)), (False, CPU)])
 def test_auto_is_a_gpu_if_there_is_one(monkeypatch, available, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch, "empty", lambda *args, device: None)
+    current = []
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
     assert resolve_device(settings()) == expected
+    assert current == ([expected] if available else [])
 
 
 def test_a_named_device_is_taken():
@@ -184,7 +189,9 @@ def test_deterministic_cublas_gets_its_workspace_before_it_starts(monkeypatch):
 
 def test_what_compiles_nothing_is_refused(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(device.shutil, "which", lambda name: None)
-    with pytest.raises(UserError, match=r"training.compile: it needs a C\+\+ compiler"):
+    with pytest.raises(
+        UserError, match=r"training.compile: it needs a compiler \(g\+\+ or clang\+\+\)"
+    ):
         toy.train(tmp_path / "run", training={"compile": "default"})
     assert not (tmp_path / "run").exists()
 

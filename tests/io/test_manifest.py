@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from support.toy import copy_model, results
 
-from mtbert.commands.runs import evaluate_run, predict_file
+from mtbert.commands.evaluate import evaluate_run
+from mtbert.commands.predict import predict_file
 from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
 from mtbert.io.hashing import file_sha256

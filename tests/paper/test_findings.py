@@ -3,10 +3,10 @@
 import pytest
 
 from mtbert.paper import findings
-from mtbert.paper.findings import change_interval, judge, shown_interval, verdict
-from mtbert.paper.tables import DURATIONS, FINDINGS, TABLES, Change, Finding, contradictions
+from mtbert.paper.findings import change_interval, judge, verdict
+from mtbert.paper.tables import FINDINGS, Change, Finding
 from mtbert.studies.results import load_results
-from mtbert.studies.statistics import Interval
+from mtbert.studies.statistics import Interval, shown_interval
 
 UP, DOWN, OPEN = (0.01, 0.05), (-0.05, -0.01), (-0.02, 0.02)
 
@@ -60,10 +60,6 @@ def test_an_interval_of_one_value_decides_nothing():
     known_of_nothing = Interval(0.1, 0.1, 0.1, 1, None, None)
     assert verdict([lambda level: known_of_nothing], 1, 0, "all") == "cannot be told"
     assert shown_interval(known_of_nothing) == "+0.100"
-
-
-def test_intervals_are_shown_with_their_signs():
-    assert shown_interval(measure((-0.02, 0.05))(0.95)) == "+0.015 [-0.020, +0.050]"
 
 
 @pytest.fixture(scope="module")
@@ -123,22 +119,3 @@ def test_means_on_a_findings_side_are_counted(monkeypatch, sign, margin, agreein
     monkeypatch.setattr(findings, "change_interval", made_up)
     told = judge(None, "paper", Finding("?", changes, sign=sign, margin=margin))
     assert (told.verdict, told.agreeing, told.known) == ("cannot be told", agreeing, 3)
-
-
-def test_the_papers_numbers_name_places_of_the_grids(results):
-    for table in TABLES:
-        variations = results.variations(table.experiment)
-        assert {v for row in table.rows for v in row.variations.values()} == set(variations)
-        for change in table.changes:
-            assert {change.before, change.after} <= set(variations)
-            assert table.score(change.before, change.task) is not None
-    assert {v for _, variations in DURATIONS for v in variations} == set(
-        results.variations("task-count")
-    )
-
-
-def test_the_papers_contradictions_are_found():
-    """Read off Tables 3 and 4: SST + STS 0.489 and 0.512, SST + paraphrase 0.501 and 0.520."""
-    found = contradictions()
-    assert "SST + STS: SST 0.489 in Table 3, 0.512 in Table 4" in found
-    assert "SST + Paraphrase: SST 0.501 in Table 3, 0.520 in Table 4" in found

@@ -9,7 +9,7 @@ from scipy import stats
 from mtbert.errors import UserError
 from mtbert.reports.compare import compare, group_runs
 from mtbert.studies.folder import read_places
-from mtbert.studies.groups import Group, difference, score, seconds_difference
+from mtbert.studies.groups import Group, difference, score_interval, seconds_difference
 from mtbert.studies.records import read_record
 
 
@@ -57,8 +57,10 @@ def test_the_same_seed_twice_is_no_repetition(runs):
 
 def test_a_score_is_the_mean_over_seeds(group):
     both = group("paper-sst-frozen", 1, 2)
-    assert score(both, "sst").mean == pytest.approx(np.mean([r.score("sst") for r in both.records]))
-    assert score(both, "sts") is None
+    assert score_interval(both, "sst").mean == pytest.approx(
+        np.mean([r.score("sst") for r in both.records])
+    )
+    assert score_interval(both, "sts") is None
 
 
 def test_a_difference_is_paired_over_seeds_and_rows(group):
@@ -72,7 +74,10 @@ def test_a_difference_is_paired_over_seeds_and_rows(group):
     assert found.by_seeds == pytest.approx(half)
     # The rows' part by scipy, from how often each row is right over the seeds.
     right = [
-        np.mean([(r.rows["sst"].gold == r.rows["sst"].predicted) for r in g.records], axis=0)
+        np.mean(
+            [(r.predictions["sst"].gold == r.predictions["sst"].predicted) for r in g.records],
+            axis=0,
+        )
         for g in (first, second)
     ]
     ends = stats.bootstrap(
@@ -93,9 +98,15 @@ def test_seeds_that_only_one_has_are_left_out(group):
 
 def always(record, task, answer):
     """The same run, had it given all rows one answer."""
-    rows = replace(record.rows[task], predicted=np.full_like(record.rows[task].gold, answer))
+    rows = replace(
+        record.predictions[task], predicted=np.full_like(record.predictions[task].gold, answer)
+    )
     dev = {**record.summary["dev"], task: {"accuracy": float(np.mean(rows.gold == answer))}}
-    return replace(record, rows={**record.rows, task: rows}, summary={**record.summary, "dev": dev})
+    return replace(
+        record,
+        predictions={**record.predictions, task: rows},
+        summary={**record.summary, "dev": dev},
+    )
 
 
 def test_runs_that_have_learned_nothing_are_not_equal(group):

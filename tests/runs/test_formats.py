@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from support.toy import Toy, records
 
-from mtbert.commands.runs import evaluate_run
+from mtbert.commands.evaluate import evaluate_run
 from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
 from mtbert.runs.folder import read_run

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from support.studies import answers, main_score
 
+from mtbert.commands.report import study_sections
 from mtbert.errors import UserError
-from mtbert.reports import study as study_report
+from mtbert.paper.sections import changes_csv
+from mtbert.paper.tables import TABLES
 from mtbert.reports.document import to_markdown
-from mtbert.reports.study import changes_csv, results_csv, sections
+from mtbert.reports.study import results_csv
 from mtbert.studies.records import read_record, read_stored
 from mtbert.studies.results import export, is_export, load_results
 
@@ -51,12 +53,12 @@ def test_a_record_holds_scores_answers_and_curves(study):
     assert (record.name, record.seed) == (path.name, 1)
     for task in ("sst", "para", "sts"):
         gold, predicted = answers(task, 0.8 - 0.06 + 0.005)
-        assert np.array_equal(record.rows[task].gold, gold)
-        assert record.rows[task].predicted == pytest.approx(predicted, abs=6e-4)
+        assert np.array_equal(record.predictions[task].gold, gold)
+        assert record.predictions[task].predicted == pytest.approx(predicted, abs=6e-4)
         assert record.score(task) == main_score(task, gold, predicted)
-    told = record.rows["para"].probability
-    assert told == pytest.approx(0.1 + 0.8 * record.rows["para"].predicted, abs=1 / 500)
-    assert record.rows["sst"].probability is None
+    told = record.predictions["para"].probability
+    assert told == pytest.approx(0.1 + 0.8 * record.predictions["para"].predicted, abs=1 / 500)
+    assert record.predictions["sst"].probability is None
     assert [point["epoch"] for point in record.curve] == [1, 2]
     assert [point["step"] for point in record.gradients] == [1, 2, 3, 4, 5, 6]
     assert record.gradients[1]["task_gradient_norm"] == {"sst": 4, "para": 4, "sts": 4}
@@ -85,8 +87,8 @@ def test_the_files_of_a_record_give_it_back(study, exported):
         record, back = read_record(path), read_stored(exported / "runs" / f"{path.name}.json")
         for key in ("name", "settings", "summary", "curve", "gradients"):
             assert_close(getattr(back, key), getattr(record, key))
-        for task, rows in record.rows.items():
-            again = back.rows[task]
+        for task, rows in record.predictions.items():
+            again = back.predictions[task]
             assert again.digest == rows.digest
             assert np.array_equal(again.gold, rows.gold)
             assert again.predicted == pytest.approx(rows.predicted, abs=1e-9)
@@ -95,13 +97,14 @@ def test_the_files_of_a_record_give_it_back(study, exported):
 
 
 def test_tables_are_made_again_without_the_runs(study, exported, monkeypatch):
-    monkeypatch.setattr(study_report, "study_figures", lambda results: [])
+    monkeypatch.setattr("mtbert.paper.figures.figure_sections", lambda results: [])
     first, again = load_results(study), load_results(exported)
     assert is_export(exported)
     assert not is_export(study)
-    texts = [to_markdown("t", sections(results))[0] for results in (first, again)]
+    texts = [to_markdown("t", study_sections(results))[0] for results in (first, again)]
     assert texts[0] == texts[1]
-    assert changes_csv(first).count("\n") == changes_csv(again).count("\n") > 40
+    changes = [changes_csv(results, TABLES).count("\n") for results in (first, again)]
+    assert changes[0] == changes[1] > 40
     for line, other in zip(results_csv(first).splitlines()[1:], results_csv(again).splitlines()[1:],
                            strict=True):  # fmt: skip
         values, others = line.split(","), other.split(",")

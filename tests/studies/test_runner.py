@@ -11,11 +11,11 @@ from collections import Counter
 import pytest
 from support.studies import made_up, overrides, write_finished
 
-from mtbert.console.board import plan_table
+from mtbert.commands.experiment import plan_table
 from mtbert.errors import TrainingError, UserError
 from mtbert.runs.folder import read_summary
 from mtbert.studies import runner
-from mtbert.studies.folder import PLANNED, State, Study, kept_models, read_places, run_state
+from mtbert.studies.folder import PLANNED, RunStatus, Study, kept_models, read_places, run_state
 from mtbert.studies.grid import cells, load_grid
 from mtbert.studies.results import export as export_results
 from mtbert.studies.results import load_results
@@ -50,7 +50,7 @@ def shell(line):
 
 
 def states(study, found):
-    return [run_state(Study(study).path(cell.run)).state for cell in found]
+    return [run_state(Study(study).path(cell.run)).status for cell in found]
 
 
 def test_every_run_is_made_once_and_finished_ones_are_skipped(study, paper_cells):
@@ -120,7 +120,7 @@ def test_a_failed_run_stops_no_other_and_is_tried_again(four, tmp_path):
     fails = Launches(paper_method2=shell("echo 'mtbert: no memory left' >> log.txt; exit 1"))
     with pytest.raises(TrainingError, match=r"1 of 4 runs failed.*\n.*no memory left"):
         runner.run_cells(four, tmp_path, launch=fails)
-    assert states(tmp_path, four) == [State.FAILED, *[State.FINISHED] * 3]
+    assert states(tmp_path, four) == [RunStatus.FAILED, *[RunStatus.FINISHED] * 3]
     path = Study(tmp_path).path(four[0].run)
     (path / "checkpoints").mkdir()
     again = Launches(
@@ -128,7 +128,7 @@ def test_a_failed_run_stops_no_other_and_is_tried_again(four, tmp_path):
     )
     runner.run_cells(four, tmp_path, launch=again)
     assert again.names == ["paper-method2"]
-    assert states(tmp_path, four) == [State.FINISHED] * 4
+    assert states(tmp_path, four) == [RunStatus.FINISHED] * 4
 
 
 def test_a_run_whose_folder_cannot_be_used_is_made_anew(four, tmp_path):
@@ -138,9 +138,9 @@ def test_a_run_whose_folder_cannot_be_used_is_made_anew(four, tmp_path):
     with pytest.raises(TrainingError, match="damaged"):
         runner.run_cells(four, tmp_path, launch=refused)
     path = Study(tmp_path).path(four[0].run)
-    assert run_state(path).state is State.BROKEN
+    assert run_state(path).status is RunStatus.BROKEN
     runner.run_cells(four, tmp_path, launch=Launches())
-    assert states(tmp_path, four) == [State.FINISHED] * 4
+    assert states(tmp_path, four) == [RunStatus.FINISHED] * 4
     assert not (path / "old").exists()
 
 
@@ -152,19 +152,19 @@ def test_a_damaged_finished_run_is_listed_and_made_anew(four, tmp_path, damage, 
         (path / "summary.json").write_text("{")
     else:
         (path / "predictions" / "sts-dev.jsonl").unlink()
-    assert run_state(path).state is State.BROKEN
+    assert run_state(path).status is RunStatus.BROKEN
     again = Launches()
     runner.run_cells(four, tmp_path, launch=again)
     assert again.names == ["paper-method3"]
     assert f"{path.name}: broken" in caplog.text
-    assert run_state(path).state is State.FINISHED
+    assert run_state(path).status is RunStatus.FINISHED
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(four, tmp_path, caplog):
     path = Study(tmp_path).prepare(four[0].run)
     (path / "config.yaml").write_bytes((path / PLANNED).read_bytes())
     (path / "metrics.jsonl").write_text('{"kind": "train", "step": 2}\n{"kind": "tr')
-    assert run_state(path).state is State.INTERRUPTED
+    assert run_state(path).status is RunStatus.INTERRUPTED
     seen = []
 
     def launch(folder, environment):
@@ -313,7 +313,7 @@ def test_the_time_left_is_told_from_the_speed_of_this_command(
         path = Study(tmp_path).prepare(four[1].run)
         (path / "config.yaml").write_bytes((path / PLANNED).read_bytes())
         (path / "checkpoints" / f"step-{from_step:08d}").mkdir(parents=True)
-    monkeypatch.setattr(runner, "Board", Board)
+    monkeypatch.setattr(runner, "StudyBoard", Board)
     monkeypatch.setattr(runner._Pool, "collect", lambda pool: age(*pool.active))
     with pytest.raises(KeyboardInterrupt):
         runner.run_cells(four, tmp_path, launch=half_done)

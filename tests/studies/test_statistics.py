@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mtbert.studies.statistics import DRAWS, _counts, bootstrap, interval, mean_deviation
+from mtbert.studies.statistics import (
+    DRAWS,
+    Interval,
+    _counts,
+    bootstrap,
+    interval,
+    mean_deviation,
+    shown_interval,
+)
 
 VALUES = [0.51, 0.53, 0.48, 0.55]
 
@@ -103,3 +111,10 @@ def test_equal_answers_differ_by_nothing(rows):
 
 def test_constant_predictions_have_no_correlation(rows):
     assert np.isnan(bootstrap("pearson", rows[0], np.ones(200))).all()
+
+
+def test_intervals_are_shown_with_their_signs():
+    found = Interval(0.015, -0.02, 0.05, seeds=3, by_seeds=0.01, by_rows=None)
+    assert shown_interval(found) == "+0.015 [-0.020, +0.050]"
+    assert shown_interval(found, 1) == "+0.0 [-0.0, +0.1]"
+    assert shown_interval(Interval(0.1, 0.1, 0.1, 1, None, None)) == "+0.100"

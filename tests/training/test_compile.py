@@ -7,6 +7,7 @@ from support.toy import records
 from torch import Generator, nn
 
 from mtbert.hardware.device import fit_encoder
+from mtbert.model.attention import Layout
 from mtbert.training.gradients import compute_gradients
 
 pytestmark = pytest.mark.filterwarnings("default")  # the compiler has warnings of its own
@@ -50,11 +51,29 @@ def test_losses_and_gradients_are_those_of_the_plain_layers(no_code, mode):
     assert set(no_code) == {(mode, mode == "default")}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
-def test_a_run_with_real_kernels_goes_as_without(toy, tmp_path, mode):
+def test_torch_does_not_give_up_after_a_few_shapes(no_code, mode, caplog):
+    network = make_network(torch.float32)
+    encoder = network.encoder
+    fit_encoder(encoder, torch.float32, torch.device("cpu"), compiled=mode)
+    sizes = set()
+    for chunks in range(1, 13):
+        layout = Layout([30] * 2 * chunks, torch.device("cpu"), bucketed=encoder.bucketed)
+        ids = torch.ones(60 * chunks, dtype=torch.int64)
+        encoder.encode(ids, torch.zeros_like(ids), layout, Generator().manual_seed(0))
+        sizes.add(layout.size)
+    assert len(sizes) == 12
+    assert "recompile_limit" not in caplog.text
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("mode", "tasks", "surgery"),
+    [("default", (), "pcgrad"), ("reduce-overhead", ("sst",), "none")],
+)
+def test_a_run_with_real_kernels_goes_as_without(toy, tmp_path, mode, tasks, surgery):
     for name in ("none", mode):
-        toy.train(tmp_path / name, training={"compile": name, "surgery": "pcgrad"})
+        toy.train(tmp_path / name, *tasks, training={"compile": name, "surgery": surgery})
     plain, compiled = (records(tmp_path / name, "train") for name in ("none", mode))
     for a, b in zip(plain, compiled, strict=True):
         assert b["loss"] == pytest.approx(a["loss"], rel=1e-3)

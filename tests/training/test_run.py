@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.toy import model_bytes, records, write_encoder, write_rows
 
-from mtbert.commands.runs import evaluate_run
+from mtbert.commands.evaluate import evaluate_run
 from mtbert.config.load import load_config
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError

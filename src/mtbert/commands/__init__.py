@@ -1,1 +1,1 @@
-"""What the commands do, one file each; the command line only reads their options."""
+"""The commands of the command line, a file each; `table.py` names them."""

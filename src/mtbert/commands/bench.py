@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from tabulate import tabulate
-
-from mtbert.config.load import load_config
-from mtbert.config.settings import Settings
-from mtbert.data.tasks import load_tasks
-from mtbert.hardware.device import compute_dtype, precision_reason, resolve_device
-from mtbert.hardware.machine import QUIET, Stopwatch, ceilings, memory_mb, processor_name
-from mtbert.inference.evaluate import EvaluationSet, evaluate
-from mtbert.inference.model import MultitaskModel
-from mtbert.model.encoders.bert import Encoder
-from mtbert.training.run import train
+from mtbert.commands.base import add_json, add_overrides, json_text
 from mtbert.version import __version__
 
-__all__ = ["bench", "bench_table", "step_flops"]
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from mtbert.config.settings import Settings
+    from mtbert.inference.evaluate import EvaluationSet
+    from mtbert.inference.model import MultitaskModel
+    from mtbert.model.encoders.bert import Encoder
+
+__all__ = ["HELP", "add_arguments", "bench", "bench_table", "run", "step_flops"]
+
+HELP = "what this machine uses, and how fast it trains"
 
 _WARM_UP = ("training.epochs=1", "training.steps_per_epoch=4")
 _MEASURED = ("training.epochs=3",)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_overrides(parser)
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure; print a table, or JSON."""
+    found = bench(options.override)
+    print(json_text(found) if options.json else bench_table(found))
 
 
 def bench(overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -44,13 +55,24 @@ def bench(overrides: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         UserError: an override is wrong, or the encoder cannot be had.
     """
-    settings = load_config("demo", ["training.surgery=none", *overrides])
+    import tempfile
+
+    import numpy as np
+    import torch
+
+    from mtbert.hardware.device import compute_dtype, precision_reason, resolve_device
+    from mtbert.hardware.machine import Stopwatch, ceilings, processor_name
+    from mtbert.inference.evaluate import evaluate
+    from mtbert.inference.model import MultitaskModel
+    from mtbert.training.run import train
+
+    settings = _settings(overrides)
     device = resolve_device(settings)
     watch = Stopwatch()
     ceiling = ceilings(device)
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        train(_changed(settings, _WARM_UP, overrides), Path(folder) / "warm-up")
-        summary = train(_changed(settings, _MEASURED, overrides), Path(folder) / "run")
+        train(_settings([*_WARM_UP, *overrides]), Path(folder) / "warm-up")
+        summary = train(_settings([*_MEASURED, *overrides]), Path(folder) / "run")
         model = MultitaskModel.from_pretrained(Path(folder) / "run", device=str(device))
         sets = _sets(settings, model)
         model.network.encoder.compute_dtype = compute_dtype(settings.training.precision, device)
@@ -94,12 +116,16 @@ def step_flops(encoder: Encoder, lengths: NDArray[np.int64]) -> float:
     """
     parameters = sum(parameter.numel() for parameter in encoder.layers.parameters())
     attention = 4 * len(encoder.layers) * encoder.config.hidden_size
-    squares = float((lengths.astype(np.float64) ** 2).sum())
+    squares = float((lengths.astype("float64") ** 2).sum())
     return 3 * (2 * parameters * float(lengths.sum()) + attention * squares)
 
 
 def bench_table(found: Mapping[str, Any]) -> str:
     """What `bench` found, for people."""
+    from tabulate import tabulate
+
+    from mtbert.hardware.machine import QUIET
+
     share = found["share_of_ceiling"]
     rows = [
         ("processor", found["processor"]),
@@ -129,12 +155,17 @@ def bench_table(found: Mapping[str, Any]) -> str:
     return table
 
 
-def _changed(settings: Settings, changes: Sequence[str], overrides: Sequence[str]) -> Settings:
-    return load_config("demo", ["training.surgery=none", *changes, *overrides])
+def _settings(overrides: Sequence[str]) -> Settings:
+    from mtbert.config.load import load_config
+
+    return load_config("demo", ["training.surgery=none", *overrides])
 
 
 def _sets(settings: Settings, model: MultitaskModel) -> list[EvaluationSet]:
     """The training sets: three times as many sentences as the dev sets."""
+    from mtbert.data.tasks import load_tasks
+    from mtbert.inference.evaluate import EvaluationSet
+
     data = load_tasks(settings, model.tokenizer)
     return [
         EvaluationSet(name, "train", part.train.ids, part.train.inputs)
@@ -148,12 +179,18 @@ def _sentences(settings: Settings, sets: Sequence[EvaluationSet]) -> int:
 
 
 def _time(model: MultitaskModel, sets: Sequence[EvaluationSet]) -> float:
+    from mtbert.inference.evaluate import evaluate
+
     start = time.perf_counter()
     evaluate(model.network, sets)
     return time.perf_counter() - start
 
 
 def _peak_memory(device: torch.device) -> float:
+    import torch
+
+    from mtbert.hardware.machine import memory_mb
+
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / (1 << 20)
     return memory_mb("VmHWM")

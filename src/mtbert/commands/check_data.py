@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-from tabulate import tabulate
+from mtbert.errors import SHOWN_PROBLEMS, UserError, printable
 
-from mtbert.config.load import data_file, load_config
-from mtbert.config.settings import Settings
-from mtbert.config.tasks import TaskSettings
-from mtbert.data.datasets import DataSet, load_data_set
-from mtbert.data.leaks import leaked
-from mtbert.data.readers.files import open_table, read_table
-from mtbert.data.tokenizer import Tokenizer
-from mtbert.errors import SHOWN_PROBLEMS
-from mtbert.model.hub import locate
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-__all__ = ["check_config", "check_file"]
+    from mtbert.config.settings import Settings
+    from mtbert.config.tasks import TaskSettings
+    from mtbert.data.datasets import DataSet
+
+__all__ = ["HELP", "add_arguments", "check_config", "check_file", "run"]
+
+HELP = "read, validate, count; problems by line"
 
 _LENGTH_EDGES = (16, 32, 64, 128, 256, 512)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("source", nargs="+", metavar="CONFIG-or-FILES")
+    parser.add_argument("--set", dest="override", action="append", default=[], metavar="KEY=VALUE")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print what the files hold.
+
+    Raises:
+        UserError: at the end, if a row cannot be used.
+    """
+    first = options.source[0]
+    if len(options.source) == 1 and (first.endswith((".yaml", ".yml")) or "." not in first):
+        text, all_clean = check_config(first, options.override)
+        print(printable(text))
+    else:
+        all_clean = True
+        for source in options.source:
+            text, clean = check_file(Path(source))
+            all_clean &= clean
+            print(printable(text))
+    if not all_clean:
+        raise UserError("there are bad rows; mend them, or leave them out with on_bad_rows: skip")
 
 
 def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]:
@@ -34,17 +61,21 @@ def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]
     Raises:
         UserError: the configuration is wrong, or a file cannot be read at all.
     """
+    from mtbert.config.load import load_config
+    from mtbert.data.leaks import leaked
+    from mtbert.data.tasks import read_set, skipping_bad_rows
+    from mtbert.data.tokenizer import Tokenizer
+    from mtbert.model.hub import locate
+
     settings = load_config(source, overrides)
+    lenient = skipping_bad_rows(settings)
     tokenizer = Tokenizer.from_folder(locate(settings.encoder.path, settings.encoder.revision))
     parts, clean = [], True
     for name, task in settings.tasks.items():
-        lenient = task.model_copy(update={"on_bad_rows": "skip"})
         train: DataSet | None = None
         for set_name, file in _named_files(task).items():
-            path = data_file(settings, file)
-            found = load_data_set(
-                path, lenient, tokenizer, settings.encoder.max_length, labelled=set_name != "test"
-            )
+            labelled = set_name != "test"
+            found = read_set(lenient, name, file, tokenizer, cache=None, labelled=labelled)
             parts.append(_describe(f"{name} {set_name}", settings, task, found))
             clean &= not found.left_out.problems or task.on_bad_rows == "skip"
             if set_name == "train":
@@ -63,6 +94,8 @@ def check_file(path: Path) -> tuple[str, bool]:
     Raises:
         UserError: the file cannot be read at all.
     """
+    from mtbert.data.readers.table import open_table, read_table
+
     with open_table(path) as stream:
         table = read_table(stream, str(path))
         count, problems = 0, []
@@ -84,11 +117,15 @@ def _named_files(task: TaskSettings) -> dict[str, str]:
 
 
 def _describe(title: str, settings: Settings, task: TaskSettings, found: DataSet) -> str:
+    import numpy as np
+
     inputs, problems = found.inputs, found.left_out.problems
     lengths = inputs.lengths
+    unlabelled = found.left_out.unlabelled
+    other_tasks = f", {unlabelled} rows of other tasks (no label)" if unlabelled else ""
     lines = [
         f"{title}: {found.path}",
-        f"  {len(found)} examples, {len(problems)} bad rows",
+        f"  {len(found)} examples, {len(problems)} bad rows{other_tasks}",
         f"  tokens: mean {lengths.mean():.1f}, longest {lengths.max()}, {inputs.truncated} "
         f"truncated to {settings.encoder.max_length}",
         _table(_length_histogram(lengths)),
@@ -99,6 +136,8 @@ def _describe(title: str, settings: Settings, task: TaskSettings, found: DataSet
 
 
 def _table(rows: list[tuple[str, int]]) -> str:
+    from tabulate import tabulate
+
     total = max(1, sum(count for _, count in rows))
     body = [(name, count, f"{count / total:.1%}") for name, count in rows]
     text = tabulate(
@@ -110,7 +149,7 @@ def _table(rows: list[tuple[str, int]]) -> str:
 def _length_histogram(lengths: NDArray[np.int64]) -> list[tuple[str, int]]:
     rows, low = [], 1
     for edge in (*_LENGTH_EDGES, None):
-        high = edge or np.inf
+        high = edge or math.inf
         count = int(((lengths >= low) & (lengths <= high)).sum())
         if count:
             rows.append((f"{low} to {edge} tokens" if edge else f"{low} tokens or more", count))
@@ -119,6 +158,8 @@ def _length_histogram(lengths: NDArray[np.int64]) -> list[tuple[str, int]]:
 
 
 def _label_histogram(task: TaskSettings, labels: NDArray[np.float64]) -> list[tuple[str, int]]:
+    import numpy as np
+
     if task.kind.is_classification:
         return [(name, int((labels == i).sum())) for i, name in enumerate(task.class_names)]
     low, high = task.range or (labels.min(), labels.max())

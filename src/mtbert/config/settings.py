@@ -44,7 +44,7 @@ class Settings(Section):
         return {name: task for name, task in self.tasks.items() if task.uses is None}
 
     def shares_file(self, name: str) -> bool:
-        """Whether several tasks train or are evaluated on a file, however they spell its name.
+        """Whether several tasks have a file among theirs, however they spell its name.
 
         A blank label in such a file means that the row is another task's.
         """
@@ -52,12 +52,14 @@ class Settings(Section):
 
     @cached_property
     def _users_of_files(self) -> Counter[str]:
-        """How many tasks use each file, test files left out, which hold no labels to train on."""
+        """How many tasks use each file."""
         return Counter(
             file
             for task in self.tasks.values()
             for file in {
-                self._file_identity(f) for f in (task.train, *task.dev_files.values()) if f
+                self._file_identity(name)
+                for name in (task.train, task.test, *task.dev_files.values())
+                if name
             }
         )
 
@@ -74,6 +76,13 @@ class Settings(Section):
         if not self.trained_tasks:
             problems.append("tasks: at least one task needs `train`")
         problems += self._select_problems()
+        one_pass = len(self.trained_tasks) == 1 and self.training.accumulate == 1
+        if self.training.compile == "reduce-overhead" and not one_pass:
+            # A CUDA graph writes its gradients where it has written those of the pass before.
+            problems.append(
+                "training.compile: `reduce-overhead` needs one backward pass a step, so one task "
+                "and `training.accumulate: 1`; set `training.compile: default`"
+            )
         problems += self._shared_file_problems()
         if self.training.surgery.needs_gram:
             if self.encoder.mode == "frozen":

@@ -82,8 +82,9 @@ class TrainingSettings(Section):
     compile: Literal["none", "default", "reduce-overhead"] = Field(
         "none",
         description="Let torch.compile make kernels of the encoder's layers, in this mode of it; "
-        "`reduce-overhead` takes CUDA graphs on GPUs. Batches are then padded to few sizes. The "
-        "first steps take minutes; needs a C++ compiler, on GPUs Triton.",
+        "`reduce-overhead` takes CUDA graphs on GPUs, for one task and one part a batch. Batches "
+        "are then padded to few sizes. The first steps take minutes; needs a C++ compiler, on GPUs "
+        "Triton and a C compiler.",
     )
     deterministic: bool = Field(
         False, description="Refuse operations that may differ between identical runs."

@@ -8,15 +8,12 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tabulate import tabulate
 
 from mtbert.console.progress import duration
-from mtbert.studies.folder import Study
-from mtbert.studies.grid import Cell
 
-__all__ = ["Board", "Line", "plan_table"]
+__all__ = ["Line", "StudyBoard"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +31,7 @@ class Line:
     seconds: float
 
 
-class Board:
+class StudyBoard:
     """Standard error: lines that stay, and below them a table that is drawn again and again."""
 
     def __init__(self) -> None:
@@ -80,32 +77,3 @@ class Board:
             sys.stderr.write(f"\x1b[{self._drawn}F\x1b[J")  # so many lines up, then all below away
             sys.stderr.flush()
             self._drawn = 0
-
-
-def plan_table(cells: Sequence[Cell], folder: Path, export: Path | None = None) -> str:
-    """The runs of a grid in order, what each is for, and what has become of it."""
-    study = Study(folder, export)
-    uses: dict[str, list[str]] = {}
-    for cell in cells:
-        uses.setdefault(cell.run.key, []).append(cell.experiment.name)
-    runs = {cell.run.key: cell.run for cell in cells}
-    total = sum(run.work for run in runs.values())
-    rows = [
-        [
-            run.label,
-            run.settings.seed,
-            ", ".join(dict.fromkeys(uses[key])),
-            run.settings.training.epochs,
-            f"{run.steps:,}",
-            f"{run.work / total:.1%}",
-            study.state(run).state,
-        ]
-        for key, run in runs.items()
-    ]
-    headers = ["run", "seed", "experiments", "epochs", "steps", "work", "state"]
-    align = ("left", "right", "left", "right", "right", "right", "left")
-    table = tabulate(rows, headers, disable_numparse=True, colalign=align)
-    return (
-        f"{table}\n\n{len(runs)} runs for {len(cells)} places in tables, "
-        f"{total:,.0f} characters to encode (a training step counts three passes)"
-    )

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mtbert.config.fields import LARGEST_LABEL
 from mtbert.config.tasks import TaskSettings
-from mtbert.data.readers.files import Row, Table, open_table, read_table
+from mtbert.data.readers.base import Row, Table
+from mtbert.data.readers.table import open_table, read_table
 from mtbert.errors import UserError, problem_list, shown
 
 __all__ = [
@@ -164,11 +165,11 @@ def parse_label(task: TaskSettings, text: str) -> float:
 
 def _check_header(table: Table, needed: list[str], id_column: str) -> None:
     columns = table.columns or ()
-    shown = ", ".join(repr(c) for c in columns if c)
+    found = ", ".join(repr(c) for c in columns if c)
     for column in needed:
         if column not in columns:
             raise UserError(
-                f"{table.name}:1: no column {column!r}, found {shown}; map it in "
+                f"{table.name}:1: no column {column!r}, found {found}; map it in "
                 "tasks.NAME.columns (id, text, text2, label)"
             )
     for column in {*needed, id_column}:
@@ -200,8 +201,8 @@ def _parse_row(
 def _expected(task: TaskSettings) -> str:
     if task.kind.is_classification:
         names = task.class_names
-        shown = ", ".join(itertools.islice(names, 6)) + (", …" if len(names) > 6 else "")
-        return f"one of {shown} or a number from 0 to {len(names) - 1}"
+        first = ", ".join(itertools.islice(names, 6)) + (", …" if len(names) > 6 else "")
+        return f"one of {first} or a number from 0 to {len(names) - 1}"
     if task.range is not None:
         return f"a number from {task.range[0]:g} to {task.range[1]:g}"
     return "a number"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
-from mtbert.config.tasks import TaskSettings
-from mtbert.data.cache import open_cache
+from mtbert.data.cache import Cache, open_cache
 from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 
-__all__ = ["TaskData", "load_tasks"]
+__all__ = ["TaskData", "load_tasks", "read_set", "skipping_bad_rows"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,25 +35,44 @@ class TaskData:
     leaks: dict[str, int]
 
 
-class _Reader:
-    """Reads files as one run's settings say."""
+def read_set(
+    settings: Settings,
+    name: str,
+    file: str,
+    tokenizer: Tokenizer,
+    *,
+    cache: Cache | None,
+    labelled: bool = True,
+) -> DataSet:
+    """One file as a task reads it; where several tasks have labels in it, a blank one is no mistake.
 
-    def __init__(self, settings: Settings, tokenizer: Tokenizer) -> None:
-        self.settings, self.tokenizer = settings, tokenizer
-        self.cache = open_cache(settings.data.cache)
-        self.uses = Counter(
-            file for task in settings.tasks.values() for file in _files(task.train, task.dev_files)
-        )
+    Args:
+        settings: of the run.
+        name: of the task.
+        file: one of the task's, as the settings name it.
+        tokenizer: of the encoder.
+        cache: None to read the file in any case.
+        labelled: False for files to predict: labels are not looked at.
 
-    def read(self, name: str, task: TaskSettings, file: str, *, labelled: bool = True) -> DataSet:
-        try:
-            return load_data_set(
-                data_file(self.settings, file), task, self.tokenizer,
-                self.settings.encoder.max_length, cache=self.cache, labelled=labelled,
-                blank_is_unlabelled=self.uses[file] > 1,
-            )  # fmt: skip
-        except UserError as error:
-            raise UserError(f"task {name}: {error}") from None
+    Raises:
+        UserError: as `read_examples`; names the task.
+    """
+    try:
+        return load_data_set(
+            data_file(settings, file), settings.tasks[name], tokenizer, settings.encoder.max_length,
+            cache=cache, labelled=labelled, blank_is_unlabelled=settings.shares_file(file),
+        )  # fmt: skip
+    except UserError as error:
+        raise UserError(f"task {name}: {error}") from None
+
+
+def skipping_bad_rows(settings: Settings) -> Settings:
+    """The same settings, but every task leaves bad rows out and counts them."""
+    tasks = {
+        name: task.model_copy(update={"on_bad_rows": "skip"})
+        for name, task in settings.tasks.items()
+    }
+    return settings.model_copy(update={"tasks": tasks})
 
 
 def load_tasks(settings: Settings, tokenizer: Tokenizer) -> dict[str, TaskData]:
@@ -65,19 +83,24 @@ def load_tasks(settings: Settings, tokenizer: Tokenizer) -> dict[str, TaskData]:
     Raises:
         UserError: the first file that cannot be used.
     """
-    reader = _Reader(settings, tokenizer)
+    cache = open_cache(settings.data.cache)
     result = {}
     for name, task in settings.tasks.items():
-        train = None if task.train is None else reader.read(name, task, task.train)
-        dev = {set_name: reader.read(name, task, file) for set_name, file in task.dev_files.items()}
-        for found in (*([train] if train else []), *dev.values()):
+        read = partial(read_set, settings, name, tokenizer=tokenizer, cache=cache)
+        train = None if task.train is None else read(task.train)
+        dev = {set_name: read(file) for set_name, file in task.dev_files.items()}
+        for found in (*([] if train is None else [train]), *dev.values()):
             _log_left_out(name, found)
-        result[name] = TaskData(train, dev, _leaks(reader, name, train, dev))
+        leaks = {}
+        if train is not None:
+            test = _test_set(settings, name, tokenizer, cache)
+            leaks = _leaks(name, train, dev | test)
+        result[name] = TaskData(train, dev, leaks)
     return result
 
 
-def _files(train: str | None, dev: dict[str, str]) -> set[str]:
-    return {*([train] if train else []), *dev.values()}
+def _has_place(settings: Settings, file: str) -> bool:
+    return settings.data.dir is not None or Path(file).is_absolute()
 
 
 def _log_left_out(name: str, found: DataSet) -> None:
@@ -93,25 +116,27 @@ def _log_left_out(name: str, found: DataSet) -> None:
         _log.info("task %s: %s: unused columns: %s", name, found.path, unused)
 
 
-def _leaks(
-    reader: _Reader, name: str, train: DataSet | None, dev: dict[str, DataSet]
-) -> dict[str, int]:
-    if train is None:
+def _test_set(
+    settings: Settings, name: str, tokenizer: Tokenizer, cache: Cache | None
+) -> dict[str, DataSet]:
+    """The task's test set, if its file is there."""
+    file = settings.tasks[name].test
+    if file is None or not _has_place(settings, file) or not data_file(settings, file).is_file():
         return {}
-    settings, task = reader.settings, reader.settings.tasks[name]
-    sets = dict(dev)
-    known = task.test is not None and (settings.data.dir or Path(task.test).is_absolute())
-    if known and task.test is not None and data_file(settings, task.test).is_file():
-        lenient = task.model_copy(update={"on_bad_rows": "skip"})
-        sets["test"] = reader.read(name, lenient, task.test, labelled=False)
+    lenient = skipping_bad_rows(settings)
+    return {"test": read_set(lenient, name, file, tokenizer, cache=cache, labelled=False)}
+
+
+def _leaks(name: str, train: DataSet, sets: dict[str, DataSet]) -> dict[str, int]:
+    """How many examples of each set stand in train too; they are logged."""
     counts = {}
     for set_name, part in sets.items():
         found = leaked(train.keys, part.keys)
         counts[set_name] = len(found)
         if len(found):
-            shown = ", ".join(part.ids[i] for i in found[:5]) + (", …" if len(found) > 5 else "")
+            ids = ", ".join(part.ids[i] for i in found[:5]) + (", …" if len(found) > 5 else "")
             _log.warning(
                 "task %s: %d of %d %s examples stand in train too: %s",
-                name, len(found), len(part), set_name, shown,
+                name, len(found), len(part), set_name, ids,
             )  # fmt: skip
     return counts

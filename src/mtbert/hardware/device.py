@@ -53,14 +53,19 @@ def resolve_device(settings: Settings, local_rank: int | None = None) -> torch.d
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if local_rank is not None and name.startswith("cuda"):
         return _own_gpu(name, local_rank)
-    if settings.device == "auto":
-        return torch.device(name)
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"device: {settings.device!r} cannot be used here: {reason}") from None
+    if device.type != "cuda":
+        return device
+    # With its number, since `cuda` and `cuda:0` are not equal; and as the current device, which is
+    # the one that torch's events, streams and memory limits mean.
+    if device.index is None:
+        device = torch.device("cuda", torch.cuda.current_device())
+    torch.cuda.set_device(device)
     return device
 
 
@@ -153,6 +158,9 @@ def fit_encoder(
     if compiled != "none":
         _require_compiler(device)
         encoder.bucketed = True
+        # A kernel for each bucket, with and without dropout, and for the last layer; torch gives up
+        # after eight.
+        torch._dynamo.config.recompile_limit = max(128, torch._dynamo.config.recompile_limit)
         for layer in encoder.layers:
             # A CUDA graph has one shape; other code may have one for all.
             layer.compile(mode=compiled, dynamic=compiled == "default")
@@ -166,7 +174,7 @@ def attention_kernel(settings: Settings, dtype: torch.dtype, device: torch.devic
     """
     wanted = settings.encoder.attention
     if wanted == "auto":
-        # Backward kernels of torch's attention add up in any order.
+        # Not every backward kernel of torch's attention adds up in one order.
         fused = device.type == "cuda" and not settings.training.deterministic
         return "sdpa" if fused else "eager"
     if wanted == "varlen":
@@ -184,13 +192,16 @@ def attention_kernel(settings: Settings, dtype: torch.dtype, device: torch.devic
 
 
 def _require_compiler(device: torch.device) -> None:
-    if device.type == "cuda":
-        if importlib.util.find_spec("triton") is None:
-            raise UserError("training.compile: on a GPU it needs Triton, which is not installed")
-    elif not any(map(shutil.which, (os.environ.get("CXX", ""), "g++", "clang++"))):
+    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
+        raise UserError("training.compile: on a GPU it needs Triton, which is not installed")
+    # Triton builds its launchers in C, everything else is C++.
+    variable, names = (
+        ("CC", ("gcc", "clang")) if device.type == "cuda" else ("CXX", ("g++", "clang++"))
+    )
+    if not any(map(shutil.which, (os.environ.get(variable, ""), *names))):
         raise UserError(
-            "training.compile: it needs a C++ compiler (g++ or clang++), and none is on the PATH; "
-            "install one, or set training.compile=none"
+            f"training.compile: it needs a compiler ({' or '.join(names)}), and none is on the "
+            "PATH; install one, or set training.compile=none"
         )
 
 

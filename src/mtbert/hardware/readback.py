@@ -17,7 +17,7 @@ class Readback:
         self._arrived: torch.cuda.Event | None = None
         if values.device.type == "cuda":
             self._arrived = torch.cuda.Event()
-            self._arrived.record()
+            self._arrived.record(torch.cuda.current_stream(values.device))
 
     def read(self) -> list[float]:
         """The values, waiting for them where they have not come yet."""

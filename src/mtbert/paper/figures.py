@@ -1,4 +1,4 @@
-"""The figures of a study: what is drawn, from which runs."""
+"""The figures about the paper's experiments: what is drawn, and from which runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtbert.paper.tables import DURATIONS, FORMS, TASKS
-from mtbert.reports.document import Figure, Section
+from mtbert.reports.document import FigureBlock, Section
 from mtbert.reports.figures import COLOURS, GREY, Curve, curves, render, tidy
 from mtbert.studies.groups import Group, difference
 from mtbert.studies.results import Results
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-__all__ = ["calibration_bins", "study_figures"]
+__all__ = ["calibration_bins", "figure_sections"]
 
 _Places = tuple[tuple[str, str], ...]
 
@@ -59,8 +59,8 @@ _CURVES: dict[str, dict[str, tuple[_Places, dict[str, Any]]]] = {
 _PAIRS = ("sst+para", "sst+sts", "para+sts")
 
 
-def study_figures(results: Results) -> list[Section]:
-    """Every figure for which there are runs."""
+def figure_sections(results: Results) -> list[Section]:
+    """A section for each figure that there are runs for."""
     kinds = (
         ("Figure 1: duration and improvement", _durations),
         ("Learning curves", _learning_curves),
@@ -94,7 +94,7 @@ def calibration_bins(
     return told, true, counts[kept], error
 
 
-def _durations(results: Results) -> list[Figure]:
+def _durations(results: Results) -> list[FigureBlock]:
     figures = []
     for form in results.forms:
         bars = []
@@ -134,7 +134,7 @@ def _durations(results: Results) -> list[Figure]:
             "score against the task alone with 95 % intervals."
         )
         svg = render(draw, 10.5, 1.6 + 0.62 * len(bars))
-        figures.append(Figure(f"durations-{form}", caption, svg))
+        figures.append(FigureBlock(f"durations-{form}", caption, svg))
     return figures
 
 
@@ -171,7 +171,7 @@ def _draw_improvement(
             )  # fmt: skip
 
 
-def _learning_curves(results: Results) -> list[Figure]:
+def _learning_curves(results: Results) -> list[FigureBlock]:
     figures = []
     for form in results.forms:
         panels = []
@@ -189,7 +189,7 @@ def _learning_curves(results: Results) -> list[Figure]:
                 panels.append((TASKS[task], metric, drawn))
         if panels:
             caption = f"{_name(form)}: dev scores over the epochs, mean over seeds."
-            figures.append(Figure(f"learning-curves-{form}", caption, curves(panels, "epoch")))
+            figures.append(FigureBlock(f"learning-curves-{form}", caption, curves(panels, "epoch")))
     return figures
 
 
@@ -202,7 +202,7 @@ def _mean_curve(group: Group, task: str) -> tuple[list[float], list[float]]:
     return list(by_epoch), [float(np.mean(values)) for values in by_epoch.values()]
 
 
-def _gradients(results: Results) -> list[Figure]:
+def _gradients(results: Results) -> list[FigureBlock]:
     figures = []
     for form in results.forms:
         together = _first(results, form, _TOGETHER)
@@ -235,7 +235,7 @@ def _gradients(results: Results) -> list[Figure]:
 
         caption = f"{_name(form)}: {', and '.join(told for _, told, _ in parts)}."
         width = sum(width for width, _, _ in parts)
-        figures.append(Figure(f"gradients-{form}", caption, render(draw, width, 4)))
+        figures.append(FigureBlock(f"gradients-{form}", caption, render(draw, width, 4)))
     return figures
 
 
@@ -284,7 +284,7 @@ def _acting_shares(group: Group) -> list[float]:
     return shares
 
 
-def _confusion(results: Results) -> list[Figure]:
+def _confusion(results: Results) -> list[FigureBlock]:
     groups = _by_form(results, _ALONE["sst"])
     if not groups:
         return []
@@ -292,7 +292,7 @@ def _confusion(results: Results) -> list[Figure]:
     def draw(figure: Canvas) -> None:
         axes = figure.subplots(1, len(groups), squeeze=False)[0]
         for panel, (form, group) in zip(axes, groups.items(), strict=True):
-            rows = [record.rows["sst"] for record in group.records]
+            rows = [record.predictions["sst"] for record in group.records]
             classes = 1 + int(max(max(r.gold.max(), r.predicted.max()) for r in rows))
             counts = np.zeros((classes, classes))
             for r in rows:
@@ -312,10 +312,10 @@ def _confusion(results: Results) -> list[Figure]:
         "SST alone, fine-tuned: share of each true class (very negative to very positive) that is "
         "taken for each class; all seeds."
     )
-    return [Figure("confusion-sst", caption, render(draw, 0.6 + 4.4 * len(groups), 4.4))]
+    return [FigureBlock("confusion-sst", caption, render(draw, 0.6 + 4.4 * len(groups), 4.4))]
 
 
-def _scatter(results: Results) -> list[Figure]:
+def _scatter(results: Results) -> list[FigureBlock]:
     groups = _by_form(results, _ALONE["sts"])
     if not groups:
         return []
@@ -324,7 +324,7 @@ def _scatter(results: Results) -> list[Figure]:
         axes = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
         for panel, (form, group) in zip(axes, groups.items(), strict=True):
             record = group.records[0]
-            rows = record.rows["sts"]
+            rows = record.predictions["sts"]
             panel.plot(rows.gold, rows.predicted, ".", color=_BLUE, alpha=0.35, markersize=5,
                        markeredgewidth=0)  # fmt: skip
             ends = [float(rows.gold.min()), float(rows.gold.max())]
@@ -336,10 +336,10 @@ def _scatter(results: Results) -> list[Figure]:
         axes[0].set_ylabel("predicted")
 
     caption = "STS alone, fine-tuned: predicted against true similarity on dev, the first seed."
-    return [Figure("scatter-sts", caption, render(draw, 0.8 + 4.4 * len(groups), 4.2))]
+    return [FigureBlock("scatter-sts", caption, render(draw, 0.8 + 4.4 * len(groups), 4.2))]
 
 
-def _calibration(results: Results) -> list[Figure]:
+def _calibration(results: Results) -> list[FigureBlock]:
     parts = {
         "alone": _by_form(results, _ALONE["para"]),
         "all three, Method 3": _by_form(results, _TOGETHER),
@@ -355,7 +355,9 @@ def _calibration(results: Results) -> list[Figure]:
             for (label, groups), colour, style in zip(
                 parts.items(), (_BLUE, _VERMILLION), ("o-", "s--"), strict=True
             ):
-                rows = [r.rows["para"] for r in groups[form].records] if form in groups else []
+                rows = (
+                    [r.predictions["para"] for r in groups[form].records] if form in groups else []
+                )
                 told = [r.probability for r in rows if r.probability is not None]
                 if told:
                     gold = np.concatenate([r.gold for r in rows])
@@ -372,7 +374,7 @@ def _calibration(results: Results) -> list[Figure]:
         "bins, all seeds. In the paper's form (squared error) the output itself, held within 0 "
         "and 1, stands for the probability. ECE: expected calibration error."
     )
-    return [Figure("calibration-para", caption, render(draw, 0.8 + 4.4 * len(forms), 4.4))]
+    return [FigureBlock("calibration-para", caption, render(draw, 0.8 + 4.4 * len(forms), 4.4))]
 
 
 def _first(results: Results, form: str, places: _Places) -> Group | None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from mtbert.paper.tables import DURATIONS, TASKS, Change, Finding
 from mtbert.studies.groups import difference, seconds_difference
 from mtbert.studies.results import Results
-from mtbert.studies.statistics import Interval
+from mtbert.studies.statistics import Interval, shown_interval
 
-__all__ = ["Judged", "change_interval", "judge", "shown_interval", "verdict"]
+__all__ = ["Judged", "change_interval", "judge", "verdict"]
 
 Measure = Callable[[float], Interval | None]
 """A change at a level of confidence; None where it could not be measured."""
@@ -85,13 +85,6 @@ def change_interval(
     if before is None or after is None:
         return None
     return difference(after, before, change.task, level)
-
-
-def shown_interval(found: Interval, digits: int = 3) -> str:
-    """As `+0.012 [-0.004, +0.028]`; without an interval where nothing is known of it."""
-    if not found.is_known:
-        return f"{found.mean:+.{digits}f}"
-    return f"{found.mean:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
 
 
 def _side(found: Interval | None, sign: int, margin: float) -> int:

@@ -15,13 +15,13 @@ __all__ = [
     "FINDINGS",
     "FORMS",
     "FORM_NOTES",
-    "LEADERBOARD",
     "TABLES",
     "TASKS",
+    "TEST_SCORES",
     "Change",
     "Finding",
+    "PaperRow",
     "PaperTable",
-    "Row",
     "contradictions",
 ]
 
@@ -41,7 +41,7 @@ FORM_NOTES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PaperRow:
     """A row of one of the paper's tables.
 
     Attributes:
@@ -72,7 +72,7 @@ class PaperTable:
     number: int
     experiment: str
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[PaperRow, ...]
     changes: tuple[Change, ...]
 
     def score(self, variation: str, task: str) -> float | None:
@@ -85,7 +85,7 @@ class PaperTable:
         row = self._row(variation, task)
         return variation if row is None else row.label
 
-    def _row(self, variation: str, task: str) -> Row | None:
+    def _row(self, variation: str, task: str) -> PaperRow | None:
         return next((row for row in self.rows if row.variations.get(task) == variation), None)
 
 
@@ -162,12 +162,12 @@ TABLES = (
         "pretrain-vs-finetune",
         "Frozen (the paper: pretrain) against fine-tuned",
         (
-            Row(
+            PaperRow(
                 "frozen",
                 {"sst": "sst-frozen", "para": "para-frozen", "sts": "sts-frozen"},
                 {"sst": 0.396, "para": 0.561, "sts": 0.271},
             ),
-            Row(
+            PaperRow(
                 "fine-tuned",
                 {"sst": "sst", "para": "para", "sts": "sts"},
                 {"sst": 0.520, "para": 0.793, "sts": 0.396},
@@ -180,8 +180,12 @@ TABLES = (
         "batching",
         "Batching of several data sets",
         (
-            Row("Method 2 (finish largest)", *_same("method2", sst=0.504, para=0.778, sts=0.366)),
-            Row("Method 3 (finish smallest)", *_same("method3", sst=0.510, para=0.662, sts=0.379)),
+            PaperRow(
+                "Method 2 (finish largest)", *_same("method2", sst=0.504, para=0.778, sts=0.366)
+            ),
+            PaperRow(
+                "Method 3 (finish smallest)", *_same("method3", sst=0.510, para=0.662, sts=0.379)
+            ),
         ),
         _METHODS,
     ),
@@ -190,13 +194,13 @@ TABLES = (
         "task-count",
         "Number of tasks fine-tuned together",
         (
-            Row("SST", *_same("sst", sst=0.520)),
-            Row("Paraphrase", *_same("para", para=0.749)),
-            Row("STS", *_same("sts", sts=0.364)),
-            Row("SST + STS", *_same("sst+sts", sst=0.489, sts=0.379)),
-            Row("SST + Paraphrase", *_same("sst+para", sst=0.501, para=0.714)),
-            Row("STS + Paraphrase", *_same("para+sts", para=0.688, sts=0.364)),
-            Row(
+            PaperRow("SST", *_same("sst", sst=0.520)),
+            PaperRow("Paraphrase", *_same("para", para=0.749)),
+            PaperRow("STS", *_same("sts", sts=0.364)),
+            PaperRow("SST + STS", *_same("sst+sts", sst=0.489, sts=0.379)),
+            PaperRow("SST + Paraphrase", *_same("sst+para", sst=0.501, para=0.714)),
+            PaperRow("STS + Paraphrase", *_same("para+sts", para=0.688, sts=0.364)),
+            PaperRow(
                 "SST + Paraphrase + STS",
                 *_same("sst+para+sts", sst=0.510, para=0.662, sts=0.379),
             ),
@@ -208,18 +212,18 @@ TABLES = (
         "gradient-surgery",
         "Gradient surgery",
         (
-            Row("SST + STS", *_same("sst+sts", sst=0.512, sts=0.379)),
-            Row("SST + STS, PCGrad", *_same("sst+sts-pcgrad", sst=0.510, sts=0.374)),
-            Row("SST + Paraphrase", *_same("sst+para", sst=0.520, para=0.714)),
-            Row("SST + Paraphrase, PCGrad", *_same("sst+para-pcgrad", sst=0.519, para=0.728)),
-            Row("STS + Paraphrase", *_same("para+sts", para=0.688, sts=0.364)),
-            Row("STS + Paraphrase, PCGrad", *_same("para+sts-pcgrad", para=0.707, sts=0.362)),
+            PaperRow("SST + STS", *_same("sst+sts", sst=0.512, sts=0.379)),
+            PaperRow("SST + STS, PCGrad", *_same("sst+sts-pcgrad", sst=0.510, sts=0.374)),
+            PaperRow("SST + Paraphrase", *_same("sst+para", sst=0.520, para=0.714)),
+            PaperRow("SST + Paraphrase, PCGrad", *_same("sst+para-pcgrad", sst=0.519, para=0.728)),
+            PaperRow("STS + Paraphrase", *_same("para+sts", para=0.688, sts=0.364)),
+            PaperRow("STS + Paraphrase, PCGrad", *_same("para+sts-pcgrad", para=0.707, sts=0.362)),
         ),
         _SURGERY,
     ),
 )
 
-LEADERBOARD = {"sst": 0.513, "para": 0.797, "sts": 0.332, "overall": 0.659}
+TEST_SCORES = {"sst": 0.513, "para": 0.797, "sts": 0.332, "overall": 0.659}
 """Table 5: the paper's numbers on the test set, which we cannot see."""
 
 DURATIONS = (

@@ -8,9 +8,9 @@ from pathlib import Path
 from tabulate import tabulate
 
 from mtbert.errors import UserError
-from mtbert.paper.findings import shown_interval
-from mtbert.studies.groups import Group, difference, score, setting_differences
+from mtbert.studies.groups import Group, difference, score_interval, setting_differences
 from mtbert.studies.records import Record, read_record
+from mtbert.studies.statistics import shown_interval
 
 __all__ = ["compare", "group_runs"]
 
@@ -83,7 +83,7 @@ def _metric(groups: Sequence[Group], task: str) -> str:
 def _score(group: Group, task: str) -> str:
     if task not in group.tasks:
         return ""
-    found = score(group, task)
+    found = score_interval(group, task)
     return "undefined" if found is None else f"{found.mean:.4f} [{found.low:.4f}, {found.high:.4f}]"
 
 

@@ -9,13 +9,13 @@ from tabulate import tabulate
 
 from mtbert.errors import UserError
 
-__all__ = ["Bullets", "Figure", "Section", "Table", "to_html", "to_markdown"]
+__all__ = ["Bullets", "FigureBlock", "Section", "TableBlock", "to_html", "to_markdown"]
 
 _DARK, _LIGHT = "#e6edf3", "#1f2328"  # text colours of the two themes of code hosts
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableBlock:
     """Cells as text; the first `left` columns stand left, the others right."""
 
     caption: str
@@ -25,7 +25,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class FigureBlock:
     """A picture as SVG whose text and axes have the colour `currentColor`."""
 
     name: str
@@ -45,7 +45,7 @@ class Section:
     """A heading and what stands below it; a plain string is a paragraph."""
 
     title: str
-    blocks: Sequence[str | Bullets | Table | Figure]
+    blocks: Sequence[str | Bullets | TableBlock | FigureBlock]
 
 
 def to_markdown(title: str, sections: Sequence[Section]) -> tuple[str, dict[str, str]]:
@@ -63,11 +63,11 @@ def to_markdown(title: str, sections: Sequence[Section]) -> tuple[str, dict[str,
                     parts.append(block)
                 case Bullets(lines):
                     parts.append("\n".join(f"- {line}" for line in lines))
-                case Table(caption, headers, rows, left):
+                case TableBlock(caption, headers, rows, left):
                     align = ["left"] * left + ["right"] * (len(headers) - left)
                     table = tabulate(rows, headers, "github", disable_numparse=True, colalign=align)
                     parts.append(f"{caption}\n\n{table}".lstrip())
-                case Figure(name, caption, svg):
+                case FigureBlock(name, caption, svg):
                     files[f"{name}-dark.svg"] = svg.replace("currentColor", _DARK)
                     files[f"{name}-light.svg"] = svg.replace("currentColor", _LIGHT)
                     parts.append(_picture(name, caption))
@@ -89,7 +89,7 @@ def to_html(title: str, sections: Sequence[Section], footer: str) -> str:
     environment = Environment(loader=PackageLoader("mtbert.reports", "templates"), autoescape=True)
     environment.tests |= {
         name: lambda block, kind=kind: isinstance(block, kind)
-        for name, kind in {"bullets": Bullets, "table": Table, "figure": Figure}.items()
+        for name, kind in {"bullets": Bullets, "table": TableBlock, "figure": FigureBlock}.items()
     }
     template = environment.get_template("report.html")
     return template.render(title=title, sections=sections, footer=footer)

@@ -1,4 +1,4 @@
-"""Saved results → tables, figure, HTML, Markdown and CSV. Reads files only: no torch."""
+"""Finished runs below a folder → a table and learning curves, as sections, Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -12,18 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tabulate import tabulate
 
 from mtbert.errors import UserError
-from mtbert.io import atomic
 from mtbert.io.bounded import read_lines, why_invalid
-from mtbert.paper.tables import TABLES
-from mtbert.reports.document import Figure, Section, Table, to_html, to_markdown
+from mtbert.reports.document import FigureBlock, Section, TableBlock
 from mtbert.reports.figures import COLOURS, DASHES, curves
-from mtbert.reports.study import changes_csv, results_csv, sections
-from mtbert.reports.tables import machine, shown
+from mtbert.reports.tables import shown
 from mtbert.runs.folder import read_summary
-from mtbert.studies.folder import is_study
-from mtbert.studies.results import is_export, load_results
 
-__all__ = ["Run", "read_runs", "write_report"]
+__all__ = ["FinishedRun", "read_runs", "runs_csv", "runs_markdown", "runs_sections"]
 
 _INTRODUCTION = (
     "Scores on dev at the best epoch of each run. The epoch was chosen on the same dev data, so "
@@ -42,7 +37,7 @@ class _Evaluation(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class FinishedRun:
     """A finished run as its files tell it.
 
     Attributes:
@@ -56,50 +51,7 @@ class Run:
     dev: list[dict[str, Any]]
 
 
-def write_report(folder: Path) -> list[Path]:
-    """Write tables and figures about the finished runs below a folder; returns the files.
-
-    Of any runs report.html, report.md and results.csv; of a study also differences.csv and the
-    figures of the Markdown; of exported results README.md in the place of the first two.
-
-    Raises:
-        UserError: there are none, or the extra `report` is not installed.
-    """
-    if is_study(folder) or is_export(folder):
-        return _write_study(folder)
-    runs = read_runs(folder)
-    if not runs:
-        raise UserError(f"{folder}: no finished run below it (no summary.json)")
-    html, markdown, table = (folder / n for n in ("report.html", "report.md", "results.csv"))
-    atomic.write_text(html, to_html("Results", _sections(runs), machine(runs[0].summary)))
-    atomic.write_text(markdown, _markdown(runs))
-    atomic.write_text(table, _csv(runs))
-    return [html, markdown, table]
-
-
-def _write_study(folder: Path) -> list[Path]:
-    results = load_results(folder)
-    if not results.records:
-        raise UserError(f"{folder}: no run of this study is finished yet")
-    found = sections(results)
-    title = "The paper's experiments, reproduced"
-    if not {table.experiment for table in TABLES} & results.experiments.keys():
-        title = "Study"
-    markdown, pictures = to_markdown(title, found)
-    texts = {"results.csv": results_csv(results), "differences.csv": changes_csv(results)}
-    if is_export(folder):
-        texts = {"README.md": markdown} | texts
-    else:
-        footer = machine(next(iter(results.records.values())).summary)
-        html = to_html(title, found, footer)
-        texts = {"report.html": html, "report.md": markdown} | texts
-    texts |= {f"figures/{name}": picture for name, picture in pictures.items()}
-    for name, text in texts.items():
-        atomic.write_text(folder / name, text)
-    return [folder / name for name in texts]
-
-
-def read_runs(folder: Path) -> list[Run]:
+def read_runs(folder: Path) -> list[FinishedRun]:
     """Every finished run at or below a folder, by name.
 
     Raises:
@@ -114,7 +66,7 @@ def read_runs(folder: Path) -> list[Run]:
             for record in dev:
                 _Evaluation.model_validate(record)
             name = str(path.parent.relative_to(folder))
-            runs.append(Run(folder.name if name == "." else name, summary, dev))
+            runs.append(FinishedRun(folder.name if name == "." else name, summary, dev))
         except ValidationError as error:
             raise UserError(f"{path.parent}: damaged run: {why_invalid(error)}") from None
         except (OSError, KeyError) as error:
@@ -122,13 +74,13 @@ def read_runs(folder: Path) -> list[Run]:
     return runs
 
 
-def _columns(runs: list[Run]) -> list[tuple[str, str]]:
+def _columns(runs: list[FinishedRun]) -> list[tuple[str, str]]:
     """Every (task, metric) of the runs, in order of appearance."""
     found = {(t, m): None for run in runs for t, ms in run.summary["dev"].items() for m in ms}
     return list(found)
 
 
-def _rows(runs: list[Run]) -> tuple[list[str], list[list[str]]]:
+def _rows(runs: list[FinishedRun]) -> tuple[list[str], list[list[str]]]:
     columns = _columns(runs)
     headers = ["run", *(f"{t} {m}" for t, m in columns), "overall", "mean", "epoch", "seconds"]
     rows = []
@@ -147,13 +99,15 @@ def _rows(runs: list[Run]) -> tuple[list[str], list[list[str]]]:
     return headers, rows
 
 
-def _markdown(runs: list[Run]) -> str:
+def runs_markdown(runs: list[FinishedRun]) -> str:
+    """The table alone."""
     headers, rows = _rows(runs)
     table = tabulate(rows, headers, "github", disable_numparse=True)
     return f"# Results\n\nScores on dev, at the best epoch of each run.\n\n{table}\n"
 
 
-def _csv(runs: list[Run]) -> str:
+def runs_csv(runs: list[FinishedRun]) -> str:
+    """A line for each run, task and metric."""
     stream = io.StringIO()
     writer = csv.writer(stream)
     writer.writerow(["run", "seed", "task", "metric", "value", "best_epoch", "seconds"])
@@ -165,15 +119,18 @@ def _csv(runs: list[Run]) -> str:
     return stream.getvalue()
 
 
-def _sections(runs: list[Run]) -> list[Section]:
+def runs_sections(runs: list[FinishedRun]) -> list[Section]:
+    """The table, and the learning curves."""
     headers, rows = _rows(runs)
     return [
-        Section("", [_INTRODUCTION, Table("", headers, rows)]),
-        Section("Learning curves", [Figure("learning-curves", _CURVES, _learning_curves(runs))]),
+        Section("", [_INTRODUCTION, TableBlock("", headers, rows)]),
+        Section(
+            "Learning curves", [FigureBlock("learning-curves", _CURVES, _learning_curves(runs))]
+        ),
     ]
 
 
-def _learning_curves(runs: list[Run]) -> str:
+def _learning_curves(runs: list[FinishedRun]) -> str:
     """The main metric of each task over the epochs, a panel a task, as SVG."""
     tasks = list(dict.fromkeys(task for run in runs for task in run.summary["dev"]))
     panels = []

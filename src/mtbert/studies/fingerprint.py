@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from pathlib import Path
 
 from mtbert.config.load import data_file
@@ -17,10 +16,10 @@ from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.sampling.epoch import epoch_length, task_plans
 from mtbert.model.hub import ENCODER_FILES, PACKAGED, local_folder
 
-__all__ = ["Content"]
+__all__ = ["Fingerprints"]
 
 
-class Content:
+class Fingerprints:
     """Reads each file once, however many runs use it."""
 
     def __init__(self) -> None:
@@ -105,7 +104,7 @@ class Content:
         task = settings.tasks[name]
         file = task.dev_files[dev_set] if dev_set is not None else task.train
         assert file is not None
-        path, shared = data_file(settings, file), _is_shared(settings, file)
+        path, shared = data_file(settings, file), settings.shares_file(file)
         key = (path, task.model_dump_json(), shared)
         if key not in self._counted:
             self._counted[key] = _count_file(path, task, shared)
@@ -118,14 +117,6 @@ class Content:
             except OSError as error:
                 raise UserError(f"{path}: cannot be read: {error.strerror}") from None
         return self._digests[path]
-
-
-def _is_shared(settings: Settings, file: str) -> bool:
-    """Whether several tasks have labels in a file, so that a blank one is no mistake."""
-    uses = Counter(
-        f for task in settings.tasks.values() for f in {task.train, *task.dev_files.values()}
-    )
-    return uses[file] > 1
 
 
 def _count_file(path: Path, task: TaskSettings, shared: bool) -> tuple[int, int]:

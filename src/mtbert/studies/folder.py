@@ -22,14 +22,14 @@ from mtbert.errors import UserError, shown
 from mtbert.io import atomic
 from mtbert.io.bounded import is_file, open_regular, read_json
 from mtbert.runs.folder import read_summary
-from mtbert.studies.grid import Cell, Run
+from mtbert.studies.grid import Cell, PlannedRun
 
 __all__ = [
     "PLANNED",
     "RECORDS",
     "Place",
     "RunState",
-    "State",
+    "RunStatus",
     "Study",
     "copy_index",
     "is_finished",
@@ -39,7 +39,7 @@ __all__ = [
     "run_state",
 ]
 
-FORMAT = 1
+INDEX_FORMAT = 1
 
 RECORDS = "runs"
 """Folder of the results in an export."""
@@ -50,7 +50,7 @@ PLANNED = "planned.yaml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 
 
-class State(StrEnum):
+class RunStatus(StrEnum):
     """Of one run."""
 
     FINISHED = "finished"
@@ -65,7 +65,7 @@ class State(StrEnum):
 class RunState:
     """The state of a run, and why where it is a bad one."""
 
-    state: State
+    status: RunStatus
     reason: str = ""
 
 
@@ -116,7 +116,7 @@ class Study:
             self._write_index(cells)
             yield
 
-    def path(self, run: Run) -> Path:
+    def path(self, run: PlannedRun) -> Path:
         """The folder of a run, whatever it was called when it was made."""
         found = sorted((self.folder / "runs").glob(f"*-{run.key}"))
         if found:
@@ -124,23 +124,23 @@ class Study:
         record = self.record(run)
         return self.folder / "runs" / (run.name if record is None else record.stem)
 
-    def record(self, run: Run) -> Path | None:
+    def record(self, run: PlannedRun) -> Path | None:
         """The exported result of a run, if there is one."""
         if self.export is None:
             return None
         return next(iter(sorted((self.export / RECORDS).glob(f"*-{run.key}.json"))), None)
 
-    def state(self, run: Run) -> RunState:
+    def state(self, run: PlannedRun) -> RunState:
         """What has become of a run, here or where it was exported from."""
         if self.record(run) is not None:
-            return RunState(State.FINISHED)
+            return RunState(RunStatus.FINISHED)
         return run_state(self.path(run))
 
-    def prepare(self, run: Run) -> Path:
+    def prepare(self, run: PlannedRun) -> Path:
         """Make a run's folder ready to be started or resumed; a broken one is made anew."""
         path = self.path(run)
         state = run_state(path)
-        if state.state is State.BROKEN:
+        if state.status is RunStatus.BROKEN:
             shutil.rmtree(path)
         (path / "failed.json").unlink(missing_ok=True)
         atomic.write_text(path / PLANNED, dump_yaml(run.settings))
@@ -165,7 +165,7 @@ class Study:
                     [cell.form, cell.variation, cell.seed, self.path(cell.run).name] for cell in own
                 ],
             }
-        index = {"format": FORMAT, "experiments": experiments}
+        index = {"format": INDEX_FORMAT, "experiments": experiments}
         atomic.write_json(self.folder / "study.json", index)
 
 
@@ -222,19 +222,23 @@ def run_state(path: Path) -> RunState:
     """
     if (path / "summary.json").exists():
         lacking = _lacking(path)
-        return RunState(State.FINISHED) if lacking is None else RunState(State.BROKEN, lacking)
+        return (
+            RunState(RunStatus.FINISHED) if lacking is None else RunState(RunStatus.BROKEN, lacking)
+        )
     if _is_locked(path):
-        return RunState(State.BUSY, "another process is working on this run")
+        return RunState(RunStatus.BUSY, "another process is working on this run")
     if (path / "failed.json").exists():
         try:
             found = read_json(path / "failed.json")
             # Exit code 2: what is in the folder cannot be used, and would not be the next time.
             return RunState(
-                State.BROKEN if found["code"] == 2 else State.FAILED, str(found["reason"])
+                RunStatus.BROKEN if found["code"] == 2 else RunStatus.FAILED, str(found["reason"])
             )
         except (FileNotFoundError, UserError, KeyError):
-            return RunState(State.BROKEN, "failed.json is damaged")
-    return RunState(State.INTERRUPTED if (path / "metrics.jsonl").exists() else State.WAITING)
+            return RunState(RunStatus.BROKEN, "failed.json is damaged")
+    return RunState(
+        RunStatus.INTERRUPTED if (path / "metrics.jsonl").exists() else RunStatus.WAITING
+    )
 
 
 def kept_models(folder: Path) -> list[tuple[str, str, Path]]:
@@ -261,8 +265,8 @@ def kept_models(folder: Path) -> list[tuple[str, str, Path]]:
 def _read_index(folder: Path) -> dict[str, Any]:
     try:
         index = read_json(folder / "study.json")
-        if index["format"] != FORMAT:
-            raise ValueError(f"format {index['format']}, this mtbert reads {FORMAT}")
+        if index["format"] != INDEX_FORMAT:
+            raise ValueError(f"format {index['format']}, this mtbert reads {INDEX_FORMAT}")
         if not isinstance(index["experiments"], dict):
             raise ValueError("no experiments")
     except FileNotFoundError:

@@ -31,9 +31,9 @@ from mtbert.config.settings import Settings
 from mtbert.config.yaml import read_yaml
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io.bounded import is_file
-from mtbert.studies.fingerprint import Content
+from mtbert.studies.fingerprint import Fingerprints
 
-__all__ = ["Cell", "Experiment", "Run", "cells", "load_grid", "shipped_grids"]
+__all__ = ["Cell", "Experiment", "PlannedRun", "cells", "load_grid", "shipped_grids"]
 
 SMALLEST = "smallest"
 """As `training.steps_per_epoch`: the batches that the smallest data set of the base has."""
@@ -115,7 +115,7 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class PlannedRun:
     """One configuration to run.
 
     Attributes:
@@ -147,7 +147,7 @@ class Cell:
     form: str
     variation: str
     seed: int
-    run: Run
+    run: PlannedRun
 
 
 def shipped_grids() -> dict[str, Path]:
@@ -178,10 +178,10 @@ def cells(experiments: Sequence[Experiment], overrides: Sequence[str] = ()) -> l
     places = sum(len(e.bases) * len(e.variations) * len(e.seeds) for e in experiments)
     if places > _MOST_PLACES:
         raise UserError(f"the grid has {places} places, at most {_MOST_PLACES} are run")
-    content = Content()
+    fingerprints = Fingerprints()
     resolved = {
         (experiment.name, form, variation): _resolve(
-            experiment, form, variation, overrides, content
+            experiment, form, variation, overrides, fingerprints
         )
         for experiment in experiments
         for form in experiment.bases
@@ -192,7 +192,7 @@ def cells(experiments: Sequence[Experiment], overrides: Sequence[str] = ()) -> l
         all_seeds = [next(iter(resolved.values())).seed]
     else:
         all_seeds = list(dict.fromkeys(s for e in experiments for s in e.seeds))
-    runs: dict[str, Run] = {}
+    runs: dict[str, PlannedRun] = {}
     found = []
     for seed in all_seeds:
         for experiment in experiments:
@@ -202,7 +202,7 @@ def cells(experiments: Sequence[Experiment], overrides: Sequence[str] = ()) -> l
                 for variation in experiment.variations:
                     settings = resolved[experiment.name, form, variation]
                     settings = settings.model_copy(update={"seed": seed})
-                    run = _run(f"{form}-{variation}", settings, content)
+                    run = _run(f"{form}-{variation}", settings, fingerprints)
                     run = runs.setdefault(run.key, run)
                     found.append(Cell(experiment, form, variation, seed, run))
     return found
@@ -315,7 +315,7 @@ def _resolve(
     form: str,
     variation: str,
     overrides: Sequence[str],
-    content: Content,
+    fingerprints: Fingerprints,
 ) -> Settings:
     changes = experiment.changes(form, variation)
     smallest = changes.get(_CAP) == SMALLEST
@@ -326,12 +326,12 @@ def _resolve(
     try:
         settings = load_config(experiment.bases[form], [*lines, *overrides])
         if smallest and settings.training.steps_per_epoch is None:
-            settings = _capped(settings, min(content.batches(settings).values()))
+            settings = _capped(settings, min(fingerprints.batches(settings).values()))
         settings = _select_tasks(settings, experiment.variations[variation])
         if settings.training.steps_per_epoch is not None:
             # One that changes nothing is left out, so that equal runs have equal settings.
             free = _capped(settings, None)
-            if content.epoch_length(free) == content.epoch_length(settings):
+            if fingerprints.epoch_length(free) == fingerprints.epoch_length(settings):
                 settings = free
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
@@ -354,11 +354,11 @@ def _select_tasks(settings: Settings, names: Sequence[str] | None) -> Settings:
     return parse_settings({**tree, "tasks": chosen}, "configuration")
 
 
-def _run(label: str, settings: Settings, content: Content) -> Run:
-    return Run(
+def _run(label: str, settings: Settings, fingerprints: Fingerprints) -> PlannedRun:
+    return PlannedRun(
         label,
-        content.key(settings),
+        fingerprints.key(settings),
         settings,
-        content.steps(settings),
-        content.work(settings),
+        fingerprints.steps(settings),
+        fingerprints.work(settings),
     )

@@ -11,7 +11,7 @@ import numpy as np
 from mtbert.studies.records import Record
 from mtbert.studies.statistics import Array, Interval, bootstrap, interval
 
-__all__ = ["Group", "difference", "score", "seconds_difference", "setting_differences"]
+__all__ = ["Group", "difference", "score_interval", "seconds_difference", "setting_differences"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +42,10 @@ class Group:
 
     def has_constant(self, task: str) -> bool:
         """Whether some run that did the task gives all its dev rows the same answer."""
-        return any(r.rows[task].constant for r in self.records if task in r.rows)
+        return any(r.predictions[task].constant for r in self.records if task in r.predictions)
 
 
-def score(group: Group, task: str, level: float = 0.95) -> Interval | None:
+def score_interval(group: Group, task: str, level: float = 0.95) -> Interval | None:
     """The main metric with its interval; None where it is undefined or did not run."""
     found = [r for r in group.records if r.score(task) is not None]
     if not found:
@@ -72,11 +72,11 @@ def difference(group: Group, other: Group, task: str, level: float = 0.95) -> In
     if not pairs or any(a.metric(task) != b.metric(task) for a, b in pairs):
         return None
     values = [_score(a, task) - _score(b, task) for a, b in pairs]
-    if all(r.rows[task].constant for pair in pairs for r in pair):
+    if all(r.predictions[task].constant for pair in pairs for r in pair):
         mean = float(np.mean(values))
         return Interval(mean, mean, mean, len(values), None, None)
     draws = None
-    if len({r.rows[task].digest for pair in pairs for r in pair}) == 1:
+    if len({r.predictions[task].digest for pair in pairs for r in pair}) == 1:
         first, second = zip(*pairs, strict=True)
         draws = _draws(first, task) - _draws(second, task)
     return interval(values, draws, level)
@@ -133,5 +133,5 @@ def _draws(records: Sequence[Record], task: str) -> Array:
 
 @functools.lru_cache(maxsize=1024)
 def _record_draws(record: Record, task: str) -> Array:
-    rows = record.rows[task]
+    rows = record.predictions[task]
     return bootstrap(record.metric(task), rows.gold, rows.predicted)

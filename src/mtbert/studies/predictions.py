@@ -19,7 +19,14 @@ from mtbert.errors import UserError
 from mtbert.io import atomic
 from mtbert.io.bounded import read_json, read_lines
 
-__all__ = ["LARGEST", "Rows", "StoredRows", "read_rows", "store_rows", "stored_rows"]
+__all__ = [
+    "LARGEST",
+    "DevPredictions",
+    "StoredPredictions",
+    "load_predictions",
+    "read_predictions",
+    "store_predictions",
+]
 
 Array = NDArray[np.float64]
 
@@ -30,7 +37,7 @@ _STRICT = ConfigDict(strict=True, extra="ignore")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class DevPredictions:
     """Answers on a task's dev set.
 
     Attributes:
@@ -52,7 +59,7 @@ class Rows:
         return bool((self.predicted == self.predicted[0]).all())
 
 
-class StoredRows(BaseModel):
+class StoredPredictions(BaseModel):
     """A task's dev rows: the digest of their labels, predictions as text of base 64."""
 
     model_config = _STRICT
@@ -68,8 +75,8 @@ class _Labels(BaseModel):
     labels: Annotated[list[float], Field(min_length=1)]
 
 
-def store_rows(rows: Rows, folder: Path) -> dict[str, str]:
-    """Rows as they stand in a record; their labels are written into the folder once."""
+def store_predictions(rows: DevPredictions, folder: Path) -> dict[str, str]:
+    """Predictions as they stand in a record; their labels are written into the folder once."""
     labels = folder / f"labels-{rows.digest}.json"
     if not labels.is_file():
         atomic.write_text(labels, json.dumps({"labels": _plain(rows.gold)}) + "\n")
@@ -79,8 +86,8 @@ def store_rows(rows: Rows, folder: Path) -> dict[str, str]:
     return stored
 
 
-def stored_rows(path: Path, found: StoredRows) -> Rows:
-    """The rows of a record, with the labels that lie beside it.
+def load_predictions(path: Path, found: StoredPredictions) -> DevPredictions:
+    """The predictions of a record, with the labels that lie beside it.
 
     Raises:
         UserError: the labels are not there, or do not fit.
@@ -101,11 +108,11 @@ def stored_rows(path: Path, found: StoredRows) -> Rows:
     for values in (predicted, probability):
         if values is not None and len(values) != len(labels):
             raise UserError(f"{path}: damaged record: {len(values)} rows, {len(labels)} labels")
-    return Rows(found.labels, np.array(labels, np.float64), predicted, probability)
+    return DevPredictions(found.labels, np.array(labels, np.float64), predicted, probability)
 
 
-def read_rows(path: Path, settings: Settings, task: str) -> Rows:
-    """The rows of a file of predictions.
+def read_predictions(path: Path, settings: Settings, task: str) -> DevPredictions:
+    """The predictions in a file of them.
 
     Raises:
         UserError: it is damaged.
@@ -123,7 +130,7 @@ def read_rows(path: Path, settings: Settings, task: str) -> Rows:
         raise UserError(f"{path}: damaged predictions: {error!r}") from None
     if not len(gold):
         raise UserError(f"{path}: damaged predictions: no row")
-    return Rows(
+    return DevPredictions(
         hashlib.sha256(text.encode()).hexdigest()[:12],
         gold,
         np.rint(1000 * _known(predicted)) / 1000,

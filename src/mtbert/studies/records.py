@@ -22,11 +22,18 @@ from mtbert.export.model_card import shown_encoder
 from mtbert.io import atomic
 from mtbert.io.bounded import read_json, read_lines, why_invalid
 from mtbert.runs.folder import read_summary
-from mtbert.studies.predictions import LARGEST, Rows, StoredRows, read_rows, store_rows, stored_rows
+from mtbert.studies.predictions import (
+    LARGEST,
+    DevPredictions,
+    StoredPredictions,
+    load_predictions,
+    read_predictions,
+    store_predictions,
+)
 
 __all__ = ["Record", "read_record", "read_stored", "store", "stored_seconds"]
 
-FORMAT = 1
+RECORD_FORMAT = 1
 
 _Scores = Annotated[
     dict[str, Annotated[dict[str, float | None], Field(min_length=1)]], Field(min_length=1)
@@ -85,8 +92,8 @@ class _Stored(_Checked):
     gradients: list[_Gradients]
 
 
-class _StoredRows(_Checked):
-    rows: dict[str, StoredRows]
+class _StoredPredictions(_Checked):
+    rows: dict[str, StoredPredictions]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +106,7 @@ class Record:
         summary: of summary.json, what reports use.
         curve: epoch, step and scores of each evaluation.
         gradients: step, cosines and lengths (and surgery's weights) where they were measured.
-        rows: by task.
+        predictions: on the dev set, by task.
     """
 
     name: str
@@ -107,7 +114,7 @@ class Record:
     summary: dict[str, Any]
     curve: list[dict[str, Any]]
     gradients: list[dict[str, Any]]
-    rows: dict[str, Rows]
+    predictions: dict[str, DevPredictions]
 
     @property
     def seed(self) -> int:
@@ -157,23 +164,25 @@ def read_record(path: Path, name: str | None = None) -> Record:
         "curve": [line for line in kept if line.get("kind") == "dev"],
         "gradients": [line for line in kept if line.get("gradient_cosine")],
     }
-    rows = {
-        task: read_rows(path / "predictions" / f"{task}-dev.jsonl", settings, task)
+    predictions = {
+        task: read_predictions(path / "predictions" / f"{task}-dev.jsonl", settings, task)
         for task in summary["dev"]
     }
-    return _record(content, rows, path)
+    return _record(content, predictions, path)
 
 
 def store(record: Record, folder: Path) -> Path:
     """Write a record as `NAME.json`, and its labels as `labels-DIGEST.json` beside it."""
     content = {
-        "format": FORMAT,
+        "format": RECORD_FORMAT,
         "name": record.name,
         "settings": record.settings,
         "summary": record.summary,
         "curve": record.curve,
         "gradients": record.gradients,
-        "rows": {task: store_rows(found, folder) for task, found in record.rows.items()},
+        "rows": {
+            task: store_predictions(found, folder) for task, found in record.predictions.items()
+        },
     }
     path = folder / f"{record.name}.json"
     parts = [
@@ -206,18 +215,20 @@ def read_stored(path: Path) -> Record:
     """
     try:
         content = read_json(path, LARGEST)
-        if content.get("format") != FORMAT:
+        if content.get("format") != RECORD_FORMAT:
             found = shown(content.get("format"))
-            raise UserError(f"{path}: record of format {found}, this mtbert reads {FORMAT}")
-        answers = _StoredRows.model_validate(content).rows
-        return _record(content, {t: stored_rows(path, a) for t, a in answers.items()}, path)
+            raise UserError(f"{path}: record of format {found}, this mtbert reads {RECORD_FORMAT}")
+        answers = _StoredPredictions.model_validate(content).rows
+        return _record(content, {t: load_predictions(path, a) for t, a in answers.items()}, path)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename}: no such file") from None
     except ValidationError as error:
         raise UserError(f"{path}: damaged record: {why_invalid(error)}") from None
 
 
-def _record(content: Mapping[str, Any], rows: dict[str, Rows], path: Path) -> Record:
+def _record(
+    content: Mapping[str, Any], predictions: dict[str, DevPredictions], path: Path
+) -> Record:
     """A record of checked parts.
 
     Raises:
@@ -227,12 +238,12 @@ def _record(content: Mapping[str, Any], rows: dict[str, Rows], path: Path) -> Re
         parts = _Stored.model_validate(content).model_dump()
     except ValidationError as error:
         raise UserError(f"{path}: damaged: {why_invalid(error)}") from None
-    if set(rows) != set(parts["summary"]["dev"]):
+    if set(predictions) != set(parts["summary"]["dev"]):
         raise UserError(f"{path}: damaged: scores and predictions are of different tasks")
     for point in parts["gradients"]:
         for key in [key for key, value in point.items() if value is None]:
             del point[key]
-    return Record(**parts, rows=rows)
+    return Record(**parts, predictions=predictions)
 
 
 def _flat_settings(settings: Settings) -> dict[str, Any]:

@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGTERM
 
-from mtbert.console.board import Board, Line
+from mtbert.console.board import Line, StudyBoard
 from mtbert.console.interrupt import watch_interruption
 from mtbert.errors import TrainingError
 from mtbert.io import atomic
 from mtbert.io.bounded import open_regular
 from mtbert.runs.folder import read_summary, saved_step
-from mtbert.studies.folder import PLANNED, State, Study, run_state
-from mtbert.studies.grid import Cell, Run
+from mtbert.studies.folder import PLANNED, RunStatus, Study, run_state
+from mtbert.studies.grid import Cell, PlannedRun
 from mtbert.studies.records import stored_seconds
 from mtbert.studies.results import export as export_results
 
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Process:
-    run: Run
+    run: PlannedRun
     path: Path
     process: subprocess.Popen[bytes]
     started: float = field(default_factory=time.monotonic)
@@ -52,7 +52,7 @@ class _Process:
         return time.monotonic() - self.started
 
     def work(self, step: int) -> float:
-        """What it has done up to a step, in the unit of `Run.work`."""
+        """What it has done up to a step, in the unit of `PlannedRun.work`."""
         return self.run.work * max(0, step - self.first_step) / self.run.steps
 
 
@@ -144,9 +144,11 @@ def run_cells(
 class _Pool:
     """The runs of a study in their states."""
 
-    def __init__(self, study: Study, runs: Sequence[Run], workers: int, launch: Launch) -> None:
+    def __init__(
+        self, study: Study, runs: Sequence[PlannedRun], workers: int, launch: Launch
+    ) -> None:
         self.study, self.runs, self.workers, self.launch = study, runs, workers, launch
-        self.waiting: list[Run] = []
+        self.waiting: list[PlannedRun] = []
         self.active: list[_Process] = []
         self.failed: dict[str, str] = {}
         self.finished = 0
@@ -158,24 +160,24 @@ class _Pool:
         self._stopping = False
         for run in runs:
             self._sort(run)
-        self.board = Board()
+        self.board = StudyBoard()
         self.board.say(
             f"{len(runs)} runs: {self.finished} finished, {len(self.waiting)} to do, "
             f"{workers} at once, threads each: {threads}"
         )
 
-    def _sort(self, run: Run) -> None:
+    def _sort(self, run: PlannedRun) -> None:
         path = self.study.path(run)
         found = self.study.state(run)
-        if found.state is State.FINISHED:
+        if found.status is RunStatus.FINISHED:
             self.finished += 1
             self.before.add(run.work, self._seconds(run))
-        elif found.state is State.BUSY:
+        elif found.status is RunStatus.BUSY:
             self.failed[path.name] = found.reason
         else:
-            if found.state in (State.FAILED, State.BROKEN):
-                again = "again" if found.state is State.FAILED else "anew"
-                _log.warning("%s: %s: %s; started %s", path.name, found.state, found.reason, again)
+            if found.status in (RunStatus.FAILED, RunStatus.BROKEN):
+                again = "again" if found.status is RunStatus.FAILED else "anew"
+                _log.warning("%s: %s: %s; started %s", path.name, found.status, found.reason, again)
             self.waiting.append(run)
 
     def start(self) -> None:
@@ -196,7 +198,7 @@ class _Pool:
                 continue
             self.active.remove(process)
             state = run_state(process.path)
-            if code == 0 and state.state is State.FINISHED:
+            if code == 0 and state.status is RunStatus.FINISHED:
                 summary = read_summary(process.path)
                 self.finished += 1
                 self.here.add(process.work(process.run.steps), process.seconds)
@@ -217,7 +219,7 @@ class _Pool:
         if self.study.export is not None:
             export_results(self.study.folder, self.study.export)
 
-    def _seconds(self, run: Run) -> float:
+    def _seconds(self, run: PlannedRun) -> float:
         """How long a finished run took."""
         record = self.study.record(run)
         if record is not None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DRAWS", "Interval", "bootstrap", "interval", "mean_deviation"]
+__all__ = ["DRAWS", "Interval", "bootstrap", "interval", "mean_deviation", "shown_interval"]
 
 Array = NDArray[np.float64]
 
@@ -97,6 +97,13 @@ def interval(values: Sequence[float], draws: Array | None = None, level: float =
         by_rows = (below + above) / 2
     low, high = math.hypot(by_seeds or 0, below), math.hypot(by_seeds or 0, above)
     return Interval(mean, mean - low, mean + high, len(values), by_seeds, by_rows)
+
+
+def shown_interval(found: Interval, digits: int = 3) -> str:
+    """As `+0.012 [-0.004, +0.028]`; without an interval where nothing is known of it."""
+    if not found.is_known:
+        return f"{found.mean:+.{digits}f}"
+    return f"{found.mean:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
 
 
 @functools.lru_cache(maxsize=8)

@@ -45,8 +45,9 @@ class WeightAverage:
             found_inf: float32 scalar; where it is 1 the average stays what it is.
         """
         share = (1 - found_inf.double()) * (1 - min(self._decay, number / (number + 9)))
+        shares = {dtype: share.to(dtype) for dtype in {w.dtype for w in self.weights.values()}}
         for name, parameter in self._parameters.items():
-            self.weights[name].lerp_(parameter, share.to(parameter.dtype))
+            self.weights[name].lerp_(parameter, shares[parameter.dtype])
 
     @torch.no_grad()
     def restore(self, weights: Mapping[str, Tensor]) -> None:

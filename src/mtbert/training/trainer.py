@@ -12,7 +12,7 @@ alone, which leaves them as they are where something is not finite, and every la
 until the host has looked. On a GPU the host looks one step late, so that the GPU always has work;
 on a CPU at once. A step that was not finite is then computed again with care, and what was
 launched after it once more. Everything random is a function of the step's number, so the results
-are the same bits either way.
+are the same bits either way, unless memory runs out in between.
 """
 
 from __future__ import annotations
@@ -265,9 +265,11 @@ class Trainer:
         started, cpu_started = time.perf_counter(), time.process_time()
         try:
             launched = self._launch(phase, step, total)
-        finally:
-            finite = self._settle()  # what went wrong in the step before comes first
-        if not finite:
+        except Exception:
+            if self._processes.size == 1:
+                self._settle()  # what went wrong in the step before comes first
+            raise
+        if not self._settle():
             launched = self._launch(phase, step, total)
         self._launched = launched
         state.step, state.phase_step = state.step + 1, state.phase_step + 1
@@ -325,6 +327,12 @@ class Trainer:
             self._log_step(launched, computed, factor)
         return finite
 
+    def _finish_step(self) -> None:
+        """Settle the last step where no further one follows at once; the wait is a step's time."""
+        started = time.perf_counter()
+        self._settle()
+        self.state.step_seconds += time.perf_counter() - started
+
     def _set_rates(self, total: int) -> float:
         """Set the learning rates of the next update; returns their factor."""
         settings = self.settings
@@ -367,7 +375,7 @@ class Trainer:
 
     def _evaluate(self, phase: Phase) -> None:
         """Score the weights, or their average if there is one, and keep them if they are better."""
-        self._settle()
+        self._finish_step()
         with nullcontext() if self._average is None else self._average.in_place():
             self._evaluate_weights(phase)
 
@@ -431,7 +439,7 @@ class Trainer:
         return sum(phase.epochs for phase in self.phases[: self.state.phase])
 
     def _save_checkpoint(self) -> None:
-        self._settle()
+        self._finish_step()
         self.state.run_seconds = time.perf_counter() - self._started
         moments, self.state.updates = checkpoints.optimizer_moments(self._optimizer)
         state = dataclasses.asdict(self.state)

@@ -1,4 +1,5 @@
-import io
+"""`mtbert leaderboard`: the six files, from the best run of each task."""
+
 import json
 import math
 import os
@@ -6,9 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from scipy import stats
 
-from mtbert.commands.runs import evaluate_run, predict_file, write_leaderboard
+from mtbert.commands.leaderboard import write_leaderboard
 from mtbert.errors import UserError
 from mtbert.inference.leaderboard import LEADERBOARD
 
@@ -21,75 +21,6 @@ def summary_of(run):
 
 def read_jsonl(text):
     return [json.loads(line) for line in text.splitlines()]
-
-
-def test_evaluating_a_run_gives_the_scores_of_its_summary(finished):
-    found, summary = evaluate_run(finished, "dev"), summary_of(finished)
-    assert found["split"] == "dev"
-    for task, metrics in summary["dev"].items():
-        assert found["dev"][task] == pytest.approx(metrics)
-    assert found["overall"] == pytest.approx(summary["overall"])
-    assert found["mean"] == pytest.approx(summary["mean"])
-
-
-def test_another_split_is_scored_under_another_name(toy, finished, tmp_path):
-    found = evaluate_run(finished, "train")
-    assert set(found["train"]) == {"sst", "para", "sts"}
-    assert "dev" not in found
-    predict_file(finished, "sts", str(toy.folder / "sts-train.csv"), tmp_path / "out.jsonl")
-    predicted = [r["prediction"] for r in read_jsonl((tmp_path / "out.jsonl").read_text())]
-    lines = (toy.folder / "sts-train.csv").read_text("utf-8").splitlines()[1:]
-    gold = [float(line.split(",")[-1]) for line in lines]
-    expected = stats.pearsonr(gold, predicted)[0]
-    assert found["train"]["sts"]["pearson"] == pytest.approx(expected, rel=1e-4)
-
-
-def test_a_test_file_without_labels_cannot_be_scored(finished):
-    with pytest.raises(UserError, match=r"sst-test\.csv:1: no column 'label'"):
-        evaluate_run(finished, "test")
-
-
-@pytest.fixture
-def predict(finished, tmp_path):
-    """Write an input file, predict, and return the rows of the output file."""
-
-    def predict_rows(content, name="rows.csv", task="sst"):
-        raw = content if isinstance(content, bytes) else content.encode()
-        (tmp_path / name).write_bytes(raw)
-        predict_file(finished, task, str(tmp_path / name), tmp_path / "out.jsonl")
-        return read_jsonl((tmp_path / "out.jsonl").read_text("utf-8"))
-
-    return predict_rows
-
-
-def test_csv_tsv_and_jsonl_of_the_same_rows_give_the_same_answers(predict):
-    rows = [("a", "the good film"), ("é", "a cat"), ("c", "")]
-    found = predict("id,sentence\n" + "".join(f"{i},{t}\n" for i, t in rows))
-    assert [row["id"] for row in found] == ["a", "é", "c"]
-    assert list(found[0]) == ["id", "prediction", "label", "score", "probabilities"]
-    assert predict("id\tsentence\n" + "".join(f"{i}\t{t}\n" for i, t in rows)) == found
-    records = [json.dumps({"id": i, "sentence": t, "label": "?"}) for i, t in rows]
-    assert predict("\n".join(records), "rows.jsonl") == found
-
-
-def test_standard_input_is_read_and_standard_output_written(finished, predict, monkeypatch, capsys):
-    content = "id,sentence\na,the good film\nb,moon\n"
-    expected = predict(content)
-    stdin = type("Stdin", (), {"buffer": io.BytesIO(content.encode())})
-    monkeypatch.setattr("sys.stdin", stdin)
-    predict_file(finished, "sst", "-", None)
-    assert read_jsonl(capsys.readouterr().out) == expected
-
-
-def test_a_bad_row_is_told_by_line_and_leaves_no_file(predict, tmp_path):
-    with pytest.raises(UserError, match=r"rows\.csv:4: found 1 columns.*mend the row"):
-        predict("id,sentence\na,film\nb,film\nc\n")
-    assert [p.name for p in tmp_path.iterdir()] == ["rows.csv"]
-
-
-def test_a_task_that_the_run_has_not_is_refused(predict):
-    with pytest.raises(UserError, match="--task: found 'film', expected one of sst, para, sts"):
-        predict("id,sentence\na,b\n", task="film")
 
 
 @pytest.fixture

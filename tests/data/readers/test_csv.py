@@ -1,28 +1,12 @@
 import csv
 import io
-import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.rows import A_B, cells, columns, read
 
-from mtbert.data.readers.files import open_table, read_table
 from mtbert.errors import UserError
-
-
-def read(content, name="rows.csv"):
-    """(line, values or problem) of every row."""
-    raw = content if isinstance(content, bytes) else content.encode()
-    table = read_table(io.BytesIO(raw), name)
-    return [(row.line, row.problem or row.values) for row in table.rows]
-
-
-def columns(content, name="rows.csv"):
-    raw = content if isinstance(content, bytes) else content.encode()
-    return read_table(io.BytesIO(raw), name).columns
-
-
-A_B = [(2, {"a": "1", "b": "x y"}), (3, {"a": "2", "b": "z"})]
 
 
 @pytest.mark.parametrize(
@@ -41,19 +25,6 @@ A_B = [(2, {"a": "1", "b": "x y"}), (3, {"a": "2", "b": "z"})]
 def test_a_table_is_read_in_every_usual_dress(content, name):
     assert columns(content, name) == ("a", "b")
     assert read(content, name) == A_B
-
-
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.ndjson", "rows.csv", "-"])
-def test_json_lines_are_read_whatever_the_name(name):
-    content = '{"a": "1", "b": "x y"}\n{"b": "z", "a": 2}\n'
-    assert columns(content, name) is None
-    assert read(content, name) == [(1, A_B[0][1]), (2, A_B[1][1])]
-
-
-@pytest.mark.parametrize("prefix", [b"", b"\xef\xbb\xbf", b"\n", b"\r\n"])
-def test_json_lines_may_start_with_a_mark_or_a_blank_line(prefix):
-    (row,) = read(prefix + b'{"a": "1"}\r\n', "rows.jsonl")
-    assert row[1] == {"a": "1"}
 
 
 def test_a_tab_inside_a_comma_file_is_text():
@@ -123,26 +94,6 @@ def test_nul_and_control_characters_do_no_harm():
     ]
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
-def test_a_megabyte_of_text_in_one_cell_is_read(name):
-    long = "x" * 1_000_000
-    content = f'{{"a": "{long}"}}\n' if name.endswith("jsonl") else f"a,b\n{long},1\n"
-    assert read(content, name)[0][1]["a"] == long
-
-
-def test_a_line_that_never_ends_is_refused_and_not_held_in_memory():
-    class Endless(io.RawIOBase):
-        def readable(self):
-            return True
-
-        def readinto(self, buffer):
-            buffer[:] = b"x" * len(buffer)
-            return len(buffer)
-
-    with pytest.raises(UserError, match=r"rows\.csv:1: a line of more than 2 MiB"):
-        read_table(io.BufferedReader(Endless()), "rows.csv")
-
-
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -161,57 +112,6 @@ def test_an_unusable_header_is_refused(content, expected):
     assert expected in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("line", "problem"),
-    [
-        ("{", "not a JSON object"),
-        ("{'a': 1}", "not a JSON object"),
-        ('{"a": 1, "a": 2}', "a key stands twice"),
-        ("[1, 2]", "found a JSON list, expected an object"),
-        ('"text"', "found a JSON str, expected an object"),
-        ("5", "found a JSON int, expected an object"),
-        ("null", "expected an object"),
-        ("[" * 100_000, "not a JSON object"),
-        ('{"a":' * 100_000, "not a JSON object"),
-        (f'{{"a": {"9" * 5000}}}', "not a JSON object"),
-        (b'{"a": "\xff"}', "not UTF-8"),
-        ('{"a": 1} {"a": 2}', "not a JSON object"),
-    ],
-    ids=range(12),
-)
-def test_a_bad_json_line_is_told_and_the_next_one_read(line, problem):
-    line = line if isinstance(line, bytes) else line.encode()
-    rows = read(b'{"a": 1}\n' + line + b'\n{"a": 2}\n', "rows.jsonl")
-    assert [number for number, _ in rows] == [1, 2, 3]
-    assert problem in rows[1][1]
-    assert len(rows[1][1]) < 300
-    assert rows[2][1] == {"a": "2"}
-
-
-def test_json_values_become_text_and_nested_ones_no_columns():
-    (row,) = read('{"a": 2.5, "b": null, "c": [1], "d": {"e": 1}, "f": "é\\n", "g": 1}', "x.jsonl")
-    assert row[1] == {"a": "2.5", "b": "", "f": "é\n", "g": "1"}
-
-
-def test_a_lone_surrogate_spelt_in_json_does_not_stop_the_reading():
-    r"""JSON can spell \ud800, which no UTF-8 file holds; the tokenizer replaces it."""
-    rows = read('{"a": "\\ud800"}\n{"a": "\\ud83d\\ude00"}\n', "rows.jsonl")
-    assert rows[0][0] == 1
-    assert rows[1] == (2, {"a": "😀"})
-
-
-def test_a_missing_file_and_a_folder_are_user_errors(tmp_path):
-    with pytest.raises(UserError, match="no such file"):
-        open_table(tmp_path / "nothing.csv")
-    with pytest.raises(UserError, match="cannot be read"):
-        open_table(tmp_path)
-
-
-cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.text(
-    '\n\r",\t a', max_size=6
-)
-
-
 @given(
     rows=st.lists(st.lists(cells, min_size=3, max_size=3), max_size=6),
     delimiter=st.sampled_from([",", "\t"]),
@@ -226,11 +126,3 @@ def test_what_the_csv_module_writes_is_read_back_equal(rows, delimiter, end, quo
         return  # then Python's writer leaves a lone \r unquoted, which its reader refuses
     found = [values for _, values in read(stream.getvalue())]
     assert found == [dict(zip("abc", row, strict=True)) for row in rows]
-
-
-@given(rows=st.lists(st.dictionaries(st.sampled_from("abc"), cells, min_size=1), min_size=1))
-def test_what_the_json_module_writes_is_read_back_equal(rows):
-    for ensure_ascii in (True, False):
-        lines = [json.dumps(row, ensure_ascii=ensure_ascii) for row in rows]
-        found = read("\n".join(lines), "rows.jsonl")
-        assert found == list(enumerate(rows, start=1))

@@ -1,0 +1,108 @@
+"""What a command is, and the types of its arguments."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, Protocol
+
+from mtbert.errors import shown
+
+__all__ = [
+    "Command",
+    "add_json",
+    "add_overrides",
+    "existing_or_new",
+    "file_to_write",
+    "json_text",
+    "positive",
+]
+
+
+class Command(Protocol):
+    """A module of this folder.
+
+    Importing it must be quick: what takes time to import, torch above all, is imported by the
+    functions that need it.
+
+    Attributes:
+        HELP: one line for the list of commands.
+    """
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the command's arguments."""
+
+    def run(self, options: argparse.Namespace) -> None:
+        """Do it: results to standard output, progress to standard error.
+
+        Raises:
+            UserError: the user's input is wrong.
+            TrainingError: it cannot be done, and the input is not to blame.
+            KeyboardInterrupt: interrupted; the message says how to go on.
+        """
+
+
+def existing_or_new(text: str) -> Path:
+    """A path of the command line, if the system can look it up.
+
+    Raises:
+        ArgumentTypeError: the name is too long, links form a loop, or it may not be seen.
+    """
+    try:
+        Path(text).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # reported by the command, if it needs the file
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise argparse.ArgumentTypeError(f"{shown(text)}: {reason}") from None
+    return Path(text)
+
+
+def file_to_write(text: str) -> Path:
+    """A path of the command line that is not a folder.
+
+    Raises:
+        ArgumentTypeError: it is one, or `existing_or_new` refuses it.
+    """
+    path = existing_or_new(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{shown(text)}: is a folder, expected a file")
+    return path
+
+
+def positive(text: str) -> int:
+    """A whole number from 1.
+
+    Raises:
+        ArgumentTypeError: it is not one.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from 1")
+    return int(text)
+
+
+def add_overrides(parser: argparse.ArgumentParser) -> None:
+    """Positional `KEY=VALUE`, before and after the options."""
+    parser.add_argument(
+        "override",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="dotted settings, as in training.epochs=3 or seed=7",
+    )
+    parser.set_defaults(takes_overrides=True)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option `--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def json_text(found: dict[str, Any]) -> str:
+    """Results as standard JSON: an undefined number is null."""
+    import json
+
+    from mtbert.io.atomic import finite
+
+    return json.dumps(finite(found), indent=2, allow_nan=False)

@@ -1,0 +1,36 @@
+"""The table of commands: a new one is a file of its own and a line here."""
+
+from __future__ import annotations
+
+from mtbert.commands import (
+    bench,
+    check_data,
+    compare,
+    convert,
+    evaluate,
+    experiment,
+    leaderboard,
+    predict,
+    report,
+    train,
+)
+from mtbert.commands.base import Command
+
+__all__ = ["COMMANDS", "GROUPS"]
+
+COMMANDS: dict[str, Command] = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "leaderboard": leaderboard,
+    "experiment": experiment,
+    "report": report,
+    "compare": compare,
+    "data check": check_data,
+    "bench": bench,
+    "convert": convert,
+}
+"""By name, in the order of the help; a name of two words belongs to a group."""
+
+GROUPS = {"data": "look at data"}
+"""The first words of names of two words, and their lines of help."""

@@ -1,0 +1,78 @@
+"""What a reader of data files yields: rows with their line numbers, bad ones told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+from mtbert.errors import UserError
+
+__all__ = ["MAX_LINE", "Reader", "Row", "Table", "decode_line", "has_undecodable", "iterate_lines"]
+
+MAX_LINE = 2 << 20
+"""Bytes of a line, and characters of a row that spans several lines."""
+
+_UNDECODABLE = range(0xDC80, 0xDD00)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record: values by column name, or what is wrong with it."""
+
+    line: int
+    values: dict[str, str] = field(default_factory=dict)
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An open file: its name for messages, its columns (None: each row has its own) and its rows."""
+
+    name: str
+    columns: tuple[str, ...] | None
+    rows: Iterator[Row]
+
+
+class Reader(Protocol):
+    """A file format. It never raises for what a record holds: that becomes `Row.problem`.
+
+    The first line has been taken from the stream, and is handed over as its bytes.
+    """
+
+    def recognises(self, name: str, first: bytes) -> bool:
+        """Whether a file with this name and first line is of this format."""
+
+    def read(self, name: str, first: bytes, stream: BinaryIO) -> Table:
+        """The rows of a stream.
+
+        Raises:
+            UserError: its header is unusable; on the way: a line or row is too long.
+        """
+
+
+def iterate_lines(name: str, first: bytes, stream: BinaryIO) -> Iterator[str]:
+    """The first line and those that follow, decoded as by `decode_line`.
+
+    Raises:
+        UserError: a line is longer than `MAX_LINE`.
+    """
+    number, line = 1, first
+    while line:
+        if len(line) > MAX_LINE:
+            raise UserError(
+                f"{name}:{number}: a line of more than {MAX_LINE >> 20} MiB; is this a text file?"
+            )
+        text = decode_line(line)
+        yield text.removeprefix("\ufeff") if number == 1 else text
+        number, line = number + 1, stream.readline(MAX_LINE + 1)
+
+
+def decode_line(line: bytes) -> str:
+    """UTF-8 → text; other bytes become surrogates, which `has_undecodable` finds."""
+    return line.decode("utf-8", "surrogateescape")
+
+
+def has_undecodable(text: str) -> bool:
+    """Whether a text was made of bytes that are not UTF-8."""
+    return not text.isascii() and any(ord(c) in _UNDECODABLE for c in text)

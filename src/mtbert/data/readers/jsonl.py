@@ -1,0 +1,56 @@
+"""JSON lines: one object a line, each with its own columns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from mtbert.data.readers.base import Row, Table, decode_line, has_undecodable, iterate_lines
+from mtbert.io.bounded import unique_keys
+
+__all__ = ["read", "recognises"]
+
+
+def recognises(name: str, first: bytes) -> bool:
+    """A name ending in .jsonl or .ndjson, or a first line that starts with `{`."""
+    text = decode_line(first).removeprefix("\ufeff")
+    return name.endswith((".jsonl", ".ndjson")) or text.lstrip().startswith("{")
+
+
+def read(name: str, first: bytes, stream: BinaryIO) -> Table:
+    """Values become text, null an empty one; a nested value is no column. Blank lines are skipped.
+
+    Raises:
+        UserError: a line is too long.
+    """
+    return Table(name, None, _rows(iterate_lines(name, first, stream)))
+
+
+def _rows(lines: Iterator[str]) -> Iterator[Row]:
+    for number, text in enumerate(lines, start=1):
+        if text.strip():
+            yield _row(number, text)
+
+
+def _row(line: int, text: str) -> Row:
+    if has_undecodable(text):
+        return Row(line, problem="not UTF-8, expected a file saved as UTF-8")
+    try:
+        record = json.loads(text, object_pairs_hook=unique_keys)
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        return Row(line, problem=f"not a JSON object ({reason}), expected one object a line")
+    if not isinstance(record, dict):
+        return Row(line, problem=f"found a JSON {type(record).__name__}, expected an object")
+    values = {}
+    for key, value in record.items():
+        if isinstance(value, (dict, list)):
+            continue
+        values[key] = "" if value is None else _without_surrogates(str(value))
+    return Row(line, values)
+
+
+def _without_surrogates(text: str) -> str:
+    """JSON can escape half a character (`\\ud800`), which no file can be written with."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,43 @@
+"""The formats of data files, and how the one of a file is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from mtbert.data.readers import csv, jsonl
+from mtbert.data.readers.base import MAX_LINE, Reader, Table
+from mtbert.errors import UserError
+
+__all__ = ["READERS", "open_table", "read_table"]
+
+READERS: tuple[Reader, ...] = (jsonl, csv)
+"""The first that recognises a file reads it."""
+
+
+def open_table(path: Path) -> BinaryIO:
+    """Open a data file for reading.
+
+    Raises:
+        UserError: it does not exist or cannot be read.
+    """
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{path}: cannot be read: {reason}") from None
+
+
+def read_table(stream: BinaryIO, name: str) -> Table:
+    """The rows of a stream, whose name and first line tell the format.
+
+    Raises:
+        UserError: the stream is empty, its header is unusable or its first line too long.
+    """
+    first = stream.readline(MAX_LINE + 1)
+    if not first:
+        raise UserError(f"{name}: empty file, expected a header line and rows")
+    reader = next(reader for reader in READERS if reader.recognises(name, first))
+    return reader.read(name, first, stream)

@@ -1,0 +1,42 @@
+"""A finished run, loaded to be used as it was trained and scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtbert.config.settings import Settings
+from mtbert.errors import UserError
+from mtbert.hardware.device import compute_dtype, resolve_device
+from mtbert.inference.model import MultitaskModel
+from mtbert.runs.folder import read_run
+
+__all__ = ["load_run"]
+
+_HEAD_SETTINGS = (
+    "kind", "class_names", "loss_name", "range", "head", "features", "pair_encoding",
+)  # fmt: skip
+"""What a head was trained for; in config.yaml and in the model they must agree."""
+
+
+def load_run(path: Path) -> tuple[Settings, MultitaskModel]:
+    """The settings of a finished run and its best model, on the device that they ask for.
+
+    The model computes in the precision that the run was trained and scored in, so that scores are
+    the same again, and texts are cut to the length that it was trained with. Tasks that are only
+    evaluated are among its tasks.
+
+    Raises:
+        UserError: not a finished run, or its model lacks a task of its config.yaml.
+    """
+    settings, folder = read_run(path)
+    device = resolve_device(settings)
+    model = MultitaskModel.from_pretrained(folder, device=str(device))
+    for name, task in settings.trained_tasks.items():
+        kept = model.network.tasks.get(name)
+        if kept is None or any(getattr(kept, k) != getattr(task, k) for k in _HEAD_SETTINGS):
+            raise UserError(f"{path}: the model has no head for the task {name} of config.yaml")
+    model.network.encoder.compute_dtype = compute_dtype(settings.training.precision, device)
+    for name, task in settings.tasks.items():
+        model.network.tasks.setdefault(name, task)
+    encoder = settings.encoder.model_copy(update={"max_length": model.max_length})
+    return settings.model_copy(update={"encoder": encoder}), model
