@@ -19,9 +19,12 @@ class LossWeighting(Method, ABC):
     takes its place.
 
     Attributes:
+        observes: whether its factors depend on losses that were seen; if not, `observe` and
+            `end_epoch` are never called, and no step waits for the losses of the one before.
         needs_norms: whether it must see the norms of the tasks' shared gradients.
     """
 
+    observes: ClassVar[bool]
     needs_norms: ClassVar[bool]
 
     @abstractmethod
