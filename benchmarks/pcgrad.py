@@ -34,14 +34,15 @@ from benchmarks.peers import classic_pcgrad, multitask, torchjd
 from mtbert.config.methods import choose
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
-from mtbert.hardware.device import compute_dtype, fit_encoder, keep_freed_memory
+from mtbert.hardware.device import compute_dtype, keep_freed_memory
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import SuperBatch
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
+from mtbert.model.encoders.execution import fit_encoder
 from mtbert.model.hub import PACKAGED, locate
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses
-from mtbert.training.gradients import compute_gradients
+from mtbert.objectives.table import example_losses, objective_of
+from mtbert.training.gradients import GradientOptions, compute_gradients
 from mtbert.training.optimizer import AdamW, parameter_groups
 
 ROUNDS = 5
@@ -149,9 +150,9 @@ def ours(surgery: str) -> Turn:
             sources,
             class_weights=dict.fromkeys(NAMES),
             shared=list(shared.values()),
-            aggregator=choose(AGGREGATORS, surgery),
-            dropout=dropout,
-            orders=orders,
+            options=GradientOptions(
+                aggregator=choose(AGGREGATORS, surgery), dropout=dropout, orders=orders
+            ),
         )
         optimizer.step()
         optimizer.zero_grad()
@@ -168,7 +169,10 @@ def theirs(backward: multitask.Backward | None) -> Turn:
     library = peers.transformers()
     bert = library.BertModel.from_pretrained(locate(PACKAGED), add_pooling_layer=False).train()
     width = bert.config.hidden_size
-    heads = {n: multitask.linear_head(width, t.outputs, t.dropout) for n, t in tasks.items()}
+    heads = {
+        n: multitask.linear_head(width, objective_of(t).outputs(t), t.dropout)
+        for n, t in tasks.items()
+    }
     train_on = multitask.training_step(
         bert,
         nn.ModuleDict(heads),

@@ -43,17 +43,20 @@ from benchmarks.common import (
 from mtbert.config.load import parse_settings
 from mtbert.data.batches import TokenizedSet
 from mtbert.data.ragged import Ragged
+from mtbert.distributed.processes import ALONE
 from mtbert.hardware.device import compute_dtype, keep_freed_memory
+from mtbert.hardware.memory import Memory
+from mtbert.hardware.runtime import Runtime
 from mtbert.inference.evaluate import Evaluation
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.sampling.epoch import plan_epoch
 from mtbert.methods.sampling.table import DEFAULT_SAMPLER
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.folder import RunFolder
-from mtbert.runs.provenance import Origin
-from mtbert.runs.state import Phase
+from mtbert.runs.provenance import Provenance
+from mtbert.training.phases.base import Phase, PhaseData
 from mtbert.training.trainer import Trainer
 
 ROUNDS = 1
@@ -195,28 +198,38 @@ def _train(
 ) -> tuple[float, int]:
     """Seconds a step and tokens in all, of so many steps of the loop."""
     settings = _settings(list(sources), count)
+    data = PhaseData(
+        sources=sources,
+        ids=dict.fromkeys(sources, ()),
+        class_weights=dict.fromkeys(sources),
+        evaluate=_no_scores,
+    )
     phase = Phase(
         name="all",
         epochs=1,
-        sources=sources,
-        ids=dict.fromkeys(sources, ()),
         spec=replace(spec, max_steps=count),
-        class_weights=dict.fromkeys(sources),
         trains_encoder=True,
         learning_rate=5e-5,
         head_learning_rate=5e-5,
-        evaluate=_no_scores,
+        prepare=lambda: data,
+    )
+    runtime = Runtime(
+        device=torch.device("cpu"),
+        dtype=network.encoder.compute_dtype or torch.float32,
+        memory=Memory(),
+        processes=ALONE,
+        seed=seed,
     )
     with tempfile.TemporaryDirectory() as folder:
-        run_folder = RunFolder(Path(folder) / "run", settings, Origin({}, {}), resume=False)
-        trainer = Trainer(network, [phase], settings.training, seed, run_folder)
+        run_folder = RunFolder(Path(folder) / "run", settings, Provenance({}, {}), resume=False)
+        trainer = Trainer(network, [phase], settings.training, runtime, run_folder)
         trainer.train()
         run_folder.close()
     return trainer.state.step_seconds / count, trainer.state.tokens
 
 
 def _no_scores(network: MultitaskNetwork) -> Evaluation:
-    return Evaluation({"task0": {"accuracy": 0.0}}, {}, {}, {})
+    return Evaluation({"task0": {"accuracy": 0.0}}, {}, {}, {}, {"task0": 0.0})
 
 
 def _settings(names: Sequence[str], count: int) -> Any:
@@ -228,7 +241,7 @@ def _settings(names: Sequence[str], count: int) -> Any:
 
 def _network(point: Point, names: Sequence[str]) -> MultitaskNetwork:
     layers, width = ENCODERS[point.encoder]
-    encoder = Encoder(
+    encoder = BertEncoder(
         EncoderConfig(
             vocab_size=VOCABULARY,
             hidden_size=width,

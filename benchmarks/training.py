@@ -39,12 +39,14 @@ from benchmarks.peers import trainer
 from mtbert.commands.bench import step_flops
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
-from mtbert.hardware.device import compute_dtype, fit_encoder, keep_freed_memory
+from mtbert.hardware.device import compute_dtype, keep_freed_memory
 from mtbert.methods.sampling.base import SuperBatch
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
+from mtbert.model.encoders.execution import fit_encoder
 from mtbert.model.hub import PACKAGED, locate
 from mtbert.model.network import MultitaskNetwork
-from mtbert.training.gradients import compute_gradients, total_norm
+from mtbert.objectives.table import objective_of
+from mtbert.training.gradients import GradientOptions, compute_gradients, total_norm
 from mtbert.training.optimizer import AdamW, parameter_groups
 
 ROUNDS = 3
@@ -192,7 +194,7 @@ def _our_step(
             {TASK: source},
             class_weights={TASK: None},
             shared=shared,
-            dropout=dropout,
+            options=GradientOptions(dropout=dropout),
         )
         optimizer.step(grad_scale=(total_norm(network.parameters()) / CLIP).clamp(min=1))
         optimizer.zero_grad()
@@ -214,7 +216,7 @@ def _trainer_turn(
     task: TaskSettings, source: TokenizedSet, bf16: bool, grouped: bool, number: int
 ) -> dict[str, float]:
     model = peers.transformers().BertForSequenceClassification.from_pretrained(
-        locate(PACKAGED), num_labels=task.outputs
+        locate(PACKAGED), num_labels=objective_of(task).outputs(task)
     )
     options = trainer.Options(
         batch=BATCH,

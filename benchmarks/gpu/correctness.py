@@ -33,9 +33,15 @@ from mtbert.distributed.process_group import join_group
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses
+from mtbert.objectives.table import example_losses
 from mtbert.training import run
-from mtbert.training.gradients import StepGradients, compute_gradients, total_norm
+from mtbert.training.active import ActivePhase
+from mtbert.training.gradients import (
+    GradientOptions,
+    StepGradients,
+    compute_gradients,
+    total_norm,
+)
 from mtbert.training.optimizer import AdamW, parameter_groups
 from mtbert.training.trainer import Trainer
 
@@ -154,8 +160,9 @@ class Case:
             self.sources,
             class_weights=dict.fromkeys(names),
             shared=list(self.shared.values()),
-            aggregator=choose(AGGREGATORS, surgery),
-            orders=Generator().manual_seed(5),
+            options=GradientOptions(
+                aggregator=choose(AGGREGATORS, surgery), orders=Generator().manual_seed(5)
+            ),
         )
 
     def update(self) -> dict[str, Tensor]:
@@ -378,10 +385,10 @@ def _kill_before(number: int) -> None:
     """Let this process be killed when it comes to a step."""
     train_step = Trainer._train_step
 
-    def watched(self: Trainer, phase: Any, step: Any, total: int) -> None:
+    def watched(self: Trainer, active: ActivePhase, step: SuperBatch) -> None:
         if self.state.step + 1 == number:
             os.kill(os.getpid(), signal.SIGKILL)
-        train_step(self, phase, step, total)
+        train_step(self, active, step)
 
     Trainer._train_step = watched  # type: ignore[method-assign]
 
@@ -431,26 +438,26 @@ def nccl(context: Context) -> dict[str, Any]:
         values = [torch.arange(5.0, device=device), torch.ones(3, 2, device=device)]
         expected = [value.clone() for value in values]
         summed = list(values)
-        group.add_up(summed)
+        group.all_reduce_sum(summed)
         copied = [value.clone() for value in expected]
-        group.copy_first(copied)
-        largest = group.largest(expected[0])
+        group.broadcast(copied)
+        largest = group.all_reduce_max(expected[0])
         agreed = [
             torch.tensor(2.5, device=device),
             torch.tensor(0.1, device=device, dtype=torch.float64),
         ]
         for scalar in agreed:
-            group.agree(scalar)
+            group.broadcast_scalar(scalar)
         rows = torch.eye(3)
-        group.fill(rows, [np.arange(3)])
+        group.all_gather_rows(rows, [np.arange(3)])
         checks: dict[str, Callable[[], bool]] = {
             "sum": lambda: all(map(torch.equal, summed, expected)),
             "broadcast": lambda: all(map(torch.equal, copied, expected)),
             "largest": lambda: torch.equal(largest, expected[0]),
             "scalar": lambda: [scalar.item() for scalar in agreed] == [2.5, 0.1],
             "rows": lambda: torch.equal(rows, torch.eye(3)),
-            "number": lambda: group.number(1.5) == 1.5,
-            "gather": lambda: group.gather({"a": 1}) == [{"a": 1}],
+            "number": lambda: group.broadcast_number(1.5) == 1.5,
+            "gather": lambda: group.all_gather({"a": 1}) == [{"a": 1}],
         }
         found = {name: bool(check()) for name, check in checks.items()}
         backend = torch.distributed.get_backend_config()

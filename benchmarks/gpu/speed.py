@@ -46,10 +46,12 @@ from mtbert.inference.predict import compute_outputs
 from mtbert.methods.sampling.base import EpochSpec, SuperBatch
 from mtbert.methods.sampling.epoch import plan_epoch
 from mtbert.methods.sampling.table import DEFAULT_SAMPLER
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
+from mtbert.objectives.table import objective_of
 from mtbert.runs.folder import RunFolder
-from mtbert.runs.provenance import Origin
-from mtbert.training import run
+from mtbert.runs.provenance import Provenance
+from mtbert.training.active import ActivePhase
+from mtbert.training.phases.table import phases_of
 from mtbert.training.setup import Prepared, prepare
 from mtbert.training.trainer import Trainer
 
@@ -412,7 +414,7 @@ class _Timed(Trainer):
         self.lengths: list[NDArray[np.int64]] = []
         self.profiler: profile | None = None
 
-    def _train_step(self, phase: Any, step: SuperBatch, total: int) -> None:
+    def _train_step(self, active: ActivePhase, step: SuperBatch) -> None:
         turn = self.turn
         if self.state.step == turn.warm_up:
             self.lengths.clear()
@@ -420,8 +422,8 @@ class _Timed(Trainer):
                 self.profiler = profile(activities=_activities(self.meter.device))
                 self.profiler.__enter__()
             self.meter.start()
-        super()._train_step(phase, step, total)
-        self.lengths += [phase.sources[task].lengths[b.indices] for task, b in step.items()]
+        super()._train_step(active, step)
+        self.lengths += [active.data.sources[t].lengths[b.indices] for t, b in step.items()]
         if self.state.step == turn.warm_up + turn.steps:
             self.meter.stop()
             if self.profiler is not None:
@@ -445,13 +447,11 @@ def _our_turn(prepared: Prepared, turn: Turn) -> dict[str, Any]:
         max_steps=turn.warm_up + turn.steps,
     )
     changed = replace(prepared, settings=settings, spec=spec)
-    meter = _Meter(prepared.device)
+    meter = _Meter(prepared.runtime.device)
     with tempfile.TemporaryDirectory() as folder, flushed_denormals():
-        output = RunFolder(Path(folder) / "run", settings, Origin({}, {}), resume=False)
-        loop = _Timed(
-            turn, meter, prepared.network, run._phases(changed), training, turn.number, output,
-            None, prepared.memory, ALONE,
-        )  # fmt: skip
+        output = RunFolder(Path(folder) / "run", settings, Provenance({}, {}), resume=False)
+        runtime = replace(prepared.runtime, seed=turn.number)
+        loop = _Timed(turn, meter, prepared.network, phases_of(changed), training, runtime, output)
         try:
             loop.train()
         except _Measured:
@@ -464,7 +464,7 @@ def _our_turn(prepared: Prepared, turn: Turn) -> dict[str, Any]:
         found["profile"] = profiles.summary(loop.profiler, meter.spent["seconds"], turn.steps)
     for parameter in prepared.network.parameters():
         parameter.grad = None
-    _let_go(prepared.device)
+    _let_go(prepared.runtime.device)
     return found
 
 
@@ -485,11 +485,12 @@ def theirs(
     settings = _settings(context, (name,), ())
     found = load_tasks(settings, Tokenizer.from_folder(folder))[name].train
     assert found is not None
+    task = settings.tasks[name]
     model = _transformers().BertForSequenceClassification.from_pretrained(
-        folder, num_labels=settings.tasks[name].outputs, attn_implementation=attention
+        folder, num_labels=objective_of(task).outputs(task), attn_implementation=attention
     )
     encoder = Encoder.from_pretrained(str(folder))
-    label = int if settings.tasks[name].kind.is_classification else float
+    label = int if task.kind.is_classification else float
     return partial(_their_turn, context, name, model, encoder, found.inputs, label, compiled)
 
 
@@ -559,10 +560,10 @@ def our_prediction(context: Context) -> Contestant:
     def predict() -> int:
         count = 0
         while count < context.scale.sentences:
-            count += len(compute_outputs(prepared.network, "sst", source, prepared.memory))
+            count += len(compute_outputs(prepared.network, "sst", source, prepared.runtime.memory))
         return count
 
-    return partial(_predicted, predict, prepared.device)
+    return partial(_predicted, predict, prepared.runtime.device)
 
 
 def their_prediction(context: Context) -> Contestant:

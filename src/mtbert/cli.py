@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from mtbert.commands.table import COMMANDS, GROUPS
-from mtbert.errors import ToldElsewhere, TrainingError, UserError, printable
+from mtbert.errors import ReportedElsewhere, TrainingError, UserError, printable
 from mtbert.version import __version__
 
 __all__ = ["exit_code", "log_to_stderr", "main"]
@@ -48,7 +48,7 @@ def exit_code(run: Callable[[], None]) -> int:
     except TrainingError as error:
         print(f"mtbert: {error}", file=sys.stderr)
         return 1
-    except ToldElsewhere as error:
+    except ReportedElsewhere as error:
         return error.code
     except BrokenPipeError:
         # The reader has gone; leave without a second complaint at exit.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "SHOWN_PROBLEMS",
-    "ToldElsewhere",
+    "ReportedElsewhere",
     "TrainingError",
     "UserError",
     "printable",
@@ -41,8 +41,8 @@ class TrainingError(_Told):
     """
 
 
-class ToldElsewhere(Exception):
-    """Of several processes another one tells what went wrong; this one ends with the same code."""
+class ReportedElsewhere(Exception):
+    """Another process of the run reports the error; this one exits with the same code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"exit code {code}")

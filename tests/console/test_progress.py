@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from mtbert.console import progress
-from mtbert.console.progress import Progress
+from mtbert.console.progress import ProgressBar
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def clock(monkeypatch):
 
 
 def test_without_a_terminal_a_plain_line_comes_now_and_then(clock, caplog):
-    with Progress("all", 1000, done=100) as shown:
+    with ProgressBar("all", 1000, done=100) as shown:
         for _ in range(6):
             shown.advance(50)
     # After 30 and 60 s: 3 and 6 steps of 10 s, 897 and 894 left; 5 tokens a second.
@@ -32,7 +32,7 @@ def test_without_a_terminal_a_plain_line_comes_now_and_then(clock, caplog):
 
 
 def test_short_times_are_minutes_and_seconds(clock, caplog):
-    with Progress("heads", 8) as shown:
+    with ProgressBar("heads", 8) as shown:
         for _ in range(3):
             shown.advance(1)
         shown.say("a line")
@@ -46,7 +46,7 @@ def test_a_terminal_gets_a_bar_on_standard_error(monkeypatch, capsys):
 
     terminal = Terminal()
     monkeypatch.setattr(progress.sys, "stderr", terminal)
-    with Progress("all", 4, done=2) as shown:
+    with ProgressBar("all", 4, done=2) as shown:
         shown.advance(50)
         shown.say("epoch 1 is done")
         shown.advance(50)

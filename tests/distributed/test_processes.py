@@ -22,7 +22,8 @@ from torch import Generator
 from torch.nn import functional
 
 from mtbert.distributed.all_reduce import sum_gradients
-from mtbert.distributed.processes import ALONE, join_processes
+from mtbert.distributed.launch import join_processes
+from mtbert.distributed.processes import ALONE
 from mtbert.errors import UserError
 from mtbert.hardware.device import resolve_device
 from mtbert.surgery import pcgrad
@@ -70,7 +71,7 @@ def by_hand(step):
     """The step's gradients in float64 by autograd on whole batches, PCGrad on whole vectors."""
     network = gradient_cases.make_network(torch.float64, sparse=False)
     sources = gradient_cases.sources(torch.float64)
-    names, parameters = zip(*network.named_parameters(), strict=True)
+    names, parameters = zip(*network.partition.all.items(), strict=True)
     rows, heads = [], {}
     for task, batch in gradient_cases.batches(step).items():
         outputs = network(task, sources[task].inputs(batch.indices, batch.swapped))
@@ -85,7 +86,7 @@ def by_hand(step):
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
         row = dict(zip(names, found, strict=True))
         heads |= {n: g for n, g in row.items() if n.startswith(f"heads.{task}.")}
-        shared = [(p, row[n]) for n, p in network.named_parameters() if n.startswith("encoder.")]
+        shared = [(p, row[n]) for n, p in network.partition.all.items() if n.startswith("encoder.")]
         rows.append(torch.cat([(torch.zeros_like(p) if g is None else g).flatten()
                                for p, g in shared]))  # fmt: skip
     return torch.stack(rows), heads
@@ -116,14 +117,14 @@ def test_projecting_before_the_summation_is_found(gradients_of):
 
 
 def test_one_process_alone_meets_nobody():
-    assert ALONE.first
-    assert ALONE.from_first(lambda: "value") == "value"
-    assert ALONE.in_turn(lambda: "value") == "value"
-    assert ALONE.gather([1]) == [[1]]
-    assert ALONE.share([1, 2, 3]) == [1, 2, 3]
+    assert ALONE.is_main
+    assert ALONE.on_main(lambda: "value") == "value"
+    assert ALONE.main_first(lambda: "value") == "value"
+    assert ALONE.all_gather([1]) == [[1]]
+    assert ALONE.shard([1, 2, 3]) == [1, 2, 3]
     error = UserError("wrong")
-    assert ALONE.everyone(error) is error
-    with pytest.raises(UserError, match="wrong"), ALONE.together():
+    assert ALONE.raised_by_all(error) is error
+    with pytest.raises(UserError, match="wrong"), ALONE.all_or_none():
         raise error
     gradients = [torch.ones(2), None]
     found = sum_gradients(ALONE, [torch.zeros(2)] * 2, gradients, may_lack=True)

@@ -9,10 +9,8 @@ from mtbert.config.settings import Settings
 from mtbert.errors import UserError
 from mtbert.hardware import device
 from mtbert.hardware.device import (
-    attention_kernel,
     compute_deterministically,
     compute_dtype,
-    fit_encoder,
     flushed_denormals,
     keep_freed_memory,
     precision_reason,
@@ -137,46 +135,6 @@ def test_tiny_numbers_count_as_zero_inside_and_only_there():
     assert (tiny * 1).all()
 
 
-@pytest.mark.parametrize(
-    ("where", "training", "expected"),
-    [
-        (CPU, {}, "eager"),
-        (CUDA, {}, "sdpa"),
-        (CUDA, {"deterministic": True}, "eager"),
-        (torch.device("mps"), {}, "eager"),
-    ],
-)
-def test_attention_is_torchs_kernel_on_gpus_only(where, training, expected):
-    assert attention_kernel(settings(training=training), torch.bfloat16, where) == expected
-
-
-@pytest.mark.parametrize("kernel", ["eager", "sdpa"])
-@pytest.mark.parametrize("where", [CPU, CUDA])
-def test_a_kernel_that_is_asked_for_is_taken(kernel, where):
-    found = settings(encoder={"attention": kernel})
-    assert attention_kernel(found, torch.float32, where) == kernel
-
-
-@pytest.mark.parametrize(
-    ("where", "dtype", "told"),
-    [
-        (CPU, torch.bfloat16, "GPUs only, and the device is cpu"),
-        (CUDA, torch.float32, "bf16 only; set training.precision=bf16"),
-    ],
-)
-def test_variable_length_attention_is_refused_where_it_cannot_be_had(where, dtype, told):
-    with pytest.raises(UserError, match=f"encoder.attention: found varlen, but .*{told}"):
-        attention_kernel(settings(encoder={"attention": "varlen"}), dtype, where)
-
-
-def test_variable_length_attention_says_what_it_leaves_out(caplog):
-    pytest.importorskip("torch.nn.attention.varlen")
-    with caplog.at_level("INFO"):
-        found = settings(encoder={"attention": "varlen"})
-        assert attention_kernel(found, torch.bfloat16, CUDA) == "varlen"
-    assert "without dropout of the attention weights" in caplog.text
-
-
 def test_deterministic_cublas_gets_its_workspace_before_it_starts(monkeypatch):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda wanted: None)
@@ -185,20 +143,3 @@ def test_deterministic_cublas_gets_its_workspace_before_it_starts(monkeypatch):
     assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
     compute_deterministically(True, CUDA)
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
-
-
-def test_what_compiles_nothing_is_refused(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(device.shutil, "which", lambda name: None)
-    with pytest.raises(
-        UserError, match=r"training.compile: it needs a compiler \(g\+\+ or clang\+\+\)"
-    ):
-        toy.train(tmp_path / "run", training={"compile": "default"})
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(("where", "kernel"), [(CPU, "eager"), (CUDA, "sdpa")])
-def test_an_encoder_takes_the_devices_kernel(tiny_encoder, where, kernel):
-    encoder = tiny_encoder
-    fit_encoder(encoder, torch.float32, where)
-    assert {layer.attention.kernel for layer in encoder.layers} == {kernel}
-    assert not encoder.bucketed

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -110,17 +111,17 @@ def test_a_step_in_the_middle_is_computed_again_as_a_whole(toy, tmp_path, monkey
     training = {"surgery": "pcgrad", "epochs": 1}
     compute, calls = computation.compute_gradients, []
 
-    def failing(network, step, *args, **options):
-        calls.append(options["accumulate"])
-        found = compute(network, step, *args, **options)
+    def failing(network, step, *args, options, **rest):
+        calls.append(options.accumulate)
+        found = compute(network, step, *args, options=options, **rest)
         if len(calls) == 2:
             raise ERRORS[0]
         return found
 
-    def switching(network, step, *args, **options):
-        calls.append(options["accumulate"])
-        options["accumulate"] = 1 if len(calls) == 1 else 2
-        return compute(network, step, *args, **options)
+    def switching(network, step, *args, options, **rest):
+        calls.append(options.accumulate)
+        options = replace(options, accumulate=1 if len(calls) == 1 else 2)
+        return compute(network, step, *args, options=options, **rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(computation, "compute_gradients", failing)
@@ -195,10 +196,10 @@ def test_auto_gives_the_gradients_of_whole_batches(
     )
     changes = {"encoder": {"path": str(still)}, "tasks": tasks}
 
-    def start_in_dtype(self, phase):
+    def start_in_dtype(self, data):
         self.network.encoder.compute_dtype = dtype
         self.network.to(dtype)
-        start_phase(self, phase)
+        return start_phase(self, data)
 
     def taking(parameters):
         parameters = list(parameters)

@@ -8,7 +8,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtbert.hardware.readback import Readback
-from mtbert.training import gradients, trainer
+from mtbert.training import gram, trainer
 from mtbert.training.trainer import Trainer
 
 WAITING_CALLS = {"item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__"}
@@ -94,13 +94,13 @@ def test_a_step_waits_for_nothing_and_with_surgery_for_the_gram_matrix(
 ):
     """With what a GPU uses: losses read late, dense gradients, one vector a task."""
     monkeypatch.setattr(trainer, "_reads_late", lambda device: True)
-    monkeypatch.setattr(gradients, "_as_one_vector", lambda device: True)
+    monkeypatch.setattr(gram, "_as_one_vector", lambda device: True)
     launch, order = Trainer._launch, []
 
-    def watched(self, phase, step, total):
-        self.network.encoder.embeddings.token.sparse = False
+    def watched(self, active, step):
+        self.network.encoder.token_table.sparse = False
         with Waits() as found:
-            launched = launch(self, phase, step, total)
+            launched = launch(self, active, step)
         order.append(("launched", found))
         return launched
 
@@ -123,5 +123,5 @@ def test_a_step_waits_for_nothing_and_with_surgery_for_the_gram_matrix(
             continue
         # PCGrad works on the host, on what gram_matrix has read at one go; its answer lies there
         # too.
-        assert [(n, where[0]) for n, where in elsewhere] == [("numpy", "compute_gradients")]
+        assert [(n, where[0]) for n, where in elsewhere] == [("numpy", "_aggregate")]
         assert [n for n, where in found if "gram_matrix" in where and n == "tolist"] == ["tolist"]

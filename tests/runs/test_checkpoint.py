@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, load_file
 from support.toy import model_bytes
-from torch.nn import Parameter
 
 from mtbert.errors import UserError
 from mtbert.inference.evaluate import Evaluation
@@ -19,10 +18,7 @@ from mtbert.runs.checkpoint import (
     Checkpoint,
     check_fit,
     load_newest,
-    optimizer_moments,
-    restore_moments,
 )
-from mtbert.training.optimizer import AdamW, parameter_groups
 
 FILES = ["weights.safetensors", "moments.safetensors", "best.safetensors", "state.json"]
 
@@ -325,64 +321,3 @@ def test_the_best_weights_stay_however_long_ago_they_were(toy, tmp_path, monkeyp
 def test_tensors_of_another_model_are_refused_by_name(found, told):
     with pytest.raises(UserError, match=f"x: not of this model: {told}"):
         check_fit("x", found, {"a": torch.zeros(3), "b": torch.zeros(2)})
-
-
-def test_moments_of_another_model_are_refused():
-    parameters = fresh("wb")
-    optimizer = optimizer_of(parameters, {})
-    moments = {f"w.{m}": torch.zeros(3, 3) for m in ("exp_avg", "exp_avg_sq")}
-    for steps, tensors in ({"x": 1}, {}), ({"w": 1}, {}), ({}, moments):
-        with pytest.raises(UserError, match="the optimizer's moments: not of this model"):
-            restore_moments(optimizer, tensors, steps)
-
-
-def optimizer_of(shared, heads):
-    groups = parameter_groups(
-        shared, heads, learning_rate=0.1, head_learning_rate=0.2, weight_decay=0.01
-    )
-    return AdamW(groups)
-
-
-def fresh(order):
-    """The same parameters by name, created in another order."""
-    shapes = {"w": (3, 3), "x": (3, 3), "b": (3,), "c": (3,)}
-    return {name: Parameter(torch.full(shapes[name], 0.5)) for name in order}
-
-
-def give_gradients(parameters, seed):
-    for name in sorted(parameters):
-        generator = torch.Generator().manual_seed(seed + ord(name))
-        parameters[name].grad = torch.randn(parameters[name].shape, generator=generator)
-
-
-def test_moments_go_back_by_name_whatever_the_order_of_the_groups():
-    before = fresh("wxbc")
-    optimizer = optimizer_of(before, {})
-    for seed in (1, 2):
-        give_gradients(before, seed)
-        optimizer.step()
-    tensors, steps = optimizer_moments(optimizer)
-    assert steps == dict.fromkeys("wxbc", 2)
-    assert set(tensors) == {f"{n}.{m}" for n in "wxbc" for m in ("exp_avg", "exp_avg_sq")}
-    after = fresh("cxbw")
-    with torch.no_grad():
-        for name in after:
-            after[name].copy_(before[name])
-    restored = optimizer_of({}, after)
-    for group in restored.param_groups:
-        group["lr"] = 0.1
-    restore_moments(restored, {n: t.clone() for n, t in tensors.items()}, steps)
-    for parameters, one in ((before, optimizer), (after, restored)):
-        give_gradients(parameters, 3)
-        one.step()
-    assert all(torch.equal(before[name], after[name]) for name in before)
-
-
-def test_a_parameter_that_never_learned_has_no_moments():
-    parameters = fresh("wb")
-    optimizer = optimizer_of(parameters, {})
-    parameters["w"].grad = torch.ones(3, 3)
-    optimizer.step()
-    tensors, steps = optimizer_moments(optimizer)
-    assert steps == {"w": 1}
-    assert set(tensors) == {"w.exp_avg", "w.exp_avg_sq"}

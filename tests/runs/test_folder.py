@@ -5,9 +5,9 @@ import pytest
 from mtbert.config.load import load_config
 from mtbert.errors import UserError
 from mtbert.runs.folder import RunFolder, read_run, read_summary, saved_step
-from mtbert.runs.provenance import Origin
+from mtbert.runs.provenance import Provenance
 
-ORIGIN = Origin({"tasks.sst.train": "ab"}, {"threads": 1})
+PROVENANCE = Provenance({"tasks.sst.train": "ab"}, {"threads": 1})
 
 
 @pytest.fixture
@@ -15,8 +15,8 @@ def open_run(tmp_path, toy):
     """Open tmp_path/run; what a test opens is closed after it."""
     opened = []
 
-    def open_folder(resume=False, origin=ORIGIN, **changes):
-        folder = RunFolder(tmp_path / "run", toy.settings(**changes), origin, resume=resume)
+    def open_folder(resume=False, provenance=PROVENANCE, **changes):
+        folder = RunFolder(tmp_path / "run", toy.settings(**changes), provenance, resume=resume)
         opened.append(folder)
         return folder
 
@@ -58,7 +58,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, open_run):
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path, toy):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot be written"):
-        RunFolder(tmp_path / "file" / "run", toy.settings(), ORIGIN, resume=False)
+        RunFolder(tmp_path / "file" / "run", toy.settings(), PROVENANCE, resume=False)
 
 
 def test_a_second_process_on_the_same_folder_is_refused(open_run):

@@ -51,12 +51,13 @@ def test_a_stopped_run_goes_on_where_it_stopped(fixture, monkeypatch):
     begun = []
     train_step = Trainer._train_step
 
-    def noting(self, *args):
+    def noting(self, active, step):
         if not begun:
-            found = {n: p.detach().clone() for n, p in self._learning.items()}
-            moments = {n: self._optimizer.state[p] for n, p in self._learning.items()}
+            learner = active.learner
+            found = {n: p.detach().clone() for n, p in learner.parameters.items()}
+            moments = {n: learner.optimizer.state[p] for n, p in learner.parameters.items()}
             begun.append((found, {n: dict(m) for n, m in moments.items() if m}))
-        train_step(self, *args)
+        train_step(self, active, step)
 
     monkeypatch.setattr(Trainer, "_train_step", noting)
     (checkpoint,) = (fixture / "stopped" / "checkpoints").iterdir()

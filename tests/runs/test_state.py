@@ -11,6 +11,7 @@ FULL = State(
     best_epoch=7, best_dev={"a": {"pearson": None}}, best_others={"a/b": {"f1": 0.25}}, waited=8,
     stopped_early=True, rate_factor=0.5, left_out={"a": 1}, first_losses={"a": [1.5]},
     exploded={"a": 9}, parts=4, out_of_memory=2, token_budget=1024, updates={"w": 3}, tokens=10,
+    methods={"weighting": {"a": 0.1, "seen": [1, None]}}, epoch_losses={"a": (0.3, 2)},
     step_seconds=0.1, step_cpu_seconds=0.15, encoding_seconds=0.2, evaluation_seconds=0.3,
     run_seconds=0.4,
 )  # fmt: skip

@@ -131,19 +131,22 @@ class Watch:
 
     def start(self):
         """From here on everything is seen."""
-        from mtbert.model.encoders import weights
+        from mtbert.model import saved
+        from mtbert.model.encoders import base
         from mtbert.runs import checkpoint
         from mtbert.runs import folder as run_folder
-        from mtbert.training import run
         from mtbert.training import step as computation
-        from mtbert.training import trainer as loop
+        from mtbert.training.optimizer import AdamW
+        from mtbert.training.phases import finetune, heads
+        from mtbert.training.trainer import Trainer
 
-        for module in (checkpoint, weights):
+        for module in (checkpoint, base, saved):
             module.save_file = self.torn(module.save_file)
         os.fsync = self.before(os.fsync, lambda handle: f"fsync {self.below(handle)}")
         computation.compute_gradients = self.before(computation.compute_gradients, "backward pass")
-        loop.AdamW.step = self.before(loop.AdamW.step, "update")
-        run.evaluate = self.before(run.evaluate, "evaluation")
+        AdamW.step = self.before(AdamW.step, "update")
+        for phase in (finetune, heads):
+            phase.evaluate = self.before(phase.evaluate, "evaluation")
         start_metrics = run_folder.RunFolder.start_metrics
 
         def start_torn(folder, step):
@@ -151,7 +154,7 @@ class Watch:
             folder._metrics = TornStream(folder._metrics, self)
 
         run_folder.RunFolder.start_metrics = start_torn
-        self.watch_steps(loop.Trainer)
+        self.watch_steps(Trainer)
         sys.addaudithook(self.audit)
 
     def before(self, function, name):
@@ -178,11 +181,11 @@ class Watch:
     def watch_steps(self, trainer):
         train_step = trainer._train_step
 
-        def watched(this, phase, step, total):
-            ids = {t: [phase.ids[t][row] for row in b.indices] for t, b in step.items()}
+        def watched(this, active, step):
+            ids = {t: [active.data.ids[t][row] for row in b.indices] for t, b in step.items()}
             number = this.state.step + 1
-            train_step(this, phase, step, total)
-            rates = [group["lr"] for group in this._optimizer.param_groups]
+            train_step(this, active, step)
+            rates = [group["lr"] for group in active.learner.optimizer.param_groups]
             self.note(step=number, ids=ids, rates=rates)
 
         trainer._train_step = watched
@@ -206,9 +209,9 @@ class TornStream:
 
 
 def forget_moments():
-    from mtbert.runs import checkpoint
+    from mtbert.training import resume
 
-    checkpoint.restore_moments = lambda *args: None
+    resume.restore_moments = lambda *args: None
 
 
 def after_loading(change):
@@ -219,11 +222,12 @@ def after_loading(change):
 
         start = Trainer._start_phase
 
-        def wrong(self, phase):
-            resumed = self._loaded is not None
-            start(self, phase)
+        def wrong(self, data):
+            resumed = self._checkpoints.loaded is not None
+            active = start(self, data)
             if resumed:
-                change(self)
+                change(self, active)
+            return active
 
         Trainer._start_phase = wrong
 
@@ -231,18 +235,18 @@ def after_loading(change):
 
 
 def change_state(**changes):
-    def change(trainer):
+    def change(trainer, active):
         for name, value in changes.items():
             setattr(trainer.state, name, getattr(trainer.state, name) + value)
 
     return after_loading(change)
 
 
-def change_rounding(trainer):
+def change_rounding(trainer, active):
     """One parameter is off by the smallest step there is."""
     import torch
 
-    parameter = next(iter(trainer._learning.values()))
+    parameter = next(iter(active.learner.parameters.values()))
     with torch.no_grad():
         first = parameter.view(-1)[:1]
         first.copy_(torch.nextafter(first, torch.full_like(first, torch.inf)))

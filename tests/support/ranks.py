@@ -103,15 +103,15 @@ def command(rank, *arguments):
 
 def threads_left(rank):
     """How many threads of gloo there are once the group is left, though it is still held."""
-    from mtbert.distributed.processes import join_processes
+    from mtbert.distributed.launch import join_processes
 
     def of_gloo():
         names = [file.read_text("utf-8") for file in Path("/proc/self/task").glob("*/comm")]
         return sum("gloo" in name for name in names)
 
     with join_processes() as group:
-        group.number(1.0)
-        group.gather(rank)
+        group.broadcast_number(1.0)
+        group.all_gather(rank)
         before = of_gloo()
     assert before > 0
     held = group
@@ -204,10 +204,10 @@ def drift(rank):
 
     train_step = Trainer._train_step
 
-    def watched(self, *args):
-        train_step(self, *args)
+    def watched(self, active, step):
+        train_step(self, active, step)
         if rank == 1:
-            first = next(iter(self._learning.values())).detach().view(-1)[:1]
+            first = next(iter(active.learner.parameters.values())).detach().view(-1)[:1]
             first.copy_(torch.nextafter(first, torch.full_like(first, torch.inf)))
 
     Trainer._train_step = watched
@@ -237,9 +237,9 @@ def noted(rank, kind, *arguments):
     train_step = Trainer._train_step
     notes = open(f"{rank}.notes", "a", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115
 
-    def watched(self, phase, step, total):
-        ids = {t: [phase.ids[t][row] for row in b.indices] for t, b in step.items()}
-        train_step(self, phase, step, total)
+    def watched(self, active, step):
+        ids = {t: [active.data.ids[t][row] for row in b.indices] for t, b in step.items()}
+        train_step(self, active, step)
         print(json.dumps([self.state.step, ids]), file=notes)
 
     Trainer._train_step = watched
@@ -271,7 +271,7 @@ def score(rank, run):
 
     from mtbert.config.load import data_file
     from mtbert.data.datasets import load_data_set
-    from mtbert.distributed.processes import join_processes
+    from mtbert.distributed.launch import join_processes
     from mtbert.hardware.memory import Memory
     from mtbert.inference.evaluate import EvaluationSet, evaluate
     from mtbert.inference.model import MultitaskModel
@@ -295,7 +295,7 @@ def gradients(rank, cases):
     """The gradients of each case, `RANK-NAME.safetensors`."""
     from safetensors.torch import save_file
 
-    from mtbert.distributed.processes import join_processes
+    from mtbert.distributed.launch import join_processes
     from support.gradient_cases import compute
 
     with join_processes() as processes:

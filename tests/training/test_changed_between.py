@@ -14,7 +14,7 @@ from mtbert.config.settings import Settings
 from mtbert.config.tasks import ColumnSettings, TaskSettings
 from mtbert.errors import UserError
 from mtbert.runs.folder import RunFolder
-from mtbert.runs.provenance import Origin
+from mtbert.runs.provenance import Provenance
 from mtbert.training.run import Interrupted
 from mtbert.training.trainer import Trainer
 
@@ -105,8 +105,8 @@ def test_the_table_holds_every_key():
 
 @pytest.mark.parametrize("key", sorted(OTHER.keys() - WITH_OTHERS.keys()))
 def test_a_changed_key_is_refused_by_name(toy, tmp_path, key):
-    origin = Origin({}, {})
-    RunFolder(tmp_path / "run", toy.settings(), origin, resume=False).close()
+    provenance = Provenance({}, {})
+    RunFolder(tmp_path / "run", toy.settings(), provenance, resume=False).close()
     before = {p: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()}
     tree = toy.tree()
     section = tree
@@ -115,7 +115,7 @@ def test_a_changed_key_is_refused_by_name(toy, tmp_path, key):
     section[key.split(".")[-1]] = OTHER[key]
     changed = parse_settings(tree, "changed")
     with pytest.raises(UserError) as error:
-        RunFolder(tmp_path / "run", changed, origin, resume=True)
+        RunFolder(tmp_path / "run", changed, provenance, resume=True)
     assert f"{key}: " in str(error.value)
     assert ", now " in str(error.value)
     assert {p: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()} == before
@@ -149,11 +149,11 @@ def test_a_change_that_may_be_does_not_hide_one_that_may_not(stopped, tmp_path):
 @pytest.mark.parametrize("change", ["a task less", "a task more", "another order"])
 def test_other_tasks_are_refused(toy, tmp_path, change):
     """The order of the tasks decides the order of dropout and surgery."""
-    origin = Origin({}, {})
+    provenance = Provenance({}, {})
     names = {"a task less": ["sst"], "a task more": list(TASKS), "another order": ["sts", "sst"]}
-    RunFolder(tmp_path / "run", toy.settings("sst", "sts"), origin, resume=False).close()
+    RunFolder(tmp_path / "run", toy.settings("sst", "sts"), provenance, resume=False).close()
     with pytest.raises(UserError, match="started with other settings"):
-        RunFolder(tmp_path / "run", toy.settings(*names[change]), origin, resume=True)
+        RunFolder(tmp_path / "run", toy.settings(*names[change]), provenance, resume=True)
 
 
 def test_the_order_of_dev_files_is_a_setting(toy, tmp_path):
@@ -161,10 +161,10 @@ def test_the_order_of_dev_files_is_a_setting(toy, tmp_path):
     files = {"one": "sst-dev.csv", "two": "sst-train.csv"}
     tree = toy.tree("sst")
     tree["tasks"]["sst"]["dev"] = files
-    RunFolder(tmp_path / "run", parse_settings(tree, ""), Origin({}, {}), resume=False).close()
+    RunFolder(tmp_path / "run", parse_settings(tree, ""), Provenance({}, {}), resume=False).close()
     tree["tasks"]["sst"]["dev"] = dict(reversed(files.items()))
     with pytest.raises(UserError, match=r"tasks\.sst\.dev\.order: one, two, now two, one"):
-        RunFolder(tmp_path / "run", parse_settings(tree, ""), Origin({}, {}), resume=True)
+        RunFolder(tmp_path / "run", parse_settings(tree, ""), Provenance({}, {}), resume=True)
 
 
 @pytest.fixture
@@ -246,8 +246,8 @@ def test_training_on_a_runs_model_leaves_that_run_as_it_was(toy, finished, tmp_p
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "inputs": 3}',
     '{"format": 1, "inputs": {}, "environments": []}', b"\xff"])  # fmt: skip
 def test_a_damaged_run_json_is_refused_by_name(toy, tmp_path, content):
-    RunFolder(tmp_path / "run", toy.settings(), Origin({}, {}), resume=False).close()
+    RunFolder(tmp_path / "run", toy.settings(), Provenance({}, {}), resume=False).close()
     raw = content if isinstance(content, bytes) else content.encode()
     (tmp_path / "run" / "run.json").write_bytes(raw)
     with pytest.raises(UserError, match=r"run\.json: damaged"):
-        RunFolder(tmp_path / "run", toy.settings(), Origin({}, {}), resume=True)
+        RunFolder(tmp_path / "run", toy.settings(), Provenance({}, {}), resume=True)

@@ -6,9 +6,9 @@ from support.gradient_cases import batches, class_weights, make_network, sources
 from support.toy import records
 from torch import Generator, nn
 
-from mtbert.hardware.device import fit_encoder
 from mtbert.model.attention import Layout
-from mtbert.training.gradients import compute_gradients
+from mtbert.model.encoders.execution import fit_encoder
+from mtbert.training.gradients import GradientOptions, compute_gradients
 
 pytestmark = pytest.mark.filterwarnings("default")  # the compiler has warnings of its own
 
@@ -35,7 +35,8 @@ def gradients(step, seed, **options):
     fit_encoder(network.encoder, torch.float64, torch.device("cpu"), **options)
     found = compute_gradients(
         network, batches(step), sources(torch.float64), class_weights=class_weights(torch.float64),
-        shared=list(network.shared_parameters().values()), dropout=Generator().manual_seed(seed),
+        shared=list(network.shared_parameters().values()),
+        options=GradientOptions(dropout=Generator().manual_seed(seed)),
     )  # fmt: skip
     named = {n: p.grad.to_dense() for n, p in network.named_parameters() if p.grad is not None}
     return named | found.losses

@@ -14,7 +14,7 @@ from support.toy import Toy, results
 from mtbert.cli import main
 from mtbert.errors import UserError
 from mtbert.runs.folder import RunFolder
-from mtbert.runs.provenance import Origin
+from mtbert.runs.provenance import Provenance
 from mtbert.training import run
 from mtbert.training.trainer import Trainer
 
@@ -56,7 +56,7 @@ TROUBLES = {
 
 
 WRITERS = [
-    (Origin, "write", "run.json"),
+    (Provenance, "write", "run.json"),
     (RunFolder, "start_metrics", "metrics.jsonl"),
     (RunFolder, "log", "metrics.jsonl"),
     (RunFolder, "write_predictions", "predictions/sst-dev.jsonl"),

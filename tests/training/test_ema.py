@@ -11,6 +11,7 @@ from torch.nn import Parameter
 
 from mtbert.inference.model import MultitaskModel
 from mtbert.training.ema import WeightAverage
+from mtbert.training.selection import Selection
 from mtbert.training.trainer import Trainer
 
 
@@ -57,24 +58,25 @@ def test_inside_the_weights_are_the_average_and_afterwards_their_own_even_after_
 
 @pytest.mark.parametrize("mode", ["finetune", "frozen"])
 def test_what_is_scored_and_kept_is_the_average_of_the_steps(toy, tmp_path, monkeypatch, mode):
-    weights, scored = [], []
-    train_step, evaluate = Trainer._train_step, Trainer._evaluate_weights
+    learning, weights, scored = [], [], []
+    train_step, evaluate = Trainer._train_step, Selection.evaluate
 
-    def note(trainer):
-        return {n: p.detach().double() for n, p in trainer._learning.items()}
+    def note(parameters):
+        return {n: p.detach().double() for n, p in parameters.items()}
 
-    def spied_step(self, *args):
+    def spied_step(self, active, step):
+        learning[:] = [active.learner.parameters]
         if not weights:
-            weights.append(note(self))
-        train_step(self, *args)
-        weights.append(note(self))
+            weights.append(note(*learning))
+        train_step(self, active, step)
+        weights.append(note(*learning))
 
     def spied_evaluate(self, *args):
-        scored.append(note(self))
+        scored.append(note(*learning))
         evaluate(self, *args)
 
     monkeypatch.setattr(Trainer, "_train_step", spied_step)
-    monkeypatch.setattr(Trainer, "_evaluate_weights", spied_evaluate)
+    monkeypatch.setattr(Selection, "evaluate", spied_evaluate)
     training = {"epochs": 3, "average": 0.8, "learning_rate": 1e-2}
     toy.train(tmp_path / "run", training=training, encoder={"mode": mode})
     steps = [record["step"] for record in records(tmp_path / "run", "dev")]

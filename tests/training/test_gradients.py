@@ -9,9 +9,9 @@ from mtbert.config.methods import choose
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import TaskBatch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.surgery import pcgrad, pcgrad_weights
-from mtbert.training import gradients
-from mtbert.training.gradients import _add_up, compute_gradients, gram_matrix, total_norm
+from mtbert.surgery import pcgrad
+from mtbert.training import gram
+from mtbert.training.gradients import GradientOptions, compute_gradients, total_norm
 
 STEP = {
     "sst": TaskBatch(np.array([6, 0, 3, 2, 5, 1, 4])),
@@ -36,8 +36,8 @@ def make_sources(kind=Examples):
 
 @pytest.fixture(params=["dense", "sparse", "one vector"])
 def network(tiny_encoder, request, monkeypatch):
-    tiny_encoder.embeddings.token.sparse = request.param == "sparse"
-    monkeypatch.setattr(gradients, "_as_one_vector", lambda device: request.param == "one vector")
+    tiny_encoder.token_table.sparse = request.param == "sparse"
+    monkeypatch.setattr(gram, "_as_one_vector", lambda device: request.param == "one vector")
     network = MultitaskNetwork(tiny_encoder, TASKS)
     for head in network.heads.values():
         head.initialise(Generator().manual_seed(1), std=0.5)
@@ -48,13 +48,15 @@ def run(network, step=STEP, sources=None, **options):
     """One call on fresh gradients: its result, and the gradients by name."""
     network.zero_grad()
     options["aggregator"] = choose(AGGREGATORS, options.pop("surgery", "none"))
-    options.setdefault("shared", list(network.shared_parameters().values()))
+    shared = options.pop("shared", list(network.shared_parameters().values()))
     options.setdefault("orders", Generator().manual_seed(5))
-    sources = sources or make_sources()
-    result = compute_gradients(network, step, sources, class_weights=WEIGHTS, **options)
+    result = compute_gradients(
+        network, step, sources or make_sources(), class_weights=WEIGHTS, shared=shared,
+        options=GradientOptions(**options),
+    )  # fmt: skip
     return result, {
         n: None if p.grad is None else p.grad.to_dense().clone()
-        for n, p in network.named_parameters()
+        for n, p in network.partition.all.items()
     }
 
 
@@ -83,7 +85,7 @@ def autograd(network, tasks=TASKS):
     """Gradients by name of the tasks' weighted sum, by one call to autograd."""
     losses = mean_losses(network)
     total = sum(FACTORS[task] * losses[task] for task in tasks)
-    names, parameters = zip(*network.named_parameters(), strict=True)
+    names, parameters = zip(*network.partition.all.items(), strict=True)
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     dense = [None if gradient is None else gradient.to_dense() for gradient in gradients]
     return dict(zip(names, dense, strict=True))
@@ -93,7 +95,7 @@ def shared_matrix(network):
     """`[tasks, parameters]`: each task's gradient of the encoder, and the encoder's names."""
     by_task = [autograd(network, [task]) for task in TASKS]
     names = [name for name in by_task[0] if name.startswith("encoder.")]
-    sizes = {n: p for n, p in network.named_parameters() if n in names}
+    sizes = {n: p for n, p in network.partition.all.items() if n in names}
     rows = [
         torch.cat([sizes[n].new_zeros(sizes[n].numel()) if g[n] is None else g[n].flatten()
                    for n in names])
@@ -103,7 +105,7 @@ def shared_matrix(network):
 
 
 def flat(network, gradients, names):
-    sizes = dict(network.named_parameters())
+    sizes = dict(network.partition.all.items())
     parts = [sizes[n].new_zeros(sizes[n].shape) if gradients[n] is None else gradients[n]
              for n in names]  # fmt: skip
     return torch.cat([part.flatten() for part in parts]).detach()
@@ -259,53 +261,8 @@ def test_a_batch_of_classes_without_weight_has_loss_and_gradient_zero(network, m
     assert not any(g.any() for g in found.values() if g is not None)
 
 
-def test_gram_matrix_counts_an_absent_gradient_as_zero():
-    a, b = torch.tensor([1.0, 2.0]), torch.tensor([[3.0], [-1.0]])
-    gram = gram_matrix([[a, b], [2 * a, None], [None, None]])
-    assert gram.tolist() == [[15, 10, 0], [10, 20, 0], [0, 0, 0]]
-
-
-SIZES = [0.0, 1e-30, 1e-21, 1e-12, 1.0, 1e12, 1e25]
-
-
-@pytest.mark.parametrize("a", SIZES)
-@pytest.mark.parametrize("b", SIZES)
-@pytest.mark.parametrize("flushed", [False, True])
-def test_the_gram_matrix_of_gradients_of_any_size_is_float64s(a, b, flushed):
-    """Also where numbers below 1e-38 count as zero, as in training."""
-    generator = Generator().manual_seed(3)
-    gradients = [
-        [size * torch.randn(n, generator=generator) for n in (7, 3000)] for size in (a, b, 1.0)
-    ]
-    rows = torch.stack([torch.cat(g).double() for g in gradients])
-    torch.set_flush_denormal(flushed)
-    try:
-        gram = gram_matrix(gradients)
-    finally:
-        torch.set_flush_denormal(False)
-    lengths = rows.norm(dim=1)
-    assert ((gram - rows @ rows.T).abs() <= 1e-6 * lengths * lengths[:, None]).all()
-
-
-@pytest.mark.parametrize("a", [1e-30, 1.0, 1e25])
-@pytest.mark.parametrize("b", [1e-30, 1.0, 1e25])
-@pytest.mark.parametrize("seed", range(3))
-def test_surgery_on_float32_gradients_of_any_size_is_float64s(monkeypatch, a, b, seed):
-    generator = Generator().manual_seed(seed)
-    base = torch.randn(3, 200, generator=generator)
-    base[1] = base[1] - 2 * base[0]  # these two conflict
-    gradients = base * torch.tensor([[a], [b], [1.0]])
-    expected = pcgrad(gradients.double(), Generator().manual_seed(seed))
-    parts = [[row[:50].clone(), row[50:].clone()] for row in gradients]
-    weights = pcgrad_weights(gram_matrix(parts), Generator().manual_seed(seed))
-    _add_up(parts, weights.tolist())
-    found = torch.cat(parts[0]).double()
-    assert found.isfinite().all()
-    assert (found - expected).norm() <= 1e-5 * expected.norm()
-
-
 def test_ordinary_gradients_are_not_summed_twice(network, monkeypatch):
-    monkeypatch.setattr(gradients, "_wide_dot", None)
+    monkeypatch.setattr(gram, "_wide_dot", None)
     run(network, surgery="pcgrad")
     run(network.float(), surgery="pcgrad")
 

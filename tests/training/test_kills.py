@@ -12,7 +12,7 @@ from support.toy import results
 
 from mtbert.errors import UserError
 from mtbert.runs.folder import RunFolder
-from mtbert.runs.provenance import Origin
+from mtbert.runs.provenance import Provenance
 
 CHANGES = {
     "names": ("sst", "sts"),
@@ -153,12 +153,12 @@ def test_checkpoints_that_are_not_safe_are_found(toy, tmp_path):
     assert resumed.steps[0][0] == 1  # all is lost, for it begins anew
 
 
-ORIGIN = Origin({}, {})
+PROVENANCE = Provenance({}, {})
 
 
 def hold(folder, settings, ready):
     """The child: work on a run, so to speak."""
-    run = RunFolder(folder, settings, ORIGIN, resume=True)
+    run = RunFolder(folder, settings, PROVENANCE, resume=True)
     ready.set()
     time.sleep(600)
     run.close()
@@ -173,11 +173,11 @@ def test_the_lock_of_a_killed_process_dies_with_it(toy, tmp_path):
         for resume in (False, True):
             told = "another process is working" if resume else "holds a run already"
             with pytest.raises(UserError, match=told):
-                RunFolder(tmp_path / "run", toy.settings(), ORIGIN, resume=resume)
+                RunFolder(tmp_path / "run", toy.settings(), PROVENANCE, resume=resume)
     finally:
         holder.kill()
         holder.join()
-    RunFolder(tmp_path / "run", toy.settings(), ORIGIN, resume=True).close()
+    RunFolder(tmp_path / "run", toy.settings(), PROVENANCE, resume=True).close()
 
 
 @pytest.mark.long

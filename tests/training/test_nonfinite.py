@@ -15,10 +15,9 @@ from mtbert.training import gradients, nonfinite
 from mtbert.training import step as computation
 from mtbert.training import trainer as loop
 from mtbert.training.gradients import StepGradients
-from mtbert.training.nonfinite import Computed, explodes, finite_part
+from mtbert.training.nonfinite import NonFiniteLoss, StepResult, explodes, finite_part
 from mtbert.training.optimizer import AdamW
 from mtbert.training.run import Interrupted
-from mtbert.training.step import NonFiniteLoss
 from mtbert.training.trainer import Trainer
 
 STEP = {task: TaskBatch([i]) for i, task in enumerate("abc")}
@@ -31,7 +30,7 @@ def computing(losses, norms):
     def compute(step):
         calls.append("".join(step))
         norm = sum(norms[task] for task in step)
-        return Computed(StepGradients({}), {task: losses[task] for task in step}, norm)
+        return StepResult(StepGradients({}), {task: losses[task] for task in step}, norm)
 
     return compute, calls
 
@@ -63,7 +62,7 @@ def test_the_parts_that_are_not_finite_are_found_and_left_out(losses, norms, lef
 
 def test_parts_that_are_finite_alone_but_not_together_are_all_left_out():
     def compute(step):
-        return Computed(
+        return StepResult(
             StepGradients({}), dict.fromkeys(step, 1.0), math.inf if len(step) > 1 else 1.0
         )
 
@@ -77,16 +76,16 @@ def spoil(monkeypatch):
     """Make the loss of a task NaN, or one gradient of its head or encoder, at some steps."""
     trainers, example_losses, train_step = [], gradients.example_losses, Trainer._train_step
 
-    def noting(self, *args):
-        trainers[:] = [self]
-        train_step(self, *args)
+    def noting(self, active, step):
+        trainers[:] = [(self, active)]
+        train_step(self, active, step)
 
     def install(what, task, *steps):
-        """Returns the list in which the trainer will stand."""
+        """Returns the list in which the trainer and its phase will stand."""
         monkeypatch.setattr(Trainer, "_train_step", noting)
 
         def now(settings):
-            return settings.kind == TASKS[task]["kind"] and trainers[0].state.step + 1 in steps
+            return settings.kind == TASKS[task]["kind"] and trainers[0][0].state.step + 1 in steps
 
         def spoiled(settings, outputs, labels):
             losses = example_losses(settings, outputs, labels)
@@ -146,8 +145,8 @@ def test_stop_names_task_step_and_ids_before_weights_change(
     with pytest.raises(NonFiniteLoss) as error:
         toy.train(tmp_path / "run", training=training)
     assert len(updates) == 2
-    (trainer,) = trainers
-    groups = trainer._optimizer.param_groups
+    ((_, active),) = trainers
+    groups = active.learner.optimizer.param_groups
     now = [parameter for group in groups for parameter in group["params"]]
     assert all(map(torch.equal, now, updates[1]))
     assert not all(map(torch.equal, now, updates[0]))
@@ -335,6 +334,8 @@ def test_predictions_that_tell_nothing_are_said(
 
 
 def test_in_the_sum_an_undefined_metric_counts_nothing():
-    found = Evaluation({"a": {"pearson": math.nan}, "b": {"accuracy": 0.5}}, {}, {}, {})
+    found = Evaluation(
+        {"a": {"pearson": math.nan}, "b": {"accuracy": 0.5}}, {}, {}, {}, {"a": math.nan, "b": 0.5}
+    )
     assert found.selection_score("sum") == 0.5
     assert math.isnan(found.selection_score("a.pearson"))

@@ -4,12 +4,16 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Generator
 from torch.nn import Parameter
 
-from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
+from mtbert.errors import UserError
+from mtbert.training.optimizer import (
+    AdamW,
+    optimizer_moments,
+    parameter_groups,
+    restore_moments,
+)
 
 LARGE = 131_072
 """More values than the kernel gives to one thread."""
@@ -271,38 +275,6 @@ def test_settings_out_of_their_range_are_refused(wrong):
         AdamW([parameter(2)], **wrong)
 
 
-@pytest.mark.parametrize(
-    ("schedule", "warmup", "total", "factors"),
-    [
-        ("constant", 0.0, 4, [1, 1, 1, 1]),
-        ("linear", 0.0, 4, [1, 0.75, 0.5, 0.25]),
-        ("cosine", 0.0, 4, [1, 0.5 + 0.125**0.5, 0.5, 0.5 - 0.125**0.5]),
-        ("constant", 0.5, 4, [0.5, 1, 1, 1]),
-        ("linear", 0.5, 8, [0.25, 0.5, 0.75, 1, 1, 0.75, 0.5, 0.25]),
-        ("cosine", 0.5, 4, [0.5, 1, 1, 0.5]),
-        ("linear", 0.9, 1, [1]),
-        ("cosine", 0.0, 1, [1]),
-    ],
-)
-def test_rate_factors_by_hand(schedule, warmup, total, factors):
-    found = [rate_factor(schedule, warmup, step, total) for step in range(total)]
-    assert found == pytest.approx(factors, abs=1e-12)
-
-
-@given(
-    schedule=st.sampled_from(["constant", "linear", "cosine"]),
-    warmup=st.floats(0, 1, exclude_max=True),
-    total=st.integers(1, 300),
-)
-def test_rate_factors_rise_to_one_then_never_rise_again(schedule, warmup, total):
-    factors = [rate_factor(schedule, warmup, step, total) for step in range(total)]
-    assert all(0 < factor <= 1 for factor in factors)
-    assert max(factors) == 1
-    top = factors.index(1)
-    assert factors[:top] == sorted(factors[:top])
-    assert factors[top:] == sorted(factors[top:], reverse=True)
-
-
 def named(**shapes):
     return {name: Parameter(torch.zeros(shape)) for name, shape in shapes.items()}
 
@@ -337,3 +309,64 @@ def test_the_optimizer_takes_the_groups_and_keeps_their_names():
 
 def test_there_is_no_group_without_parameters():
     assert [g["names"] for g in groups_of({}, named(w=(2, 2)))] == [["w"]]
+
+
+def test_moments_of_another_model_are_refused():
+    parameters = fresh("wb")
+    optimizer = optimizer_of(parameters, {})
+    moments = {f"w.{m}": torch.zeros(3, 3) for m in ("exp_avg", "exp_avg_sq")}
+    for steps, tensors in ({"x": 1}, {}), ({"w": 1}, {}), ({}, moments):
+        with pytest.raises(UserError, match="the optimizer's moments: not of this model"):
+            restore_moments(optimizer, tensors, steps)
+
+
+def optimizer_of(shared, heads):
+    groups = parameter_groups(
+        shared, heads, learning_rate=0.1, head_learning_rate=0.2, weight_decay=0.01
+    )
+    return AdamW(groups)
+
+
+def fresh(order):
+    """The same parameters by name, created in another order."""
+    shapes = {"w": (3, 3), "x": (3, 3), "b": (3,), "c": (3,)}
+    return {name: Parameter(torch.full(shapes[name], 0.5)) for name in order}
+
+
+def give_gradients(parameters, seed):
+    for name in sorted(parameters):
+        generator = torch.Generator().manual_seed(seed + ord(name))
+        parameters[name].grad = torch.randn(parameters[name].shape, generator=generator)
+
+
+def test_moments_go_back_by_name_whatever_the_order_of_the_groups():
+    before = fresh("wxbc")
+    optimizer = optimizer_of(before, {})
+    for seed in (1, 2):
+        give_gradients(before, seed)
+        optimizer.step()
+    tensors, steps = optimizer_moments(optimizer)
+    assert steps == dict.fromkeys("wxbc", 2)
+    assert set(tensors) == {f"{n}.{m}" for n in "wxbc" for m in ("exp_avg", "exp_avg_sq")}
+    after = fresh("cxbw")
+    with torch.no_grad():
+        for name in after:
+            after[name].copy_(before[name])
+    restored = optimizer_of({}, after)
+    for group in restored.param_groups:
+        group["lr"] = 0.1
+    restore_moments(restored, {n: t.clone() for n, t in tensors.items()}, steps)
+    for parameters, one in ((before, optimizer), (after, restored)):
+        give_gradients(parameters, 3)
+        one.step()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_parameter_that_never_learned_has_no_moments():
+    parameters = fresh("wb")
+    optimizer = optimizer_of(parameters, {})
+    parameters["w"].grad = torch.ones(3, 3)
+    optimizer.step()
+    tensors, steps = optimizer_moments(optimizer)
+    assert steps == {"w": 1}
+    assert set(tensors) == {"w.exp_avg", "w.exp_avg_sq"}

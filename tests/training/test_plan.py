@@ -12,9 +12,7 @@ def describe_plan(toy, **changes):
         SPEC,
         truncated={"sst": 0, "para": 2, "sts": 0},
         trainable=(12_345, 67),
-        precision="fp32",
-        threads=3,
-        device="cpu",
+        hardware="fp32 on cpu, 3 threads",
     )
 
 
@@ -29,7 +27,7 @@ def test_the_plan_in_words_names_what_is_chosen(toy):
 
 def test_the_plan_of_heads_first_names_both_phases(toy):
     text = describe_plan(toy, encoder={"mode": "heads_first", "heads_first_epochs": 4})
-    assert "4 epochs of the heads alone, then 2 epochs of 1 steps" in text
+    assert "4 epochs of the heads alone, then 2 epochs of 1 step (" in text
 
 
 def test_the_loss_weight_shown_is_the_tasks_times_the_schedules(toy):
@@ -38,3 +36,7 @@ def test_the_loss_weight_shown_is_the_tasks_times_the_schedules(toy):
     text = describe_plan(toy, tasks=tree["tasks"], training={"batching": "method1"})
     weights = [line.split()[6] for line in text.splitlines()[2:5]]
     assert weights == ["1", "3.5", "1.66667"]
+
+
+def test_one_epoch_of_one_step_is_written_in_the_singular(toy):
+    assert "\n1 epoch of 1 step (method3" in describe_plan(toy, training={"epochs": 1})

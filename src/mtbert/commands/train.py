@@ -27,11 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, or plan, in one process or several; the main one prints."""
-    from mtbert.distributed.processes import join_processes
+    from mtbert.distributed.launch import join_processes
 
     with join_processes() as processes:
         text = _train(options, processes)
-        if processes.first:
+        if processes.is_main:
             print(text)
 
 
@@ -39,7 +39,7 @@ def _train(options: argparse.Namespace, processes: Processes) -> str:
     """What is to be printed: the plan, or the scores."""
     from mtbert.config.load import load_config
 
-    with processes.together():
+    with processes.all_or_none():
         settings = load_config(options.config, options.override)
     from mtbert.training import run  # imports torch: only now, when the configuration is right
 

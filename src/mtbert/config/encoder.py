@@ -63,3 +63,9 @@ class EncoderSettings(Section):
         "side by side (GPUs and bf16 only; trains without dropout of the attention weights). "
         "`auto`: `sdpa` on GPUs, elsewhere and with `training.deterministic` `eager`.",
     )
+
+    @property
+    def public_path(self) -> str:
+        """`path` as it may be published: a folder of this machine is not named."""
+        path = self.path
+        return "a local folder" if path.startswith(("/", ".", "~")) or "\\" in path else path

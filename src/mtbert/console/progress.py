@@ -10,14 +10,14 @@ from typing import NoReturn, Self
 
 from tqdm import tqdm
 
-__all__ = ["Progress", "duration"]
+__all__ = ["ProgressBar", "duration"]
 
 _log = logging.getLogger(__name__)
 
 _LINE_EVERY_SECONDS = 30.0
 
 
-class Progress:
+class ProgressBar:
     """Progress over a known number of steps, on standard error."""
 
     def __init__(self, title: str, total: int, done: int = 0) -> None:

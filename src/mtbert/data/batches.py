@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +17,29 @@ from mtbert.data.examples import Example
 from mtbert.data.ragged import Ragged, spans
 from mtbert.data.tokenizer import Tokenizer
 
-__all__ = ["FeatureSet", "TokenizedSet", "longest_first", "token_budget_batches", "tokenize"]
+__all__ = [
+    "ExampleSource",
+    "FeatureSet",
+    "TokenizedSet",
+    "longest_first",
+    "token_budget_batches",
+    "tokenize",
+]
+
+
+class ExampleSource(Protocol):
+    """What a task is trained on: token sequences, or the features of a frozen encoder."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]: ...
+
+    def __len__(self) -> int: ...
+
+    def inputs(
+        self, indices: NDArray[np.int64], swapped: NDArray[np.bool_] | None = None
+    ) -> TokenBatch | Tensor: ...
+
+    def label_tensor(self, indices: NDArray[np.int64]) -> Tensor: ...
 
 
 class TokenizedSet:

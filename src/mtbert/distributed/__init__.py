@@ -1,1 +1,1 @@
-"""Several processes of one run: who they are, and what they tell one another."""
+"""The processes of a distributed run, and the collectives between them."""

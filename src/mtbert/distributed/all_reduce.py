@@ -1,6 +1,6 @@
-"""Gradients of several processes → their sum, the same bits on each.
+"""Summing gradients over processes, with the same bits on each.
 
-Each process has the gradient of its share of the batch; the weights of the examples are those of
+Each process has the gradient of its shard of the batch; the weights of the examples are those of
 the whole batch, so the sum is the gradient of the whole batch.
 """
 
@@ -34,12 +34,12 @@ def sum_gradients(
         processes: all of which call this.
         parameters: the same everywhere.
         gradients: of the parameters, dense or with sparse rows; of no further use.
-        may_lack: a process may have no gradient where another one has, since its share is empty.
+        may_lack: a process may have no gradient where another one has, since its shard is empty.
             This must be the same everywhere.
     """
     kinds = [_NONE if g is None else _SPARSE if g.is_sparse else _DENSE for g in gradients]
     if may_lack:
-        kinds = processes.largest(torch.tensor(kinds, dtype=torch.uint8)).tolist()
+        kinds = processes.all_reduce_max(torch.tensor(kinds, dtype=torch.uint8)).tolist()
     rows: dict[int, Tensor] = {}
     dense: list[Tensor] = []
     for k, (parameter, gradient, kind) in enumerate(zip(parameters, gradients, kinds, strict=True)):
@@ -48,7 +48,7 @@ def sum_gradients(
             dense.append(_on_rows(parameter, gradient, rows[k]))
         elif kind == _DENSE:
             dense.append(torch.zeros_like(parameter) if gradient is None else gradient)
-    processes.add_up(dense)
+    processes.all_reduce_sum(dense)
     summed = iter(dense)
     return [
         None
@@ -65,7 +65,7 @@ def _touched(processes: Processes, parameter: Tensor, gradient: Tensor | None) -
     touched = torch.zeros(len(parameter), dtype=torch.uint8, device=parameter.device)
     if gradient is not None:
         touched[gradient._indices()[0]] = 1
-    return processes.largest(touched).nonzero().squeeze(1)
+    return processes.all_reduce_max(touched).nonzero().squeeze(1)
 
 
 def _on_rows(parameter: Tensor, gradient: Tensor | None, rows: Tensor) -> Tensor:

@@ -1,14 +1,14 @@
-"""Several processes: what they tell each other, by torch.distributed.
+"""The processes of a distributed run, on torch.distributed.
 
-Gloo carries what lies on the processor, NCCL what lies on GPUs. Values go as JSON; nothing is
-pickled. There are two groups of the same processes:
+Gloo carries CPU tensors, NCCL GPU tensors. Values are sent as JSON; nothing is pickled. The same
+processes form two groups:
 
-- `steps`, for what every process reaches at about the same time, waits `STEP_SECONDS`;
-- the default group, for what follows on unequal work (one reads, writes, or has the longer part of
-  an evaluation), waits `PATIENCE`.
+- `steps`, for what every process reaches at about the same time, with a timeout of `STEP_SECONDS`;
+- the default group, for what follows unequal work (one process reads, writes, or has the longer
+  part of an evaluation), with a timeout of `PATIENCE`.
 
-A process that ends closes its connections, which the others see at once: the times matter only for
-one that is there and does not answer, or for a machine that is gone.
+A process that ends closes its connections, which the others see at once: the timeouts matter only
+for a process that hangs, or for a machine that is gone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtbert.distributed.processes import Processes
-from mtbert.errors import ToldElsewhere, TrainingError, UserError, shown
+from mtbert.errors import ReportedElsewhere, TrainingError, UserError, shown
 
 __all__ = ["ProcessGroup", "join_group"]
 
@@ -45,11 +45,12 @@ _T = TypeVar("_T")
 _KINDS: dict[str, type[Exception]] = {"user": UserError, "training": TrainingError}
 
 
+@final
 class ProcessGroup(Processes):
-    """Several processes, of which this is one."""
+    """This process as one of several."""
 
     def __init__(self, rank: int, size: int, local_rank: int, step_seconds: float) -> None:
-        """Meet the others at MASTER_ADDR and MASTER_PORT.
+        """Meet the other processes at MASTER_ADDR and MASTER_PORT.
 
         Raises:
             TrainingError: they cannot be reached.
@@ -71,7 +72,7 @@ class ProcessGroup(Processes):
 
     @contextmanager
     def _answered(self, wait: str = "within an hour") -> Iterator[None]:
-        """Tell what a failed meeting means."""
+        """Explain what a failed collective means."""
         try:
             yield
         except RuntimeError as error:
@@ -93,42 +94,42 @@ class ProcessGroup(Processes):
     # Work that can fail
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """See `Processes.together`."""
+    def all_or_none(self) -> Iterator[None]:
+        """See `Processes.all_or_none`."""
         mine: Exception | None = None
         try:
             yield
         except Exception as error:
             mine = error
-        self._raise_first(mine, self.gather(_told(mine)))
+        self._raise_first(mine, self.all_gather(_told(mine)))
 
-    def from_first(self, action: Callable[[], _T]) -> _T:
-        """See `Processes.from_first`."""
+    def on_main(self, action: Callable[[], _T]) -> _T:
+        """See `Processes.on_main`."""
         mine: Exception | None = None
         value: Any = None
-        if self.first:
+        if self.is_main:
             try:
                 value = action()
             except Exception as error:
                 mine = error
-        found = self.gather([_told(mine), value])
+        found = self.all_gather([_told(mine), value])
         self._raise_first(mine, [told for told, _ in found])
-        result: _T = value if self.first else found[0][1]
+        result: _T = value if self.is_main else found[0][1]
         return result
 
-    def in_turn(self, action: Callable[[], _T]) -> _T:
-        """See `Processes.in_turn`."""
+    def main_first(self, action: Callable[[], _T]) -> _T:
+        """See `Processes.main_first`."""
         results = []
         for turn in (True, False):
-            with self.together():
+            with self.all_or_none():
                 if (self.local_rank == 0) == turn:
                     results.append(action())
         return results[0]
 
-    def everyone(self, error: BaseException) -> BaseException:
-        """See `Processes.everyone`."""
+    def raised_by_all(self, error: BaseException) -> BaseException:
+        """See `Processes.raised_by_all`."""
         self.agreed = True
-        return error if self.first else ToldElsewhere(_code(error))
+        return error if self.is_main else ReportedElsewhere(_code(error))
 
     def _raise_first(self, mine: Exception | None, all_told: Sequence[Any]) -> None:
         """Raise what went wrong at the first process at which something did."""
@@ -137,28 +138,28 @@ class ProcessGroup(Processes):
             return
         self.agreed = True
         kind, code, message = all_told[failed[0]]
-        if failed[0] == self.rank and (self.first or kind not in _KINDS):
+        if failed[0] == self.rank and (self.is_main or kind not in _KINDS):
             assert mine is not None
             raise mine
-        if self.first and kind in _KINDS:
+        if self.is_main and kind in _KINDS:
             raise _KINDS[kind](f"process {failed[0]}: {message}")
-        raise ToldElsewhere(code)
+        raise ReportedElsewhere(code)
 
     # Values
 
     def any(self, value: bool) -> bool:
         """See `Processes.any`."""
-        return bool(self.largest(torch.tensor([int(value)])).item())
+        return bool(self.all_reduce_max(torch.tensor([int(value)])).item())
 
-    def number(self, value: float) -> float:
-        """See `Processes.number`."""
+    def broadcast_number(self, value: float) -> float:
+        """See `Processes.broadcast_number`."""
         found = torch.tensor([value], dtype=torch.float64)
         with self._answered(self._step_wait):
             dist.broadcast(found, 0, group=self._steps)
         return found.item()
 
-    def gather(self, value: Any) -> list[Any]:
-        """See `Processes.gather`."""
+    def all_gather(self, value: Any) -> list[Any]:
+        """See `Processes.all_gather`."""
         data = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
         sizes = self._all(torch.tensor([len(data)]))
         longest = int(torch.cat(sizes).max())
@@ -177,8 +178,8 @@ class ProcessGroup(Processes):
 
     # Tensors
 
-    def add_up(self, tensors: list[Tensor]) -> None:
-        """See `Processes.add_up`; tensors become views of the buckets that they travelled in."""
+    def all_reduce_sum(self, tensors: list[Tensor]) -> None:
+        """See `Processes.all_reduce_sum`; tensors become views of the buckets they were sent in."""
         for places in _buckets(tensors):
             parts = [tensors[k] for k in places]
             whole = parts[0].contiguous().view(-1)
@@ -190,16 +191,16 @@ class ProcessGroup(Processes):
             for k, part, summed in zip(places, parts, whole.split(sizes), strict=True):
                 tensors[k] = summed.view(part.shape)
 
-    def largest(self, tensor: Tensor) -> Tensor:
-        """See `Processes.largest`."""
+    def all_reduce_max(self, tensor: Tensor) -> Tensor:
+        """See `Processes.all_reduce_max`."""
         found = tensor.clone()
         with self._answered(self._step_wait):
             dist.all_reduce(found, dist.ReduceOp.MAX, group=self._steps)
         return found
 
     @torch.no_grad()
-    def copy_first(self, tensors: Sequence[Tensor]) -> None:
-        """See `Processes.copy_first`."""
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
+        """See `Processes.broadcast`."""
         for tensor in tensors:
             whole = tensor.contiguous()
             with self._answered():
@@ -207,13 +208,13 @@ class ProcessGroup(Processes):
             if whole is not tensor:
                 tensor.copy_(whole)
 
-    def agree(self, scalar: Tensor) -> None:
-        """See `Processes.agree`."""
+    def broadcast_scalar(self, scalar: Tensor) -> None:
+        """See `Processes.broadcast_scalar`."""
         with self._answered(self._step_wait):
             dist.broadcast(scalar, 0, group=self._steps)
 
-    def fill(self, rows: Tensor, parts: Sequence[NDArray[np.int64]]) -> None:
-        """See `Processes.fill`."""
+    def all_gather_rows(self, rows: Tensor, parts: Sequence[NDArray[np.int64]]) -> None:
+        """See `Processes.all_gather_rows`."""
         for source, part in enumerate(parts):
             places = torch.from_numpy(part)
             block = rows[places]
@@ -225,10 +226,10 @@ class ProcessGroup(Processes):
 
 @contextmanager
 def join_group(rank: int, size: int, local_rank: int) -> Iterator[ProcessGroup]:
-    """The group of all processes, for as long as the run lasts; only the first one talks.
+    """The group of all processes, for as long as the run lasts; only the main one logs.
 
     Raises:
-        UserError: MTBERT_STEP_TIMEOUT is no number of seconds.
+        UserError: MTBERT_STEP_TIMEOUT is not a number of seconds.
         TrainingError: the others cannot be reached.
     """
     seconds = _step_seconds()
@@ -238,12 +239,12 @@ def join_group(rank: int, size: int, local_rank: int) -> Iterator[ProcessGroup]:
         with closing(ProcessGroup(rank, size, local_rank, seconds)) as group:
             try:
                 yield group
-                with group.together():
+                with group.all_or_none():
                     pass  # nobody leaves while another still needs it
             except BaseException as error:
                 _leave(group)
                 if rank and isinstance(error, KeyboardInterrupt):
-                    raise ToldElsewhere(_code(error)) from None
+                    raise ReportedElsewhere(_code(error)) from None
                 raise
     finally:
         logging.disable(logging.NOTSET)
@@ -258,7 +259,7 @@ def _destroy() -> None:
 def _leave(group: ProcessGroup) -> None:
     """End without being ended: torchrun stops the others as soon as one process has failed.
 
-    The first one may have a message to write yet. Where all end together, none does so before all
+    The main one may have a message to write yet. Where all end together, none does so before all
     are deaf to that signal.
     """
     if threading.current_thread() is threading.main_thread():
@@ -266,7 +267,7 @@ def _leave(group: ProcessGroup) -> None:
             signal.signal(number, signal.SIG_IGN)
     if group.agreed:
         with suppress(TrainingError):
-            group.gather(None)
+            group.all_gather(None)
 
 
 def _step_seconds() -> float:

@@ -1,54 +1,53 @@
-"""What the processes of a run share: one process alone here, several in `process_group`.
+"""The processes of one run: an abstract interface, and its implementation for a single process.
 
-Everything that a run does with others goes through a `Processes`; alone it costs nothing. torch is
-imported only where there are several, so that the command line stays quick.
+Everything that a run does with other processes goes through a `Processes`; for a single process it
+costs nothing. `process_group` implements it on torch.distributed; torch is imported only there, so
+that the command line stays quick.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from mtbert.errors import UserError, shown
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["ALONE", "Processes", "join_processes"]
+__all__ = ["ALONE", "OneProcess", "Processes"]
 
 _T = TypeVar("_T")
 
 
-class Processes:
-    """One process: it does everything and asks nobody.
+class Processes(ABC):
+    """What the processes of a run can do together.
 
-    Every method but `share`, `shares` and `everyone` is a meeting: all processes must come to it,
-    in the same order.
+    Every abstract method but `raised_by_all` is a collective: all processes must call it, in the
+    same order.
 
     Attributes:
-        rank: the number of this process, from 0.
-        size: how many there are.
-        local_rank: the number of this process among those of its machine.
+        rank: of this process, from 0.
+        size: how many processes there are.
+        local_rank: of this process among those of its machine.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, local_rank: int = 0) -> None:
+    def __init__(self, rank: int, size: int, local_rank: int) -> None:
         self.rank, self.size, self.local_rank = rank, size, local_rank
 
     @property
-    def first(self) -> bool:
-        """Whether this is the one process that writes and talks."""
+    def is_main(self) -> bool:
+        """Whether this is the one process that writes and logs."""
         return self.rank == 0
 
-    def share(self, items: Any) -> Any:
-        """This process's part of the items (a list, an array, a tensor), as in `shares`."""
+    def shard(self, items: Any) -> Any:
+        """This process's part of the items (a list, an array, a tensor), as in `shards`."""
         return items[self.rank :: self.size]
 
-    def shares(self, items: Any) -> list[Any]:
-        """Every `size`-th of the items, from each process's number on.
+    def shards(self, items: Any) -> list[Any]:
+        """Every `size`-th item, starting at each process's rank.
 
         They differ in length by one at most and may be empty.
         """
@@ -56,102 +55,123 @@ class Processes:
 
     # Work that can fail
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """What is done inside, without a meeting, succeeds everywhere or ends everywhere.
+    @abstractmethod
+    def all_or_none(self) -> AbstractContextManager[None]:
+        """What is done inside, without a collective, succeeds everywhere or ends everywhere.
 
         Raises:
-            Exception: what was raised here; on the first process also another's `UserError` or
+            Exception: what was raised here; on the main process also another's `UserError` or
                 `TrainingError`.
-            ToldElsewhere: it is told by another process.
+            ReportedElsewhere: another process reports it.
         """
-        yield
 
-    def from_first(self, action: Callable[[], _T]) -> _T:
-        """Let the first process act alone; its error ends all.
+    @abstractmethod
+    def on_main(self, action: Callable[[], _T]) -> _T:
+        """Let the main process act alone; its error ends all.
 
         Returns:
             What it returned, which must be a JSON value where there are several processes.
         """
-        return action()
 
-    def in_turn(self, action: Callable[[], _T]) -> _T:
+    @abstractmethod
+    def main_first(self, action: Callable[[], _T]) -> _T:
         """The first process of each machine acts, then the others, who find what it has cached."""
-        return action()
 
-    def everyone(self, error: BaseException) -> BaseException:
-        """What this process raises of an error that all of them come to at the same point."""
-        return error
+    @abstractmethod
+    def raised_by_all(self, error: BaseException) -> BaseException:
+        """What this process should raise for an error that all of them reach at the same point."""
 
     # Values
 
+    @abstractmethod
     def any(self, value: bool) -> bool:
-        """Whether it is true anywhere."""
-        return value
+        """Whether the value is true in any process."""
 
-    def number(self, value: float) -> float:
-        """The first process's."""
-        return value
+    @abstractmethod
+    def broadcast_number(self, value: float) -> float:
+        """The main process's value."""
 
-    def gather(self, value: Any) -> list[Any]:
+    @abstractmethod
+    def all_gather(self, value: Any) -> list[Any]:
         """The JSON values of all processes, by rank."""
-        return [value]
 
     # Tensors, of equal shapes everywhere
 
-    def add_up(self, tensors: list[Tensor]) -> None:
+    @abstractmethod
+    def all_reduce_sum(self, tensors: list[Tensor]) -> None:
         """Replace each tensor by its sum over the processes; all have one dtype and device.
 
         The results are the same bits everywhere.
         """
 
-    def largest(self, tensor: Tensor) -> Tensor:
+    @abstractmethod
+    def all_reduce_max(self, tensor: Tensor) -> Tensor:
         """The largest value over the processes, element by element."""
-        return tensor
 
-    def copy_first(self, tensors: Sequence[Tensor]) -> None:
-        """Fill tensors, in place, with the first process's."""
+    @abstractmethod
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
+        """Fill tensors, in place, with the main process's."""
 
-    def agree(self, scalar: Tensor) -> None:
-        """Let a scalar that every process has computed in a step be the first one's, in place."""
+    @abstractmethod
+    def broadcast_scalar(self, scalar: Tensor) -> None:
+        """Fill a scalar that every process has computed in a step with the main one's, in place."""
 
-    def fill(self, rows: Tensor, parts: Sequence[NDArray[np.int64]]) -> None:
+    @abstractmethod
+    def all_gather_rows(self, rows: Tensor, parts: Sequence[NDArray[np.int64]]) -> None:
         """Complete `[rows, …]`, in place: those that `parts[r]` names come from process r."""
 
 
-ALONE = Processes()
-"""The processes of a run that was not started as several."""
+@final
+class OneProcess(Processes):
+    """A single process: it does everything itself and waits for nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(rank=0, size=1, local_rank=0)
+
+    def all_or_none(self) -> AbstractContextManager[None]:
+        """See `Processes.all_or_none`."""
+        return nullcontext()
+
+    def on_main(self, action: Callable[[], _T]) -> _T:
+        """See `Processes.on_main`."""
+        return action()
+
+    def main_first(self, action: Callable[[], _T]) -> _T:
+        """See `Processes.main_first`."""
+        return action()
+
+    def raised_by_all(self, error: BaseException) -> BaseException:
+        """See `Processes.raised_by_all`."""
+        return error
+
+    def any(self, value: bool) -> bool:
+        """See `Processes.any`."""
+        return value
+
+    def broadcast_number(self, value: float) -> float:
+        """See `Processes.broadcast_number`."""
+        return value
+
+    def all_gather(self, value: Any) -> list[Any]:
+        """See `Processes.all_gather`."""
+        return [value]
+
+    def all_reduce_sum(self, tensors: list[Tensor]) -> None:
+        """See `Processes.all_reduce_sum`."""
+
+    def all_reduce_max(self, tensor: Tensor) -> Tensor:
+        """See `Processes.all_reduce_max`."""
+        return tensor
+
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
+        """See `Processes.broadcast`."""
+
+    def broadcast_scalar(self, scalar: Tensor) -> None:
+        """See `Processes.broadcast_scalar`."""
+
+    def all_gather_rows(self, rows: Tensor, parts: Sequence[NDArray[np.int64]]) -> None:
+        """See `Processes.all_gather_rows`."""
 
 
-@contextmanager
-def join_processes() -> Iterator[Processes]:
-    """The processes that torchrun started together with this one; alone without it.
-
-    Raises:
-        UserError: its environment variables are no numbers.
-        TrainingError: the others cannot be reached.
-    """
-    rank, size, local_rank = _started_as(os.environ)
-    if size == 1:
-        yield ALONE
-        return
-    from mtbert.distributed.process_group import join_group
-
-    with join_group(rank, size, local_rank) as group:
-        yield group
-
-
-def _started_as(environment: Mapping[str, str]) -> tuple[int, int, int]:
-    """Rank, size and rank on this machine, as torchrun tells them."""
-    if not {"RANK", "WORLD_SIZE"} <= set(environment):
-        return 0, 1, 0
-    found = []
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
-        text = environment.get(name, "0")
-        if not text.isdecimal():
-            raise UserError(f"{name}: found {shown(text)}, expected a number, as torchrun sets it")
-        found.append(int(text))
-    rank, size, local_rank = found
-    if rank >= max(size, 1):
-        raise UserError(f"RANK: found {rank}, expected less than WORLD_SIZE, which is {size}")
-    return rank, max(size, 1), local_rank
+ALONE = OneProcess()
+"""The processes of a run that was not launched as several."""

@@ -1,4 +1,4 @@
-"""The complete training state: by name, in safetensors and JSON, as a whole or not at all.
+"""Checkpoints: the complete training state, by name, written as a whole or not at all.
 
     checkpoints/step-00000123/state.json            counters, scores, version
                               weights.safetensors   every parameter that learns
@@ -20,24 +20,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn import Parameter
 
 from mtbert.errors import UserError, problem_list
 from mtbert.io import atomic
 from mtbert.io.hashing import file_sha256
 from mtbert.runs.folder import by_step
-from mtbert.training.optimizer import AdamW
 
 __all__ = [
     "Checkpoint",
     "check_fit",
     "load_newest",
-    "optimizer_moments",
-    "restore_moments",
     "save",
 ]
 
@@ -136,49 +131,6 @@ def check_fit(source: str, found: Mapping[str, Tensor], expected: Mapping[str, T
     ]
     if problems:
         raise UserError(problem_list(f"{source}: not of this model", problems))
-
-
-def optimizer_moments(optimizer: AdamW) -> tuple[dict[str, Tensor], dict[str, int]]:
-    """The optimizer's tensors and step counts by parameter name."""
-    tensors, steps = {}, {}
-    for name, parameter in _named(optimizer):
-        if state := optimizer.state.get(parameter):
-            tensors[f"{name}.exp_avg"] = state["exp_avg"]
-            tensors[f"{name}.exp_avg_sq"] = state["exp_avg_sq"]
-            steps[name] = state["step"]
-    return tensors, steps
-
-
-def restore_moments(
-    optimizer: AdamW, tensors: Mapping[str, Tensor], steps: Mapping[str, int]
-) -> None:
-    """Give each parameter, by its name, the state that it had.
-
-    Raises:
-        UserError: the tensors are not those of the optimizer's parameters.
-    """
-    known = dict(_named(optimizer))
-    expected = {
-        f"{name}.{moment}": known.get(name, torch.empty(0))
-        for name in steps
-        for moment in ("exp_avg", "exp_avg_sq")
-    }
-    check_fit("the optimizer's moments", tensors, expected)
-    for name, step in steps.items():
-        parameter = known[name]
-        optimizer.state[parameter] = {
-            "step": step,
-            "exp_avg": torch.empty_like(parameter).copy_(tensors[f"{name}.exp_avg"]),
-            "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"{name}.exp_avg_sq"]),
-        }
-
-
-def _named(optimizer: AdamW) -> list[tuple[str, Parameter]]:
-    return [
-        pair
-        for group in optimizer.param_groups
-        for pair in zip(group["names"], group["params"], strict=True)
-    ]
 
 
 def _read(path: Path) -> Checkpoint:

@@ -6,7 +6,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -19,7 +19,7 @@ from mtbert.config.yaml import dump_yaml
 from mtbert.errors import UserError
 from mtbert.io import atomic
 from mtbert.io.bounded import is_file, read_json, why_invalid
-from mtbert.runs.provenance import Origin, check_format, differences
+from mtbert.runs.provenance import Provenance, check_format, differences
 
 __all__ = ["RunFolder", "by_step", "read_run", "read_summary", "saved_step"]
 
@@ -52,7 +52,9 @@ class RunFolder:
     The lock is the kernel's and dies with the process, so no stale lock is ever left.
     """
 
-    def __init__(self, path: Path, settings: Settings, origin: Origin, *, resume: bool) -> None:
+    def __init__(
+        self, path: Path, settings: Settings, provenance: Provenance, *, resume: bool
+    ) -> None:
         """Create the folder, or open it to resume.
 
         Raises:
@@ -61,6 +63,7 @@ class RunFolder:
         """
         self.path = path
         self._metrics: IO[str] | None = None
+        self._listeners: list[Callable[[Mapping[str, Any]], None]] = []
         self.check(path, resume=resume)
         with atomic.writing(path):
             path.mkdir(parents=True, exist_ok=True)
@@ -68,7 +71,7 @@ class RunFolder:
         try:
             self._take_lock()
             self.check(path, resume=resume)  # another run may have been faster
-            self._begin(settings, origin)
+            self._begin(settings, provenance)
         except UserError:
             self.close()
             raise
@@ -81,7 +84,7 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"{self.path}: cannot be locked: {error.strerror}") from None
 
-    def _begin(self, settings: Settings, origin: Origin) -> None:
+    def _begin(self, settings: Settings, provenance: Provenance) -> None:
         """Write what the run starts from, config.yaml last; or compare with it."""
         for folder in (self.path, self.checkpoints, self.path / "predictions"):
             with atomic.writing(folder):
@@ -90,7 +93,7 @@ class RunFolder:
         if config.exists():
             check_format(self.path)
             changes = self._honoured(settings, load_config(str(config)))
-            origin.go_on(self.path)
+            provenance.go_on(self.path)
             if changes:
                 _log.warning(
                     "%s: goes on with other settings than before (%s); where batches are split "
@@ -99,7 +102,7 @@ class RunFolder:
                 )  # fmt: skip
                 atomic.write_text(config, dump_yaml(settings))
         else:
-            origin.write(self.path)
+            provenance.write(self.path)
             atomic.write_text(config, dump_yaml(settings))
 
     @staticmethod
@@ -153,6 +156,12 @@ class RunFolder:
         with atomic.writing(self.path / "metrics.jsonl"):
             self._metrics.write(_line(record))
             self._metrics.flush()
+        for listener in self._listeners:
+            listener(record)
+
+    def also_log_to(self, listener: Callable[[Mapping[str, Any]], None]) -> None:
+        """Hand every record that is logged from now on to `listener` too."""
+        self._listeners.append(listener)
 
     def sync_metrics(self) -> None:
         """Bring metrics.jsonl to disk, before a checkpoint that it belongs to.

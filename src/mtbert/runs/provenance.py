@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtbert.config.settings import Settings
+from mtbert.distributed.processes import Processes
 from mtbert.errors import UserError, problem_list
 from mtbert.io import atomic
 
-__all__ = ["FORMAT", "Origin", "check_format", "differences"]
+__all__ = ["FORMAT", "Provenance", "check_alike", "check_format", "differences"]
 
 FORMAT = 1
 """Version of the run folder's layout."""
@@ -32,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Provenance:
     """What decides a run's numbers beside its configuration.
 
     Attributes:
@@ -71,6 +73,38 @@ class Origin:
                 run, "; ".join(changed),
             )  # fmt: skip
             _write(run, stored["inputs"], [*environments, dict(self.environment)])
+
+
+def check_alike(settings: Settings, provenance: Provenance, processes: Processes) -> None:
+    """Refuse processes that would not compute the same.
+
+    Where files are, and how many threads there are, may differ from machine to machine; what is
+    in the files may not.
+
+    Raises:
+        UserError: names each process and what differs.
+    """
+    tree = settings.model_dump(mode="json", exclude={"device", "threads", "data"})
+    del tree["encoder"]["path"]
+    for task in tree["tasks"].values():
+        task |= dict.fromkeys(("train", "dev", "test"))
+    environment = provenance.environment
+    mine = {
+        "settings": tree,
+        "files": dict(provenance.inputs),
+        "device": environment["device"].partition(":")[0],
+        "precision": environment["precision"],
+        "versions": environment["versions"],
+    }
+    first, *others = processes.all_gather(mine)
+    problems = [
+        f"process {rank}: {difference}"
+        for rank, other in enumerate(others, start=1)
+        for difference in differences(first, other, word="there")
+    ]
+    if problems:
+        title = "the processes do not start from the same (first what process 0 has)"
+        raise processes.raised_by_all(UserError(problem_list(title, problems)))
 
 
 def check_format(run: Path) -> None:

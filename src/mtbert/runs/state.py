@@ -1,78 +1,23 @@
-"""What a run consists of, and where it stands: phases, state, and the scores they are chosen by."""
+"""Where a run stands: all that a checkpoint holds besides tensors."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from torch import Tensor
+from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
 
 from mtbert.errors import UserError
 from mtbert.hardware.memory import TOKEN_BUDGET
-from mtbert.methods.sampling.base import EpochSpec
-from mtbert.model.network import MultitaskNetwork
-from mtbert.training.gradients import ExampleSource
 
-__all__ = ["Phase", "Scores", "State"]
-
-
-class Scores(Protocol):
-    """What the loop needs to know of an evaluation."""
-
-    @property
-    def dev(self) -> dict[str, dict[str, float]]: ...
-
-    @property
-    def others(self) -> dict[str, dict[str, float]]: ...
-
-    @property
-    def undefined(self) -> dict[str, str]: ...
-
-    @property
-    def predictions(self) -> dict[str, list[dict[str, Any]]]: ...
-
-    def selection_score(self, select: str) -> float: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phase:
-    """A part of a run in which the same parameters learn from the same sources.
-
-    Attributes:
-        name: `heads` or `all`.
-        epochs: number of epochs.
-        sources: examples by task, with features where the encoder is frozen.
-        ids: their ids as they stand in the files, for messages.
-        spec: what the plan of an epoch depends on.
-        class_weights: `[classes]` by task, or None.
-        trains_encoder: whether the encoder learns.
-        learning_rate: peak rate of the encoder.
-        head_learning_rate: peak rate of the heads.
-        evaluate: scores the network on the dev sets.
-        encoded_tokens: tokens that were encoded once for this phase, and
-        encoding_seconds: the time that took; 0 where the steps themselves encode.
-    """
-
-    name: str
-    epochs: int
-    sources: Mapping[str, ExampleSource]
-    ids: Mapping[str, Sequence[str]]
-    spec: EpochSpec
-    class_weights: Mapping[str, Tensor | None]
-    trains_encoder: bool
-    learning_rate: float
-    head_learning_rate: float
-    evaluate: Callable[[MultitaskNetwork], Scores]
-    encoded_tokens: int = 0
-    encoding_seconds: float = 0.0
+__all__ = ["State"]
 
 
 @dataclass(slots=True)
 class State:
-    """Where a run stands. JSON values only."""
+    """Counters, scores and what happened on the way. JSON values only."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
@@ -107,6 +52,10 @@ class State:
     """Tokens of an evaluation batch; less than at first where memory did not suffice."""
     updates: dict[str, int] = field(default_factory=dict)
     """Updates that each parameter has had, by name."""
+    methods: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    """What the methods remember, by family; those that remember nothing are not in it."""
+    epoch_losses: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """Sum and number of each task's losses in this epoch, where the weighting depends on them."""
     tokens: int = 0
     step_seconds: float = 0.0
     step_cpu_seconds: float = 0.0

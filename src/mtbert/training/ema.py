@@ -1,4 +1,4 @@
-"""An average of the weights over the last steps, which is what is evaluated and kept.
+"""Exponential moving average (EMA) of the weights, which is what is evaluated and kept.
 
     a = a + (1 - d_t) (p - a),        d_t = min(d, t / (t + 9))        after update t = 1, 2, …
 

@@ -1,69 +1,47 @@
 """Per-task gradients, their Gram matrix, and their weighted sum.
 
 Tasks are taken one after the other: forward, backward, and the graph is gone before the next one
-begins. Without surgery the gradients add up where they are; with it each task's shared gradient
-is set aside (one copy a task), and the Gram matrix decides the weights of the sum.
+begins. Gradients add up where they are, unless the aggregator needs their inner products: each
+task's shared gradient is then set aside (one copy a task), and the Gram matrix decides the weights
+of the sum.
 
-Several processes take a share of each batch each. A task's gradient is summed over them before
-surgery sees it, for the projection of a sum is not the sum of projections; without surgery one
-summation at the end is enough.
+Each of several processes takes a shard of each batch. A task's gradient is summed over them before
+it is set aside, for the projection of a sum is not the sum of projections; otherwise one summation
+at the end is enough.
 
-Nothing here waits for a GPU but surgery and measuring, which read the Gram matrix.
+Nothing here waits for a GPU but the reading of the Gram matrix.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import Parameter
 
 from mtbert.batch import TokenBatch, move
+from mtbert.data.batches import ExampleSource
 from mtbert.distributed.all_reduce import sum_gradients
 from mtbert.distributed.processes import ALONE, Processes
 from mtbert.methods.aggregation.base import GramAggregator
 from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
-from mtbert.methods.base import Permute
+from mtbert.methods.base import MethodState
 from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses, example_weights
+from mtbert.objectives.class_weights import example_weights
+from mtbert.objectives.table import example_losses
+from mtbert.training.gram import SharedGradients
 
 __all__ = [
-    "ExampleSource",
+    "GradientOptions",
     "StepGradients",
     "compute_gradients",
-    "gram_matrix",
     "total_norm",
 ]
-
-Gradient = list[Tensor | None]
-
-_SMALLEST_SQUARE = 1e-20
-"""A sum of squares above it has lost nothing that counts to squares below float32's smallest,
-1e-38, however many they are."""
-
-_LARGEST_WEIGHT = 1e30
-_PIECE = 1 << 20  # values that are widened at a time
-
-
-class ExampleSource(Protocol):
-    """What a task is trained on: token sequences, or features of a frozen encoder."""
-
-    @property
-    def lengths(self) -> NDArray[np.int64]: ...
-
-    def __len__(self) -> int: ...
-
-    def inputs(
-        self, indices: NDArray[np.int64], swapped: NDArray[np.bool_] | None = None
-    ) -> TokenBatch | Tensor: ...
-
-    def label_tensor(self, indices: NDArray[np.int64]) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +53,16 @@ class StepGradients:
         gram: `[tasks, tasks]`, float64, in the order of `losses`, of the tasks' weighted shared
             gradients; None where it was not asked for.
         weights: `[tasks]`, what the aggregator made of them, or None.
+        aggregator_state: what the aggregator remembers after them.
     """
 
     losses: dict[str, Tensor]
     gram: Tensor | None = None
     weights: list[float] | None = None
+    aggregator_state: MethodState = field(default_factory=dict)
 
     def statistics(self) -> dict[str, Any]:
-        """Norms, pairwise cosines and surgery's weights, as they are logged; {} if unknown."""
+        """Norms, pairwise cosines and the aggregator's weights, as they are logged."""
         if self.gram is None:
             return {}
         gram, tasks = self.gram, list(self.losses)
@@ -101,6 +81,36 @@ class StepGradients:
         return statistics
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientOptions:
+    """How the gradients of a step are computed.
+
+    Attributes:
+        aggregator: makes one direction of the tasks' shared gradients.
+        aggregator_state: what it remembers of the steps before.
+        loss_weights: the weighting's factors of the losses, by task; a task left out has 1.
+        measure: also compute the Gram matrix where the aggregator does not need it.
+        accumulate: parts into which each batch, or this process's shard, is split to save memory.
+        dropout: source of the dropout, on the network's device.
+        orders: source of the aggregator's random orders, the same for all processes.
+        processes: that compute the step together; the result is the same for each.
+    """
+
+    aggregator: GramAggregator = DEFAULT_AGGREGATOR
+    aggregator_state: MethodState = field(default_factory=dict)
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
+    measure: bool = False
+    accumulate: int = 1
+    dropout: Generator | None = None
+    orders: Generator | None = None
+    processes: Processes = ALONE
+
+
+class _Examples(NamedTuple):
+    source: ExampleSource
+    class_weights: Tensor | None
+
+
 def compute_gradients(
     network: MultitaskNetwork,
     step: SuperBatch,
@@ -108,18 +118,13 @@ def compute_gradients(
     *,
     class_weights: Mapping[str, Tensor | None],
     shared: Sequence[Parameter],
-    aggregator: GramAggregator = DEFAULT_AGGREGATOR,
-    measure: bool = False,
-    accumulate: int = 1,
-    dropout: Generator | None = None,
-    orders: Generator | None = None,
-    processes: Processes = ALONE,
+    options: GradientOptions,
 ) -> StepGradients:
     """Fill `.grad` of every parameter for one step.
 
-    A task's loss is the (class-weighted) mean over its batch, times its `loss_weight` and the
-    schedule's factor. Heads receive their own task's gradient, shared parameters the sum, or what
-    surgery makes of it.
+    A task's loss is the (class-weighted) mean over its batch, times the sampler's factor, its
+    `loss_weight` and the weighting's factor. Heads receive their own task's gradient, shared
+    parameters the sum that the aggregator decides.
 
     Args:
         network: in any mode; dropout is decided by the generator.
@@ -127,118 +132,49 @@ def compute_gradients(
         sources: the examples by task.
         class_weights: `[classes]` by task, or None.
         shared: parameters that all tasks share and that learn.
-        aggregator: makes one direction of the tasks' shared gradients.
-        measure: also compute the Gram matrix where the aggregator does not need it.
-        accumulate: parts into which each batch, or this process's share, is split to save memory.
-        dropout: source of the dropout, on the network's device.
-        orders: source of the aggregator's random orders, the same for all processes.
-        processes: that compute the step together; the result is the same for each.
+        options: how.
     """
-    apart = bool(shared) and (aggregator.needs_gram or measure)
+    processes, aggregator = options.processes, options.aggregator
+    apart = None
+    if shared and (aggregator.needs_gram or options.measure):
+        apart = SharedGradients(shared)
     losses: dict[str, Tensor] = {}
-    gradients: list[Gradient] = []
-    flat = apart and _as_one_vector(shared[0].device)
-    used: set[int] = set()
     for task, batch in step.items():
+        examples = _Examples(sources[task], class_weights[task])
         factor = batch.loss_factor * network.tasks[task].loss_weight
-        losses[task] = _backward(
-            network,
-            task,
-            batch,
-            sources[task],
-            class_weights[task],
-            factor,
-            accumulate,
-            dropout,
-            processes,
-        )
-        if apart:
+        factor *= options.loss_weights.get(task, 1.0)
+        losses[task] = _backward(network, task, batch, examples, factor, options)
+        if apart is not None:
             _sum_over(processes, network, shared, {task: batch})
-            found = [parameter.grad for parameter in shared]
-            used |= {k for k, gradient in enumerate(found) if gradient is not None}
-            gradients.append([_one_vector(shared, found)] if flat else found)
-            for parameter in shared:
-                parameter.grad = None
-    if not apart:
+            apart.set_aside()
+    if apart is None:
         _sum_over(processes, network, shared, step)
     losses = _sum_losses(processes, losses)
-    if not apart:
-        for parameter in shared:
-            if parameter.grad is not None and parameter.grad.is_sparse:
-                parameter.grad = parameter.grad.coalesce()
-        return StepGradients(losses)
-    rows = _share_rows(gradients)
-    gram = gram_matrix(gradients)
-    processes.copy_first([gram])
-    weights = None
-    if aggregator.needs_gram:
-        assert orders is not None
-        weights, _ = aggregator.weights(gram.numpy(), 0, {}, _permute(orders))
-    _add_up(gradients, [1.0] * len(gradients) if weights is None else weights)
-    if flat:
-        _hand_out(shared, gradients[0][0], used)
-        return StepGradients(losses, gram, weights)
-    for k, (parameter, total) in enumerate(zip(shared, gradients[0], strict=True)):
-        if total is not None and k in rows:
-            total = torch.sparse_coo_tensor(
-                rows[k].unsqueeze(0),
-                total,
-                parameter.shape,
-                check_invariants=False,
-                is_coalesced=True,
-            )
-        parameter.grad = total
-    return StepGradients(losses, gram, weights)
+    if apart is None:
+        _coalesce(shared)
+        return StepGradients(losses, aggregator_state=options.aggregator_state)
+    gram = apart.gram()
+    processes.broadcast([gram])
+    weights, state = _aggregate(gram, options)
+    apart.hand_out([1.0] * len(step) if weights is None else weights)
+    return StepGradients(losses, gram, weights, state)
 
 
-def _permute(generator: Generator) -> Permute:
-    """Random orders out of a generator."""
+def _aggregate(gram: Tensor, options: GradientOptions) -> tuple[list[float] | None, MethodState]:
+    """The aggregator's factors, None where it needs no Gram matrix, and its state after them."""
+    aggregator, state, orders = options.aggregator, options.aggregator_state, options.orders
+    if not aggregator.needs_gram:
+        return None, state
+    products = gram.numpy()
+    if not np.isfinite(products).all():
+        return [1.0] * len(products), state  # the sum is not finite either, and will not be used
+    assert orders is not None
 
     def permute(count: int) -> list[int]:
-        order: list[int] = torch.randperm(count, generator=generator).tolist()
+        order: list[int] = torch.randperm(count, generator=orders).tolist()
         return order
 
-    return permute
-
-
-def gram_matrix(gradients: Sequence[Gradient]) -> Tensor:
-    """Inner products of the tasks' gradients, `[tasks, tasks]`, float64; None counts as zero.
-
-    They are summed in the gradients' own numbers. Of gradients whose squares are too large or too
-    small for float32 (longer than 1e19, shorter than 1e-10), they are summed again in float64.
-    """
-    tasks = len(gradients)
-    pairs = [(i, j) for i in range(tasks) for j in range(i, tasks)]
-    products: dict[tuple[int, int], list[Tensor]] = {pair: [] for pair in pairs}
-    # All pairs of one parameter before the next one: its gradients are in the cache then.
-    for parts in zip(*gradients, strict=True):
-        flat = [None if part is None else part.flatten() for part in parts]
-        for i, j in pairs:
-            if (a := flat[i]) is not None and (b := flat[j]) is not None:
-                products[i, j].append(torch.dot(a, b))
-    gram = torch.zeros(tasks, tasks, dtype=torch.float64)
-    sums = [torch.stack(found).double().sum() for found in products.values() if found]
-    known = [pair for pair, found in products.items() if found]
-    # The one thing that is read from the device.
-    for (i, j), value in zip(known, torch.stack(sums).tolist() if sums else [], strict=True):
-        gram[i, j] = gram[j, i] = value
-    squares = gram.diagonal()
-    exact = (squares >= _SMALLEST_SQUARE) & squares.isfinite()
-    for i, j in pairs:
-        if not (exact[i] and exact[j] and gram[i, j].isfinite()):
-            gram[i, j] = gram[j, i] = _wide_dot(gradients[i], gradients[j])
-    return gram
-
-
-def _wide_dot(a: Gradient, b: Gradient) -> float:
-    """The inner product of two gradients in float64, a bounded piece at a time."""
-    total = 0.0
-    for x, y in zip(a, b, strict=True):
-        if x is not None and y is not None:
-            pieces = (x.flatten().split(_PIECE), y.flatten().split(_PIECE))
-            for part, other in zip(*pieces, strict=True):
-                total += torch.dot(part.double(), other.double()).item()
-    return total
+    return aggregator.weights(products, 0, state, permute)
 
 
 def total_norm(parameters: Iterable[Parameter]) -> Tensor:
@@ -258,32 +194,32 @@ def _backward(
     network: MultitaskNetwork,
     task: str,
     batch: TaskBatch,
-    source: ExampleSource,
-    class_weights: Tensor | None,
+    examples: _Examples,
     factor: float,
-    accumulate: int,
-    dropout: Generator | None,
-    processes: Processes,
+    options: GradientOptions,
 ) -> Tensor:
-    """Add the gradients of this process's share of a task's batch to `.grad`.
+    """Add the gradients of this process's shard of a task's batch to `.grad`.
 
     Returns:
-        The share's part of the batch's unweighted mean loss.
+        The shard's part of the batch's unweighted mean loss.
     """
+    source, processes = examples.source, options.processes
     device, dtype = _home(network)
     labels = move(source.label_tensor(batch.indices), device)
-    weights = example_weights(labels, class_weights)
+    weights = example_weights(labels, examples.class_weights)
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
-    # The weights are those of the whole batch, so the sum over all shares is its mean.
-    labels, weights = processes.share(labels), processes.share(weights)
-    indices = processes.share(batch.indices)
-    swapped = None if batch.swapped is None else processes.share(batch.swapped)
+    # The weights are those of the whole batch, so the sum over all shards is its mean.
+    labels, weights = processes.shard(labels), processes.shard(weights)
+    indices = processes.shard(batch.indices)
+    swapped = None if batch.swapped is None else processes.shard(batch.swapped)
     mean_loss = torch.zeros((), device=device, dtype=dtype)
     if not len(indices):
         return mean_loss
-    for part in np.array_split(np.arange(len(indices)), min(accumulate, len(indices))):
+    for part in np.array_split(np.arange(len(indices)), min(options.accumulate, len(indices))):
         order = None if swapped is None else swapped[part]
-        outputs = network(task, _moved(source.inputs(indices[part], order), device), dropout)
+        outputs = network(
+            task, _moved(source.inputs(indices[part], order), device), options.dropout
+        )
         chosen = slice(int(part[0]), int(part[-1]) + 1)
         losses = example_losses(network.tasks[task], outputs, labels[chosen])
         loss = (losses * weights[chosen]).sum()
@@ -296,31 +232,11 @@ def _moved(inputs: TokenBatch | Tensor, device: torch.device) -> TokenBatch | Te
     return inputs.to(device) if isinstance(inputs, TokenBatch) else move(inputs, device)
 
 
-def _as_one_vector(device: torch.device) -> bool:
-    """Whether a task's shared gradient is set aside as one vector.
-
-    On a GPU an inner product is then one kernel instead of one for every parameter. On a CPU
-    parameters stay in the cache between the products, which counts for more than their number.
-    """
-    return device.type == "cuda"
-
-
-def _one_vector(parameters: Sequence[Parameter], gradients: Gradient) -> Tensor:
-    """`[values]`, one parameter after the other; zero where one has no gradient."""
-    return torch.cat(
-        [
-            torch.zeros_like(p).flatten() if g is None else g.to_dense().flatten()
-            for p, g in zip(parameters, gradients, strict=True)
-        ]
-    )
-
-
-def _hand_out(parameters: Sequence[Parameter], vector: Tensor | None, used: set[int]) -> None:
-    """Let `.grad` of the parameters numbered in `used` be their parts of one vector."""
-    assert vector is not None
-    parts = vector.split([parameter.numel() for parameter in parameters])
-    for k, (parameter, part) in enumerate(zip(parameters, parts, strict=True)):
-        parameter.grad = part.view(parameter.shape) if k in used else None
+def _coalesce(parameters: Iterable[Parameter]) -> None:
+    """Add up the rows of sparse gradients that several examples touch."""
+    for parameter in parameters:
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()
 
 
 def _sum_over(
@@ -343,7 +259,7 @@ def _sum_losses(processes: Processes, losses: dict[str, Tensor]) -> dict[str, Te
     if processes.size == 1:
         return losses
     summed = [torch.stack(list(losses.values()))]
-    processes.add_up(summed)
+    processes.all_reduce_sum(summed)
     return dict(zip(losses, summed[0].unbind(), strict=True))
 
 
@@ -351,44 +267,3 @@ def _home(network: MultitaskNetwork) -> tuple[torch.device, torch.dtype]:
     """Where the heads lie, and their numbers."""
     parameter = next(network.heads.parameters())
     return parameter.device, parameter.dtype
-
-
-def _share_rows(gradients: Sequence[Gradient]) -> dict[int, Tensor]:
-    """Sparse gradients → dense ones `[rows, W]` over the rows that any task touches, in place.
-
-    Returns:
-        Those rows, `[rows]`, by the parameter's number.
-    """
-    shared_rows: dict[int, Tensor] = {}
-    for k, parts in enumerate(zip(*gradients, strict=True)):
-        sparse = [part for part in parts if part is not None and part.is_sparse]
-        if not sparse:
-            continue
-        rows = torch.unique(torch.cat([part._indices()[0] for part in sparse]))
-        shared_rows[k] = rows
-        for gradient, part in zip(gradients, parts, strict=True):
-            if part is not None:
-                dense = part._values().new_zeros(len(rows), part.shape[1])
-                places = torch.searchsorted(rows, part._indices()[0])
-                gradient[k] = dense.index_add_(0, places, part._values())
-    return shared_rows
-
-
-def _add_up(gradients: Sequence[Gradient], weights: Sequence[float]) -> None:
-    """The weighted sum of the tasks' gradients, in place of the first one.
-
-    A weight that is no float32, of a tiny gradient beside a huge one, is multiplied in float64.
-    """
-    first = gradients[0]
-    for k, parts in enumerate(zip(*gradients, strict=True)):
-        total: Tensor | None = None
-        for part, weight in zip(parts, weights, strict=True):
-            if part is None:
-                continue
-            if abs(weight) > _LARGEST_WEIGHT:
-                part, weight = part.double().mul_(weight).to(part.dtype), 1.0
-            if total is None:
-                total = part if weight == 1 else part.mul_(weight)
-            else:
-                total.add_(part, alpha=weight)
-        first[k] = total

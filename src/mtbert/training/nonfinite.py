@@ -1,48 +1,107 @@
-"""Numbers that are no numbers: which task's part of a step is not finite, and losses that explode.
+"""Non-finite losses and gradients: which task caused them, and what is done; exploding losses.
 
-Nothing is computed for it while all is well: the losses and the norm of the whole gradient, which
-are logged anyway, tell. Only when one of them is not finite is the step computed again and each
+Nothing is computed for this while all is well: the losses and the norm of the whole gradient, which
+are logged anyway, show it. Only when one of them is not finite is the step computed again and each
 task looked at alone.
 """
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
+from mtbert.data.batches import ExampleSource
+from mtbert.distributed.processes import Processes
+from mtbert.errors import TrainingError
 from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses
-from mtbert.training.gradients import ExampleSource, StepGradients
+from mtbert.objectives.table import example_losses
+from mtbert.runs.state import State
+from mtbert.training.gradients import StepGradients
 
-__all__ = ["Computed", "bad_examples", "explodes", "finite_part"]
+__all__ = [
+    "Fault",
+    "NonFiniteLoss",
+    "StepResult",
+    "apply_policy",
+    "bad_examples",
+    "explodes",
+    "finite_part",
+    "warn_of_explosions",
+]
 
 _FIRST_LOSSES = 10
 _EXPLOSION = 10.0
+_SHOWN_IDS = 8
+
+_log = logging.getLogger(__name__)
+
+
+class NonFiniteLoss(TrainingError):
+    """A loss or a gradient is NaN or infinite; the weights are those of the step before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Computed:
+class StepResult:
     """What the backward passes of a step, or of a part of it, left in `.grad`.
 
     Attributes:
         gradients: as they were computed.
         losses: of each task.
-        norm: of the whole gradient, after surgery and before clipping.
+        norm: of the whole gradient, after aggregation and before clipping.
     """
 
     gradients: StepGradients
     losses: dict[str, float]
     norm: float
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether every loss and the norm are."""
+        return all(map(math.isfinite, (self.norm, *self.losses.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A task's part of a step that is not finite.
+
+    Attributes:
+        task: its name.
+        what: is not finite.
+        ids: of the examples that are to blame, as far as that is known.
+    """
+
+    task: str
+    what: str
+    ids: Sequence[str]
+
+    def record(self, epoch: int, step: int, policy: str) -> dict[str, Any]:
+        """As it is logged."""
+        return {
+            "kind": "non_finite",
+            "epoch": epoch,
+            "step": step,
+            "task": self.task,
+            "what": self.what,
+            "ids": self.ids,
+            "policy": policy,
+        }
+
+    def message(self, step: int) -> str:
+        """As it is reported."""
+        shown = ", ".join(self.ids[:_SHOWN_IDS]) + (", …" if len(self.ids) > _SHOWN_IDS else "")
+        return f"task {self.task}, step {step}: {self.what}; examples {shown}"
+
 
 def finite_part(
-    step: SuperBatch, compute: Callable[[SuperBatch], Computed]
-) -> tuple[Computed, dict[str, str]]:
+    step: SuperBatch, compute: Callable[[SuperBatch], StepResult]
+) -> tuple[StepResult, dict[str, str]]:
     """Gradients of the step without the tasks whose loss or gradient is not finite.
 
     Args:
@@ -53,25 +112,25 @@ def finite_part(
         What is in `.grad`, of no task if none is left, and what is wrong with those left out.
     """
     faults: dict[str, str] = {}
-    computed = compute(step)
-    while found := _faults(computed, step, compute):
+    result = compute(step)
+    while found := _faults(result, step, compute):
         faults |= found
         step = {task: batch for task, batch in step.items() if task not in found}
-        computed = compute(step) if step else Computed(StepGradients({}), {}, 0.0)
-    return computed, faults
+        result = compute(step) if step else StepResult(StepGradients({}), {}, 0.0)
+    return result, faults
 
 
 def _faults(
-    computed: Computed, step: SuperBatch, compute: Callable[[SuperBatch], Computed]
+    result: StepResult, step: SuperBatch, compute: Callable[[SuperBatch], StepResult]
 ) -> dict[str, str]:
-    bad = {t: f"the loss is {x}" for t, x in computed.losses.items() if not math.isfinite(x)}
-    if bad or math.isfinite(computed.norm):
+    bad = {t: f"the loss is {x}" for t, x in result.losses.items() if not math.isfinite(x)}
+    if bad or math.isfinite(result.norm):
         return bad
     if len(step) > 1:
         for task, batch in step.items():
             if not math.isfinite(norm := compute({task: batch}).norm):
                 bad[task] = f"the gradient's norm is {norm}"
-    return bad or dict.fromkeys(step, f"the gradient's norm is {computed.norm}")
+    return bad or dict.fromkeys(step, f"the gradient's norm is {result.norm}")
 
 
 @torch.no_grad()
@@ -91,6 +150,49 @@ def bad_examples(
         finite.append(torch.isfinite(example_losses(network.tasks[task], outputs, labels)))
     bad = batch.indices[(~torch.cat(finite)).cpu().numpy()]
     return [int(row) for row in (bad if len(bad) else batch.indices)]
+
+
+def apply_policy(
+    policy: str, faults: Sequence[Fault], state: State, step: int, processes: Processes
+) -> None:
+    """Do what `training.non_finite` says of the parts of a step that are not finite.
+
+    Args:
+        policy: `stop`, `skip` or `halve`.
+        faults: at least one.
+        state: of the run; what was left out and the learning rates change in it.
+        step: number of the step.
+        processes: all of which find the same faults.
+
+    Raises:
+        NonFiniteLoss: the policy is to stop.
+    """
+    for fault in faults:
+        state.left_out[fault.task] = state.left_out.get(fault.task, 0) + 1
+    message = "; ".join(fault.message(step) for fault in faults)
+    if policy == "stop":
+        raise processes.raised_by_all(
+            NonFiniteLoss(
+                f"{message}; weights are those of the step before. A lower learning rate or a "
+                "`clip` helps, or `training.non_finite: skip`"
+            )
+        )
+    if policy == "halve":
+        state.rate_factor /= 2
+        message += f"; learning rates are now {state.rate_factor:g} of the configured"
+    _log.warning("left out: %s", message)
+
+
+def warn_of_explosions(losses: Mapping[str, float], state: State) -> None:
+    """Warn, once for each task, that its loss explodes."""
+    for task, loss in losses.items():
+        first = state.first_losses.setdefault(task, [])
+        if explodes(first, loss) and task not in state.exploded:
+            state.exploded[task] = state.step
+            _log.warning(
+                "task %s, step %d: the loss explodes: %.3g, at first it was %.3g",
+                task, state.step, loss, sum(first) / len(first),
+            )  # fmt: skip
 
 
 def explodes(first: list[float], loss: float) -> bool:

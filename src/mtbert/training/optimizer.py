@@ -1,4 +1,4 @@
-"""AdamW in the course's "efficient" form, parameter groups, learning-rate schedules."""
+"""AdamW with the bias correction folded into the step size, its groups, and its saved moments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 from torch.optim.adamw import adamw
 
-__all__ = ["AdamW", "parameter_groups", "rate_factor"]
+from mtbert.runs.checkpoint import check_fit
+
+__all__ = ["AdamW", "optimizer_moments", "parameter_groups", "restore_moments"]
 
 
 class AdamW(Optimizer):
@@ -214,21 +216,44 @@ def parameter_groups(
     return groups
 
 
-def rate_factor(schedule: str, warmup: float, step: int, total: int) -> float:
-    """Factor of the peak learning rate at a step counted from 0 out of `total`.
+def optimizer_moments(optimizer: AdamW) -> tuple[dict[str, Tensor], dict[str, int]]:
+    """The optimizer's tensors and step counts by parameter name."""
+    tensors, steps = {}, {}
+    for name, parameter in _named(optimizer):
+        if state := optimizer.state.get(parameter):
+            tensors[f"{name}.exp_avg"] = state["exp_avg"]
+            tensors[f"{name}.exp_avg_sq"] = state["exp_avg_sq"]
+            steps[name] = state["step"]
+    return tensors, steps
 
-    Rises linearly over the first `warmup` share of the steps, ending at 1; then stays
-    (`constant`), falls in a line (`linear`) or in half a cosine (`cosine`) towards 0, which it
-    would reach at step `total`.
+
+def restore_moments(
+    optimizer: AdamW, tensors: Mapping[str, Tensor], steps: Mapping[str, int]
+) -> None:
+    """Give each parameter, by its name, the state that it had.
+
+    Raises:
+        UserError: the tensors are not those of the optimizer's parameters.
     """
-    rising = round(warmup * total)
-    if step < rising:
-        return (step + 1) / rising
-    progress = (step - rising) / max(1, total - rising)
-    match schedule:
-        case "linear":
-            return 1 - progress
-        case "cosine":
-            return 0.5 * (1 + math.cos(math.pi * progress))
-        case _:
-            return 1.0
+    known = dict(_named(optimizer))
+    expected = {
+        f"{name}.{moment}": known.get(name, torch.empty(0))
+        for name in steps
+        for moment in ("exp_avg", "exp_avg_sq")
+    }
+    check_fit("the optimizer's moments", tensors, expected)
+    for name, step in steps.items():
+        parameter = known[name]
+        optimizer.state[parameter] = {
+            "step": step,
+            "exp_avg": torch.empty_like(parameter).copy_(tensors[f"{name}.exp_avg"]),
+            "exp_avg_sq": torch.empty_like(parameter).copy_(tensors[f"{name}.exp_avg_sq"]),
+        }
+
+
+def _named(optimizer: AdamW) -> list[tuple[str, Parameter]]:
+    return [
+        pair
+        for group in optimizer.param_groups
+        for pair in zip(group["names"], group["params"], strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""The plan of a run in words and numbers, shown before the first step."""
+"""The plan of a run as text, shown before the first step."""
 
 from __future__ import annotations
 
@@ -16,23 +16,18 @@ __all__ = ["describe"]
 def describe(
     settings: Settings,
     spec: EpochSpec,
-    *,
     truncated: Mapping[str, int],
     trainable: tuple[int, int],
-    precision: str,
-    threads: int,
-    device: str,
+    hardware: str,
 ) -> str:
     """The plan as text.
 
     Args:
         settings: of the run.
         spec: of the training data.
-        truncated: cut training texts by task.
+        truncated: training texts that were cut, by task.
         trainable: parameters of the encoder and of the heads that learn.
-        precision: the one in use.
-        threads: in use.
-        device: in use.
+        hardware: precision, device and threads in use.
     """
     training = settings.training
     plans = task_plans(training.batching, spec, settings.seed)
@@ -57,17 +52,22 @@ def describe(
     steps = epoch_length(training.batching, spec)
     encoder, heads = trainable
     mode = settings.encoder.mode
-    epochs = f"{training.epochs} epochs"
+    epochs = _count(training.epochs, "epoch")
     if mode == "heads_first":
-        epochs = f"{settings.encoder.heads_first_epochs} epochs of the heads alone, then {epochs}"
+        heads_first = _count(settings.encoder.heads_first_epochs, "epoch")
+        epochs = f"{heads_first} of the heads alone, then {epochs}"
     return "\n".join(
         [
             tabulate(rows, headers, disable_numparse=True, colalign=("left", *["right"] * 7)),
             "",
-            f"{epochs} of {steps:,} steps ({training.batching}, surgery {training.surgery}); "
-            f"the best by {training.select} is kept",
+            f"{epochs} of {_count(steps, 'step')} ({training.batching}, surgery "
+            f"{training.surgery}); the best by {training.select} is kept",
             f"encoder {settings.encoder.path} ({mode}): {encoder:,} of its parameters learn, and "
             f"{heads:,} of the heads",
-            f"{precision} on {device}, {threads} threads, seed {settings.seed}",
+            f"{hardware}, seed {settings.seed}",
         ]
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,42 +1,35 @@
-"""One configuration → one run folder."""
+"""Running one configuration into one run folder."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 
 from mtbert.config.settings import Settings
-from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.distributed.processes import ALONE, Processes
 from mtbert.export.model_card import model_card
 from mtbert.hardware.device import flushed_denormals
 from mtbert.hardware.memory import advising
-from mtbert.inference.evaluate import Evaluation, EvaluationSet, evaluate
-from mtbert.inference.predict import compute_features
 from mtbert.io import atomic
-from mtbert.io.manifest import write_sums
-from mtbert.model.encoders.weights import save_network
-from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import class_weights
-from mtbert.runs.alike import check_alike
+from mtbert.io.manifest import write_manifest
+from mtbert.model.saved import save_network
 from mtbert.runs.folder import RunFolder, read_summary
-from mtbert.runs.state import Phase, State
+from mtbert.runs.provenance import check_alike
+from mtbert.runs.shared import SharedRun
+from mtbert.runs.state import State
 from mtbert.runs.tensorboard import require_tensorboard, tensorboard_log
+from mtbert.training.phases.table import phases_of
 from mtbert.training.setup import Prepared, prepare
 from mtbert.training.summary import summarise
 from mtbert.training.trainer import Trainer
 
 __all__ = ["Interrupted", "plan", "train"]
-
-_FROZEN_RATE, _FINETUNE_RATE = 1e-3, 1e-5  # the paper, section 3.4
 
 _log = logging.getLogger(__name__)
 
@@ -69,39 +62,40 @@ def train(
         UserError: configuration, data, encoder or folder cannot be used, and nothing was written;
             or memory does not suffice.
         Interrupted: a signal asked to stop; the run can be resumed.
-        ToldElsewhere: another process raises one of these.
+        ReportedElsewhere: another process raises one of these.
     """
     with flushed_denormals(), advising():
         return _train(settings, output, resume, processes)
 
 
 def _train(settings: Settings, output: Path, resume: bool, processes: Processes) -> dict[str, Any]:
-    processes.from_first(lambda: RunFolder.check(output, resume=resume))
+    processes.on_main(lambda: RunFolder.check(output, resume=resume))
     if settings.training.tensorboard:
-        processes.from_first(require_tensorboard)
+        processes.on_main(require_tensorboard)
     started = time.perf_counter()
     prepared = prepare(settings, processes)
-    with processes.together():
-        origin = prepared.origin
-    check_alike(settings, origin, processes)
+    with processes.all_or_none():
+        provenance = prepared.provenance()
+    check_alike(settings, provenance, processes)
     run: RunFolder | None = None
-    with processes.together():
-        if processes.first:
-            run = RunFolder(output, settings, origin, resume=resume)
+    with processes.all_or_none():
+        if processes.is_main:
+            run = RunFolder(output, settings, provenance, resume=resume)
     try:
-        if finished := processes.from_first(lambda: _finished(run)):
+        if finished := processes.on_main(lambda: _finished(run)):
             return finished
         _log.info("the plan:\n\n%s\n", prepared.description)
-        with _tensorboard(prepared, output) as log:
-            trainer = Trainer(
-                prepared.network, _phases(prepared), settings.training, settings.seed, run, log,
-                prepared.memory, processes,
-            )  # fmt: skip
+        with _tensorboard(prepared, run):
+            phases, training = phases_of(prepared), settings.training
+            trainer = Trainer(prepared.network, phases, training, prepared.runtime, run)
             trainer.state.run_seconds += time.perf_counter() - started
             if not trainer.train():
-                raise processes.everyone(Interrupted(f"{output}: stopped; go on with --resume"))
-        trainer.load_best()
-        return processes.from_first(lambda: _finish(prepared, trainer.run, trainer.state))
+                stopped = Interrupted(f"{output}: stopped; go on with --resume")
+                raise processes.raised_by_all(stopped)
+        trainer.selection.load_best()
+        return SharedRun(run, processes).on_main(
+            lambda folder: _finish(prepared, folder, trainer.state)
+        )
     finally:
         if run is not None:
             run.close()
@@ -113,90 +107,6 @@ def _finished(run: RunFolder | None) -> dict[str, Any] | None:
         return None
     _log.info("%s: this run is finished", run.path)
     return read_summary(run.path)
-
-
-def _phases(prepared: Prepared) -> list[Phase]:
-    settings, training = prepared.settings, prepared.settings.training
-    mode = settings.encoder.mode
-    phases = []
-    if mode != "finetune":
-        rate = training.head_learning_rate
-        if rate is None:
-            rate = (training.learning_rate if mode == "frozen" else None) or _FROZEN_RATE
-        epochs = training.epochs if mode == "frozen" else settings.encoder.heads_first_epochs
-        phases.append(_frozen_phase(prepared, epochs, rate))
-    if mode != "frozen":
-        rate = training.learning_rate or _FINETUNE_RATE
-        phases.append(
-            Phase(
-                name="all",
-                epochs=training.epochs,
-                sources=prepared.train,
-                ids=_ids(prepared),
-                spec=prepared.spec,
-                class_weights=_class_weights(prepared),
-                trains_encoder=True,
-                learning_rate=rate,
-                head_learning_rate=training.head_learning_rate or rate,
-                evaluate=lambda network: evaluate(
-                    network, prepared.dev, prepared.memory, prepared.processes
-                ),
-            )
-        )
-    return phases
-
-
-def _frozen_phase(prepared: Prepared, epochs: int, rate: float) -> Phase:
-    """Encode everything once; the heads learn from the features."""
-    network, processes = prepared.network, prepared.processes
-    started = time.perf_counter()
-    _log.info("encoding once what the frozen encoder would encode every epoch")
-    features: dict[str, FeatureSet] = {
-        name: compute_features(network, name, part, prepared.memory, processes)
-        for name, part in prepared.train.items()
-    }
-    seconds = time.perf_counter() - started
-    dev = [
-        EvaluationSet(
-            part.task, part.name, part.ids,
-            compute_features(network, part.task, part.inputs, prepared.memory, processes),
-            part.selects,
-        )
-        for part in prepared.dev
-        if isinstance(part.inputs, TokenizedSet)
-    ]  # fmt: skip
-
-    def evaluate_features(network: MultitaskNetwork) -> Evaluation:
-        return evaluate(network, dev, prepared.memory, processes)
-
-    return Phase(
-        name="heads",
-        epochs=epochs,
-        sources=features,
-        ids=_ids(prepared),
-        spec=replace(prepared.spec, epochs=epochs),
-        class_weights=_class_weights(prepared),
-        trains_encoder=False,
-        learning_rate=rate,
-        head_learning_rate=rate,
-        evaluate=evaluate_features,
-        encoded_tokens=sum(
-            int(part.lengths.sum()) * (2 if network.tasks[name].in_both_orders else 1)
-            for name, part in prepared.train.items()
-        ),
-        encoding_seconds=seconds,
-    )
-
-
-def _ids(prepared: Prepared) -> dict[str, Sequence[str]]:
-    return {name: part.train.ids for name, part in prepared.data.items() if part.train is not None}
-
-
-def _class_weights(prepared: Prepared) -> dict[str, torch.Tensor | None]:
-    return {
-        name: class_weights(prepared.settings.tasks[name], torch.from_numpy(part.labels))
-        for name, part in prepared.train.items()
-    }
 
 
 def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
@@ -223,14 +133,17 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
             },
         )
         atomic.write_text(folder / "README.md", model_card(settings, summary))
-        write_sums(folder)
+        write_manifest(folder)
     run.write_summary(summary)
     return summary
 
 
-def _tensorboard(
-    prepared: Prepared, output: Path
-) -> AbstractContextManager[Callable[[Mapping[str, Any]], None] | None]:
-    if not (prepared.settings.training.tensorboard and prepared.processes.first):
-        return nullcontext()
-    return tensorboard_log(output / "tensorboard")
+@contextmanager
+def _tensorboard(prepared: Prepared, run: RunFolder | None) -> Iterator[None]:
+    """Let records go to TensorBoard too, where that is asked for."""
+    if run is None or not prepared.settings.training.tensorboard:
+        yield
+        return
+    with tensorboard_log(run.path / "tensorboard") as log:
+        run.also_log_to(log)
+        yield

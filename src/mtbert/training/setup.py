@@ -1,9 +1,8 @@
-"""Settings → all that a run needs: data, network, device; nothing is written yet."""
+"""Setting up a run: settings → runtime, network and data; nothing is written yet."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,23 @@ from mtbert.data.tokenizer import Tokenizer
 from mtbert.distributed.processes import Processes
 from mtbert.errors import UserError
 from mtbert.hardware.device import (
-    attention_kernel,
     compute_deterministically,
     compute_dtype,
-    fit_encoder,
     keep_freed_memory,
     resolve_device,
 )
 from mtbert.hardware.memory import Memory
+from mtbert.hardware.runtime import Runtime
 from mtbert.inference.evaluate import EvaluationSet
 from mtbert.io.hashing import file_sha256
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.seeding import seed_from
-from mtbert.model.compatibility import check_fit
-from mtbert.model.encoders.weights import load_encoder
+from mtbert.model.compatibility import check_compatible
+from mtbert.model.encoders.base import load_encoder
+from mtbert.model.encoders.execution import attention_kernel, fit_encoder
 from mtbert.model.hub import ENCODER_FILES, locate
 from mtbert.model.network import MultitaskNetwork
-from mtbert.runs.provenance import Origin
+from mtbert.runs.provenance import Provenance
 from mtbert.training.plan import describe
 from mtbert.version import __version__
 
@@ -44,38 +43,46 @@ __all__ = ["Prepared", "prepare"]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything that is known before the first step."""
+    """Everything that is known before the first step.
+
+    Attributes:
+        settings: of the run.
+        folder: of the encoder.
+        runtime: device, precision, memory, processes and seed.
+        tokenizer: of the encoder.
+        network: on its device, with fresh heads.
+        data: by task.
+        train: training examples by task, tokenized.
+        dev: what is evaluated.
+        spec: what the plan of an epoch depends on.
+    """
 
     settings: Settings
     folder: Path
-    device: torch.device
-    memory: Memory
-    precision: str
+    runtime: Runtime
     tokenizer: Tokenizer
     network: MultitaskNetwork
     data: dict[str, TaskData]
     train: dict[str, TokenizedSet]
-    spec: EpochSpec
     dev: list[EvaluationSet]
-    processes: Processes
+    spec: EpochSpec
 
-    @property
-    def origin(self) -> Origin:
-        """What a resumed run must start from too."""
+    def provenance(self) -> Provenance:
+        """What a resumed run must start from too; reads every file to hash it."""
         files = {f"encoder/{n}": f for n in ENCODER_FILES if (f := self.folder / n).is_file()}
         for name, part in self.data.items():
             found = {"train": part.train, **part.dev}
             files |= {f"tasks.{name}.{key}": s.path for key, s in found.items() if s is not None}
         hashes = {key: file_sha256(file) for key, file in sorted(files.items())}
-        return Origin(hashes, self.environment)
+        return Provenance(hashes, self.environment)
 
     @property
     def environment(self) -> dict[str, Any]:
         """Where and with what is computed; another environment gives other last digits."""
         return {
-            "device": str(self.device),
-            "precision": self.precision,
-            "processes": self.processes.size,
+            "device": str(self.runtime.device),
+            "precision": self.runtime.precision,
+            "processes": self.runtime.processes.size,
             "threads": torch.get_num_threads(),
             "processor": str(torch.cpu.get_capabilities().get("cpu_name", platform.processor())),
             "versions": {
@@ -94,79 +101,78 @@ class Prepared:
         return describe(
             self.settings,
             self.spec,
-            truncated={name: part.truncated for name, part in self.train.items()},
-            trainable=(
+            {name: part.truncated for name, part in self.train.items()},
+            (
                 encoder if learns else 0,
                 sum(p.numel() for p in self.network.head_parameters().values()),
             ),
-            precision=self.precision,
-            threads=torch.get_num_threads(),
-            device=str(self.device),
+            f"{self.runtime.precision} on {self.runtime.device}, {torch.get_num_threads()} threads",
         )
 
 
 def prepare(settings: Settings, processes: Processes) -> Prepared:
-    """Read the data, load the network and choose the device.
+    """Choose the device, load the network and read the data, in this order.
 
     Raises:
         UserError: configuration, data or encoder cannot be used, on any of the processes.
     """
-    with processes.together():
-        device = resolve_device(settings, None if processes.size == 1 else processes.local_rank)
-        memory = Memory(settings.training.memory_limit, device)
-        if settings.training.accumulate == "auto" and processes.size > 1:
-            raise UserError(
-                "training.accumulate: found auto, which one process alone can do; expected a "
-                f"number, since this run has {processes.size} processes"
-            )
-        tokenizer, folder, network, dtype = _load_network(settings, device)
-    data = processes.in_turn(lambda: load_tasks(settings, tokenizer))
-    train_sets = {name: part.train.inputs for name, part in data.items() if part.train is not None}
+    with processes.all_or_none():
+        runtime = _runtime(settings, processes)
+        folder = locate(settings.encoder.path, settings.encoder.revision)
+        tokenizer = Tokenizer.from_folder(folder)
+        network = _load_network(settings, folder, tokenizer.vocabulary_size, runtime)
+    data = processes.main_first(lambda: load_tasks(settings, tokenizer))
+    train = {name: part.train.inputs for name, part in data.items() if part.train is not None}
     dev = [
         EvaluationSet(name, set_name, found.ids, found.inputs, selects=position == 0)
         for name, part in data.items()
         for position, (set_name, found) in enumerate(part.dev.items())
     ]
-    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
-    return Prepared(
-        settings, folder, device, memory, precision, tokenizer, network, data, train_sets,
-        _epoch_spec(settings, train_sets), dev, processes,
-    )  # fmt: skip
+    spec = settings.epoch_spec(
+        {name: len(part) for name, part in train.items()},
+        {name: part.lengths for name, part in train.items()},
+    )
+    return Prepared(settings, folder, runtime, tokenizer, network, data, train, dev, spec)
+
+
+def _runtime(settings: Settings, processes: Processes) -> Runtime:
+    training = settings.training
+    device = resolve_device(settings, None if processes.size == 1 else processes.local_rank)
+    memory = Memory(training.memory_limit, device)
+    if training.accumulate == "auto" and processes.size > 1:
+        raise UserError(
+            "training.accumulate: found auto, which one process alone can do; expected a "
+            f"number, since this run has {processes.size} processes"
+        )
+    compute_deterministically(training.deterministic, device)
+    keep_freed_memory()
+    return Runtime(
+        device=device,
+        dtype=compute_dtype(training.precision, device),
+        memory=memory,
+        processes=processes,
+        seed=settings.seed,
+    )
 
 
 def _load_network(
-    settings: Settings, device: torch.device
-) -> tuple[Tokenizer, Path, MultitaskNetwork, torch.dtype]:
-    compute_deterministically(settings.training.deterministic, device)
-    keep_freed_memory()
-    folder = locate(settings.encoder.path, settings.encoder.revision)
-    tokenizer = Tokenizer.from_folder(folder)
+    settings: Settings, folder: Path, vocabulary_size: int, runtime: Runtime
+) -> MultitaskNetwork:
+    """The encoder, fitted to the device, with freshly initialised heads."""
     encoder = load_encoder(str(folder))
-    check_fit(
+    check_compatible(
         encoder.config,
         settings.tasks,
         max_length=settings.encoder.max_length,
-        vocabulary_size=tokenizer.vocabulary_size,
+        vocabulary_size=vocabulary_size,
         source=settings.encoder.path,
     )
-    dtype = compute_dtype(settings.training.precision, device)
-    kernel = attention_kernel(settings, dtype, device)
-    fit_encoder(encoder, dtype, device, kernel=kernel, compiled=settings.training.compile)
-    network = MultitaskNetwork(encoder, settings.tasks)
+    kernel = attention_kernel(settings, runtime.dtype, runtime.device)
+    compiled = settings.training.compile
+    fit_encoder(encoder, runtime.dtype, runtime.device, kernel=kernel, compiled=compiled)
+    network = MultitaskNetwork(encoder, settings.tasks, settings.encoder.sharing)
     for name, head in network.heads.items():
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))
         head.initialise(generator)
-    network.to(device)
-    return tokenizer, folder, network, dtype
-
-
-def _epoch_spec(settings: Settings, train_sets: Mapping[str, TokenizedSet]) -> EpochSpec:
-    training = settings.training
-    return EpochSpec(
-        examples={name: len(part) for name, part in train_sets.items()},
-        batch_size={n: settings.tasks[n].batch_size or training.batch_size for n in train_sets},
-        epochs=training.epochs,
-        lengths={n: p.lengths for n, p in train_sets.items()} if training.group_by_length else None,
-        max_steps=training.steps_per_epoch,
-        both_orders=frozenset(n for n in train_sets if settings.tasks[n].in_both_orders),
-    )
+    network.to(runtime.device)
+    return network

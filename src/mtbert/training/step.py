@@ -1,42 +1,42 @@
-"""One step's gradients: those that are finite, in as many parts as memory demands."""
+"""The gradient of one step: launched without waiting for it, or computed again without faults."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import Parameter
 
 from mtbert.batch import move
 from mtbert.config.training import TrainingSettings
-from mtbert.distributed.processes import Processes
-from mtbert.errors import TrainingError
-from mtbert.hardware.memory import SMALLER, Memory, OutOfMemory
+from mtbert.hardware.memory import SMALLER, OutOfMemory
 from mtbert.hardware.readback import Readback
+from mtbert.hardware.runtime import Runtime
+from mtbert.methods.base import Progress
 from mtbert.methods.sampling.base import SuperBatch
 from mtbert.methods.seeding import seed_from
 from mtbert.model.network import MultitaskNetwork
-from mtbert.runs.state import Phase, State
-from mtbert.training.gradients import StepGradients, compute_gradients, total_norm
-from mtbert.training.nonfinite import Computed, bad_examples, finite_part
+from mtbert.runs.state import State
+from mtbert.training.gradients import (
+    GradientOptions,
+    StepGradients,
+    compute_gradients,
+    total_norm,
+)
+from mtbert.training.nonfinite import Fault, StepResult, bad_examples, finite_part
+from mtbert.training.phase_methods import PhaseMethods
+from mtbert.training.phases.base import PhaseData
 
-__all__ = ["NonFiniteLoss", "Outcome", "StepComputation"]
-
-_SHOWN_IDS = 8
+__all__ = ["GradientStep", "PendingResult"]
 
 _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
 
 
-class NonFiniteLoss(TrainingError):
-    """A loss or a gradient is NaN or infinite; the weights are those of the step before."""
-
-
-class Outcome:
+class PendingResult:
     """What the backward passes of a step left in `.grad`, before anything of it has been read.
 
     Attributes:
@@ -53,13 +53,14 @@ class Outcome:
         self.found_inf = (~values.isfinite().all()).float()
         self._values = Readback(values)
 
-    def read(self) -> Computed:
+    def read(self) -> StepResult:
         """Losses and norm, waiting for the device if it has not come to them yet."""
         *losses, norm = self._values.read()
-        return Computed(self.gradients, dict(zip(self.gradients.losses, losses, strict=True)), norm)
+        by_task = dict(zip(self.gradients.losses, losses, strict=True))
+        return StepResult(self.gradients, by_task, norm)
 
 
-class StepComputation:
+class GradientStep:
     """Fills `.grad` for the steps of a phase.
 
     Everything random in it is a function of seed and step.
@@ -68,66 +69,114 @@ class StepComputation:
     def __init__(
         self,
         network: MultitaskNetwork,
-        phase: Phase,
+        data: PhaseData,
         settings: TrainingSettings,
-        seed: int,
+        runtime: Runtime,
         state: State,
-        *,
-        shared: Sequence[Parameter],
-        learning: Sequence[Parameter],
-        memory: Memory,
-        processes: Processes,
-        record: Callable[[Mapping[str, Any]], None],
+        methods: PhaseMethods,
     ) -> None:
         """For one phase.
 
         Args:
-            network: in any mode.
-            phase: whose examples are trained on.
+            network: in any mode; what learns of it requires gradients.
+            data: the examples that are trained on.
             settings: the training section.
-            seed: of dropout and surgery.
-            state: of the run; parts, rates and what was left out change in it.
-            shared: parameters that all tasks share and that learn.
-            learning: all parameters that learn.
-            memory: what may be taken.
-            processes: that compute together.
-            record: receives what is logged of faults.
+            runtime: of the run.
+            state: of the run; the number of parts changes in it.
+            methods: of the phase.
         """
-        self.network, self.phase, self.settings = network, phase, settings
-        self.seed, self.state = seed, state
-        self.shared, self.learning = shared, learning
-        self.memory, self.processes, self.record = memory, processes, record
-        self._device = next(network.heads.parameters()).device
+        self.network, self.data, self.settings = network, data, settings
+        self.runtime, self.state, self.methods = runtime, state, methods
+        shared, heads = network.shared_parameters().values(), network.head_parameters().values()
+        self._shared = [parameter for parameter in shared if parameter.requires_grad]
+        self._learning = [*self._shared, *heads]
         self._class_weights = {
-            task: None if weights is None else move(weights, self._device)
-            for task, weights in phase.class_weights.items()
+            task: None if weights is None else move(weights, runtime.device)
+            for task, weights in data.class_weights.items()
         }
 
-    def launch(self, step: SuperBatch) -> Outcome:
+    def launch(self, step: SuperBatch, at: Progress) -> PendingResult:
         """Gradients of a step, finite or not; on a GPU they may still be on their way.
-
-        Raises:
-            OutOfMemory: not even the smallest parts fit, or smaller ones are not allowed.
-        """
-        return self._fit(step, lambda: self._fill(step))
-
-    def compute(self, step: SuperBatch, epoch: int) -> Computed:
-        """Gradients of what is finite of a step; of no task if nothing is and that is allowed.
 
         Args:
             step: the tasks' batches.
-            epoch: its number in the log.
+            at: where the step stands in its phase.
 
         Raises:
-            NonFiniteLoss: something is not finite and the policy is to stop.
             OutOfMemory: not even the smallest parts fit, or smaller ones are not allowed.
         """
-        computed, faults = self._fit(
-            step, lambda: finite_part(step, lambda part: self._fill(part).read())
+        result = self._fit(step, lambda: self._fill(step, at))
+        self.methods.launched(result.gradients.aggregator_state)
+        return result
+
+    def compute_finite(self, step: SuperBatch, at: Progress) -> tuple[StepResult, list[Fault]]:
+        """Gradients of the tasks of a step that are finite, and what is wrong with the others.
+
+        Args:
+            step: as it was launched before.
+            at: where it stands in its phase.
+
+        Raises:
+            OutOfMemory: not even the smallest parts fit, or smaller ones are not allowed.
+        """
+        self.methods.forget_launched()
+        result, found = self._fit(
+            step, lambda: finite_part(step, lambda part: self._fill(part, at).read())
         )
-        if faults:
-            self._handle(step, faults, epoch)
-        return computed
+        if result.losses:
+            self.methods.launched(result.gradients.aggregator_state)
+        faults = []
+        for task, what in found.items():
+            source = self.data.sources[task]
+            rows = bad_examples(self.network, task, step[task], source, self._parts)
+            faults.append(Fault(task, what, [self.data.ids[task][row] for row in rows]))
+        return result, faults
+
+    def clear(self) -> None:
+        """Drop the gradients."""
+        for parameter in self._learning:
+            parameter.grad = None
+
+    def _fill(self, step: SuperBatch, at: Progress) -> PendingResult:
+        """Fill `.grad` for a step or some tasks of one."""
+        methods, runtime = self.methods, self.runtime
+        self.clear()
+        # Dropout differs between processes; the main one's is that of a process alone.
+        rank = [] if runtime.processes.is_main else [runtime.processes.rank]
+        options = GradientOptions(
+            aggregator=methods.aggregator,
+            aggregator_state=methods.aggregator_state,
+            loss_weights=methods.loss_weights(at),
+            measure=methods.measures(self.state.step + 1) or methods.weighting.needs_norms,
+            accumulate=self._parts,
+            dropout=self._generator("dropout", runtime.device, *rank),
+            orders=self._generator("surgery", torch.device("cpu")),
+            processes=runtime.processes,
+        )
+        gradients = compute_gradients(
+            self.network,
+            step,
+            self.data.sources,
+            class_weights=self._class_weights,
+            shared=self._shared,
+            options=options,
+        )
+        norm = total_norm(self._learning)
+        runtime.processes.broadcast_scalar(norm)
+        return PendingResult(gradients, norm)
+
+    def _generator(self, purpose: str, device: torch.device, *further: object) -> Generator:
+        generator = Generator(device)
+        generator.manual_seed(seed_from(purpose, self.runtime.seed, self.state.step, *further))
+        return generator
+
+    # Memory
+
+    @property
+    def _parts(self) -> int:
+        """Parts into which a batch is split."""
+        accumulate = self.settings.accumulate
+        return self.state.parts if accumulate == "auto" else accumulate
 
     def _fit(self, step: SuperBatch, attempt: Callable[[], _Result]) -> _Result:
         """What `attempt` gives, in as many parts as memory demands."""
@@ -139,47 +188,13 @@ class StepComputation:
             self._split_further(step, reason)
             reasons.append(reason)
 
-        result = self.memory.fit(attempt, smaller)
+        result = self.runtime.memory.fit(attempt, smaller)
         if reasons:
             _log.warning(
                 "step %d: out of memory: %s; batches are now computed in %d parts instead of %d",
                 state.step + 1, reasons[0], state.parts, before,
             )  # fmt: skip
         return result
-
-    def clear(self) -> None:
-        """Drop the gradients."""
-        for parameter in self.learning:
-            parameter.grad = None
-
-    def _fill(self, step: SuperBatch) -> Outcome:
-        """Fill `.grad` for a step or some tasks of one."""
-        settings, number = self.settings, self.state.step + 1
-        self.clear()
-        # Dropout is another one in each process; the first one's is that of a process alone.
-        rank = [] if self.processes.first else [self.processes.rank]
-        gradients = compute_gradients(
-            self.network,
-            step,
-            self.phase.sources,
-            class_weights=self._class_weights,
-            shared=self.shared,
-            aggregator=settings.surgery,
-            measure=number == 1 or number % settings.gradients_every == 0,
-            accumulate=self._parts,
-            dropout=self._generator("dropout", self._device, *rank),
-            orders=self._generator("surgery", torch.device("cpu")),
-            processes=self.processes,
-        )
-        norm = total_norm(self.learning)
-        self.processes.agree(norm)
-        return Outcome(gradients, norm)
-
-    @property
-    def _parts(self) -> int:
-        """Parts into which a batch is split."""
-        accumulate = self.settings.accumulate
-        return self.state.parts if accumulate == "auto" else accumulate
 
     def _split_further(self, step: SuperBatch, reason: str) -> None:
         """Twice as many parts, if that is allowed and some part has more than one example.
@@ -195,52 +210,13 @@ class StepComputation:
         title, helps, smaller = "out of memory with one example at a time", [], SMALLER
         if whole:
             title, smaller = "out of memory", f"a smaller `training.batch_size`, {SMALLER}"
-            alone = self.processes.size == 1
+            alone = self.runtime.processes.size == 1
             parts = "`training.accumulate: auto`" if alone else "a larger `training.accumulate`"
             helps.append(f"{parts} (the same batches in less memory)")
-        if self.memory.limit is not None:
+        if self.runtime.memory.limit is not None:
             helps.append("a higher `training.memory_limit`")
         told = f" Go on by --resume with {' or '.join(helps)}." if helps else ""
         raise OutOfMemory(
             f"step {state.step + 1}: {title}: {reason}; the weights are those of the step before."
             f"{told} In a new run {smaller} helps"
         )
-
-    def _handle(self, step: SuperBatch, faults: Mapping[str, str], epoch: int) -> None:
-        """What `training.non_finite` says of parts of a step that are not finite."""
-        state, policy, phase = self.state, self.settings.non_finite, self.phase
-        told = []
-        for task, what in faults.items():
-            rows = bad_examples(self.network, task, step[task], phase.sources[task], self._parts)
-            ids = [phase.ids[task][row] for row in rows]
-            shown = ", ".join(ids[:_SHOWN_IDS]) + (", …" if len(ids) > _SHOWN_IDS else "")
-            told.append(f"task {task}, step {state.step + 1}: {what}; examples {shown}")
-            state.left_out[task] = state.left_out.get(task, 0) + 1
-            self.record(
-                {
-                    "kind": "non_finite",
-                    "epoch": epoch,
-                    "step": state.step + 1,
-                    "task": task,
-                    "what": what,
-                    "ids": ids,
-                    "policy": policy,
-                }
-            )
-        message = "; ".join(told)
-        if policy == "stop":
-            raise self.processes.everyone(
-                NonFiniteLoss(
-                    f"{message}; weights are those of the step before. A lower learning rate or a "
-                    "`clip` helps, or `training.non_finite: skip`"
-                )
-            )
-        if policy == "halve":
-            state.rate_factor /= 2
-            message += f"; learning rates are now {state.rate_factor:g} of the configured"
-        _log.warning("left out: %s", message)
-
-    def _generator(self, purpose: str, device: torch.device, *further: object) -> Generator:
-        generator = Generator(device)
-        generator.manual_seed(seed_from(purpose, self.seed, self.state.step, *further))
-        return generator

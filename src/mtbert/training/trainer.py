@@ -1,11 +1,10 @@
 """The training loop: the only place that changes weights.
 
-A run is one or two phases (heads on frozen features, then everything); a phase is epochs; an
-epoch is the steps of its plan. All that the loop remembers is in `State`, so a checkpoint is that
-and the tensors.
+A run is one or more phases; a phase is epochs; an epoch is the steps of its plan. All that the loop
+remembers is in `State`, so a checkpoint is that and the tensors.
 
-Several processes go through the same steps with the same weights. Of the run folder only the first
-one knows: it reads, writes and decides, the others are told.
+Several processes go through the same steps with the same weights. Only the main one knows the run
+folder: it reads, writes and decides, and the others follow.
 
 A step is launched first and read afterwards: what it computed updates the weights on the device
 alone, which leaves them as they are where something is not finite, and every later step does too
@@ -17,83 +16,53 @@ are the same bits either way, unless memory runs out in between.
 
 from __future__ import annotations
 
-import dataclasses
-import logging
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from mtbert.config.training import TrainingSettings
-from mtbert.console.interrupt import watch_interruption
-from mtbert.console.progress import Progress
-from mtbert.distributed.processes import ALONE, Processes
-from mtbert.errors import TrainingError
-from mtbert.hardware.memory import Memory
-from mtbert.io.atomic import finite
+from mtbert.console.interrupt import Interruption, watch_interruption
+from mtbert.console.progress import ProgressBar
+from mtbert.hardware.runtime import Runtime
 from mtbert.methods.sampling.base import SuperBatch
 from mtbert.methods.sampling.epoch import epoch_length, plan_epoch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.runs import checkpoint as checkpoints
-from mtbert.runs.checkpoint import Checkpoint
 from mtbert.runs.folder import RunFolder
-from mtbert.runs.state import Phase, Scores, State
-from mtbert.training.ema import WeightAverage
-from mtbert.training.nonfinite import Computed, explodes
-from mtbert.training.optimizer import AdamW, parameter_groups, rate_factor
-from mtbert.training.step import Outcome, StepComputation
-
-_log = logging.getLogger(__name__)
+from mtbert.runs.shared import SharedRun
+from mtbert.training.active import ActivePhase, LaunchedStep
+from mtbert.training.learner import make_learner
+from mtbert.training.nonfinite import StepResult, apply_policy, warn_of_explosions
+from mtbert.training.phase_methods import PhaseMethods
+from mtbert.training.phases.base import Phase, PhaseData
+from mtbert.training.resume import Checkpoints
+from mtbert.training.selection import Selection
+from mtbert.training.step import GradientStep
 
 __all__ = ["Trainer"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Launched:
-    """A step whose losses and norm have not been read yet.
-
-    Attributes:
-        phase: to which it belongs, and
-        total: the steps of that.
-        step: the tasks' batches.
-        epoch: its number in the log.
-        factor: of the learning rates.
-        counts: updates of each parameter before it.
-        outcome: what it computed.
-    """
-
-    phase: Phase
-    total: int
-    step: SuperBatch
-    epoch: int
-    factor: float
-    counts: Mapping[Tensor, int]
-    outcome: Outcome
-
 
 _ECHO_SECONDS, _ECHO_SECONDS_OF_MANY = 1.0, 5.0
 """One stop may be heard twice: sent to every process of a job, and passed on by the launcher."""
 
 
 class Trainer:
-    """One run, from its state to its end."""
+    """One run, from its state to its end.
+
+    Attributes:
+        state: where the run stands.
+        selection: its best evaluation so far.
+    """
 
     def __init__(
         self,
         network: MultitaskNetwork,
-        phases: list[Phase],
+        phases: Sequence[Phase],
         settings: TrainingSettings,
-        seed: int,
+        runtime: Runtime,
         run: RunFolder | None,
-        log: Callable[[Mapping[str, Any]], None] | None = None,
-        memory: Memory | None = None,
-        processes: Processes = ALONE,
     ) -> None:
         """Start afresh, or from the run's newest checkpoint if it has one.
 
@@ -101,200 +70,128 @@ class Trainer:
             network: on its device; its weights are replaced by a checkpoint's.
             phases: in order.
             settings: the training section.
-            seed: of all orders, dropout and surgery.
-            run: where checkpoints and metrics go; None for every process but the first.
-            log: receives every logged record beside metrics.jsonl.
-            memory: what may be taken; evaluation shares it. Default: all there is.
-            processes: that train together.
+            runtime: of the run.
+            run: where checkpoints and metrics go; None in every process but the main one.
         """
-        self.network, self.phases, self.settings = network, phases, settings
-        self.seed, self._run = seed, run
-        self.state = State()
-        self.best: dict[str, Tensor] | None = None
-        self._also_log = log
-        self._memory = Memory() if memory is None else memory
-        self._processes = processes
-        self._device = next(network.heads.parameters()).device
-        self._reads_late = _reads_late(self._device)
-        self._launched: _Launched | None = None
-        self._halted = torch.zeros((), device=self._device)
+        self.network, self.phases, self.settings, self.runtime = network, phases, settings, runtime
+        self._run = SharedRun(run, runtime.processes)
+        self._checkpoints = Checkpoints(self._run, runtime.processes, settings.keep_checkpoints)
+        self.state = self._checkpoints.state
+        self.selection = Selection(
+            _learned_by_any(network, phases), settings, runtime, self._run, self._checkpoints.best
+        )
+        # A weighting that learns from the losses of a step must have them before the next one.
+        self._reads_late = _reads_late(runtime.device) and not settings.weighting.observes
+        self._launched: LaunchedStep | None = None
+        self._halted = torch.zeros((), device=runtime.device)
         """1 from a step that is not finite until it has been dealt with, else 0."""
-        self._loaded: Checkpoint | None = None
-        found = processes.from_first(self._find_checkpoint)
-        if found is not None and not processes.first:
-            state, has_best = found
-            self._adopt(Checkpoint(state, {}, {}, {} if has_best else None), "process 0")
-        processes.from_first(lambda: self.run.start_metrics(self.state.step))
-
-    @property
-    def run(self) -> RunFolder:
-        """The run folder, of which only the first process knows."""
-        assert self._run is not None
-        return self._run
-
-    def _find_checkpoint(self) -> list[Any] | None:
-        """Load the newest checkpoint; returns what the other processes need to know of it."""
-        loaded = checkpoints.load_newest(self.run.checkpoints)
-        if loaded is None:
-            return None
-        self._adopt(loaded, f"{self.run.checkpoints}: state.json")
-        return [loaded.state, loaded.best is not None]
-
-    def _adopt(self, loaded: Checkpoint, source: str) -> None:
-        self.state = State.from_json(loaded.state, source)
-        self.best = loaded.best
-        self._memory.token_budget = min(self._memory.token_budget, self.state.token_budget)
-        self._loaded = loaded
+        self._interruption = Interruption()
+        self._started = time.perf_counter()
+        self._run.on_main(lambda folder: folder.start_metrics(self.state.step))
 
     def train(self) -> bool:
         """Train to the end; False if interrupted, with everything saved."""
         self._started = time.perf_counter() - self.state.run_seconds
-        echo = _ECHO_SECONDS if self._processes.size == 1 else _ECHO_SECONDS_OF_MANY
+        # May take minutes, in which nothing can be lost: a signal ends it at once.
+        data = self._next_data()
+        echo = _ECHO_SECONDS if self.runtime.processes.size == 1 else _ECHO_SECONDS_OF_MANY
         with watch_interruption(echo) as self._interruption:
-            while self.state.phase < len(self.phases):
-                if not self._train_phase(self.phases[self.state.phase]):
-                    self._save_checkpoint()
+            while data is not None:
+                if not self._train_phase(self._start_phase(data)):
                     return False
-                self._next_phase()
+                data = self._next_data()
         self.state.run_seconds = time.perf_counter() - self._started
         return True
 
-    def load_best(self) -> None:
-        """Give the first process's network the weights of its best evaluation."""
-        if self.best is not None and self._processes.first:
-            self._load(self.best, self._learned_by_all_phases(), "the best weights")
+    # Phases
 
-    @torch.no_grad()
-    def _load(
-        self, weights: Mapping[str, Tensor], parameters: Mapping[str, Parameter], title: str
-    ) -> None:
-        """Copy weights by name; they must be those of the parameters."""
-        checkpoints.check_fit(f"{self.run.checkpoints}: {title}", weights, parameters)
-        for name, parameter in parameters.items():
-            parameter.copy_(weights[name])
-
-    def _next_phase(self) -> None:
+    def _next_data(self) -> PhaseData | None:
+        """The data of the phase that is to be trained next; None when all are complete."""
         state = self.state
-        state.phase, state.epoch, state.step_in_epoch, state.phase_step = state.phase + 1, 0, 0, 0
-        state.waited, state.stopped_early = 0, False
+        while state.phase < len(self.phases):
+            phase = self.phases[state.phase]
+            if state.epoch < phase.epochs and not state.stopped_early:
+                return phase.prepare()
+            if self._checkpoints.loaded is not None:  # it was stopped at the very end of a phase
+                self._checkpoints.restore(make_learner(self.network, phase, self.settings))
+            state.phase, state.epoch, state.step_in_epoch = state.phase + 1, 0, 0
+            state.phase_step, state.waited, state.stopped_early = 0, 0, False
+        return None
 
-    def _train_phase(self, phase: Phase) -> bool:
-        state = self.state
-        self._start_phase(phase)
+    def _start_phase(self, data: PhaseData) -> ActivePhase:
+        state, phase = self.state, self.phases[self.state.phase]
+        memory = self.runtime.memory
+        memory.token_budget = min(memory.token_budget, state.token_budget)
+        learner = make_learner(self.network, phase, self.settings)
+        methods = PhaseMethods(self.settings, list(data.sources), state)
+        gradients = GradientStep(self.network, data, self.settings, self.runtime, state, methods)
+        self._checkpoints.restore(learner)
+        if state.phase_step == 0:
+            state.tokens += data.encoded_tokens
+            state.encoding_seconds += data.encoding_seconds
+        before = sum(earlier.epochs for earlier in self.phases[: state.phase])
         length = epoch_length(self.settings.batching, phase.spec)
-        total = length * phase.epochs
-        with Progress(phase.name, total, state.phase_step) as self._progress:
+        bar = ProgressBar(phase.name, length * phase.epochs, state.phase_step)
+        return ActivePhase(phase, data, learner, methods, gradients, bar, length, before)
+
+    def _train_phase(self, active: ActivePhase) -> bool:
+        """Train a phase to its end; False if interrupted, with everything saved."""
+        state, phase, settings = self.state, active.phase, self.settings
+        with active.bar:
             while state.epoch < phase.epochs and not state.stopped_early:
-                plan = plan_epoch(self.settings.batching, phase.spec, state.epoch, self.seed)
+                plan = plan_epoch(settings.batching, phase.spec, state.epoch, self.runtime.seed)
                 for position, step in enumerate(plan):
                     if position < state.step_in_epoch:
                         continue
-                    self._train_step(phase, step, total)
+                    self._train_step(active, step)
                     state.step_in_epoch += 1
-                    last = state.step_in_epoch == length
+                    last = state.step_in_epoch == active.epoch_steps
                     if last:
+                        active.methods.end_epoch()
                         state.epoch, state.step_in_epoch = state.epoch + 1, 0
-                    self._after_step(phase, last)
-                    if self._processes.any(self._interruption.requested):
+                    self._after_step(active, last)
+                    if self.runtime.processes.any(self._interruption.requested):
+                        self._save_checkpoint(active)
                         return False
                     if state.stopped_early:
                         break
         return True
 
-    def _start_phase(self, phase: Phase) -> None:
-        for parameter in self.network.encoder.parameters():
-            parameter.requires_grad_(phase.trains_encoder)
-        shared = self.network.shared_parameters() if phase.trains_encoder else {}
-        self._learning: dict[str, Parameter] = {**shared, **self.network.head_parameters()}
-        self._optimizer = AdamW(
-            parameter_groups(
-                shared,
-                self.network.head_parameters(),
-                learning_rate=phase.learning_rate,
-                head_learning_rate=phase.head_learning_rate,
-                weight_decay=self.settings.weight_decay,
-            )
-        )
-        self._computation = StepComputation(
-            self.network,
-            phase,
-            self.settings,
-            self.seed,
-            self.state,
-            shared=list(shared.values()),
-            learning=list(self._learning.values()),
-            memory=self._memory,
-            processes=self._processes,
-            record=self._record,
-        )
-        decay = self.settings.average
-        self._average = None if decay is None else WeightAverage(self._learning, decay)
-        if self._loaded is not None:
-            self._restore(self._loaded)
-            self._loaded = None
-        moments, _ = checkpoints.optimizer_moments(self._optimizer)
-        average = {} if self._average is None else self._average.weights
-        self._processes.copy_first([*self._learning.values(), *moments.values(), *average.values()])
-        if self.state.phase_step == 0:
-            self.state.tokens += phase.encoded_tokens
-            self.state.encoding_seconds += phase.encoding_seconds
+    # Steps
 
-    def _restore(self, loaded: Checkpoint) -> None:
-        """Weights, moments and average; in other processes than the first, places for them."""
-
-        def restore() -> None:
-            self._load(loaded.weights, self._learning, "the weights")
-            checkpoints.restore_moments(self._optimizer, loaded.moments, self.state.updates)
-            if self._average is not None:
-                source = f"{self.run.checkpoints}: the average"
-                checkpoints.check_fit(source, loaded.average or {}, self._average.weights)
-                self._average.restore(loaded.average or {})
-
-        self._processes.from_first(restore)
-        if not self._processes.first:
-            empty = {
-                f"{name}.{moment}": torch.empty_like(self._learning[name])
-                for name in self.state.updates
-                for moment in ("exp_avg", "exp_avg_sq")
-            }
-            checkpoints.restore_moments(self._optimizer, empty, self.state.updates)
-
-    def _train_step(self, phase: Phase, step: SuperBatch, total: int) -> None:
-        """Per-task gradients, surgery, clipping, update."""
-        state = self.state
+    def _train_step(self, active: ActivePhase, step: SuperBatch) -> None:
+        """One step: launch it, and read the one before it, or, on a CPU, this one."""
+        state, data = self.state, active.data
         started, cpu_started = time.perf_counter(), time.process_time()
         try:
-            launched = self._launch(phase, step, total)
+            launched = self._launch(active, step)
         except Exception:
-            if self._processes.size == 1:
-                self._settle()  # what went wrong in the step before comes first
+            if self.runtime.processes.size == 1:
+                self._settle(active)  # what went wrong in the step before comes first
             raise
-        if not self._settle():
-            launched = self._launch(phase, step, total)
+        if not self._settle(active):
+            launched = self._launch(active, step)
         self._launched = launched
         state.step, state.phase_step = state.step + 1, state.phase_step + 1
-        tokens = sum(
-            int(phase.sources[task].lengths[batch.indices].sum()) for task, batch in step.items()
-        )
-        if not phase.encoded_tokens:
+        tokens = sum(int(data.sources[t].lengths[b.indices].sum()) for t, b in step.items())
+        if not data.encoded_tokens:
             state.tokens += tokens
         if not self._reads_late:
-            self._settle()
+            self._settle(active)
         state.step_seconds += time.perf_counter() - started
         state.step_cpu_seconds += time.process_time() - cpu_started
-        self._progress.advance(tokens)
+        active.bar.advance(tokens)
 
-    def _launch(self, phase: Phase, step: SuperBatch, total: int) -> _Launched:
+    def _launch(self, active: ActivePhase, step: SuperBatch) -> LaunchedStep:
         """Compute a step and update the weights, of which nothing is known but on the device."""
-        counts = self._optimizer.counts()
-        outcome = self._computation.launch(step)
-        torch.maximum(self._halted, outcome.found_inf, out=self._halted)
-        factor = self._set_rates(total)
-        self._update(outcome.norm)
-        epoch = self._epochs_before() + self.state.epoch + 1
-        return _Launched(phase, total, step, epoch, factor, counts, outcome)
+        counts, at = active.learner.optimizer.counts(), active.at(self.state)
+        result = active.gradients.launch(step, at)
+        torch.maximum(self._halted, result.found_inf, out=self._halted)
+        factor = active.set_rates(self.settings, self.state)
+        self._update(active, result.norm)
+        return LaunchedStep(step, at, factor, counts, result)
 
-    def _settle(self) -> bool:
+    def _settle(self, active: ActivePhase) -> bool:
         """Read the step that was launched last, if it has not been read.
 
         Returns:
@@ -307,206 +204,95 @@ class Trainer:
         launched, self._launched = self._launched, None
         if launched is None:
             return True
-        computed = launched.outcome.read()
-        finite = all(map(math.isfinite, (computed.norm, *computed.losses.values())))
-        factor = launched.factor
+        result, factor = launched.result.read(), launched.factor
+        finite = result.is_finite
         if not finite:
-            self._optimizer.take_back(launched.counts)
-            self._halted.zero_()
-            state = self.state
-            state.step, state.phase_step = state.step - 1, state.phase_step - 1
-            computed = self._computation.compute(launched.step, launched.epoch)
-            factor = self._set_rates(launched.total)
-            if computed.losses:
-                self._update(torch.tensor(computed.norm, device=self._device))
-            self._computation.clear()
-            state.step, state.phase_step = state.step + 1, state.phase_step + 1
-        self._watch_losses(computed.losses)
-        measured = computed.gradients.gram is not None and not self.settings.surgery.needs_gram
-        if self.state.step == 1 or self.state.step % self.settings.log_every == 0 or measured:
-            self._log_step(launched, computed, factor)
+            result, factor = self._compute_again(active, launched)
+        warn_of_explosions(result.losses, self.state)
+        if self._logs_step(active, result):
+            self._run.log(active.record(launched, result, factor, self.state))
+        active.methods.settle(result, launched.at)
         return finite
 
-    def _finish_step(self) -> None:
-        """Settle the last step where no further one follows at once; the wait is a step's time."""
-        started = time.perf_counter()
-        self._settle()
-        self.state.step_seconds += time.perf_counter() - started
+    def _logs_step(self, active: ActivePhase, result: StepResult) -> bool:
+        """Whether the step that has just been read is logged; so is every one that was measured."""
+        methods, number = active.methods, self.state.step
+        measured = result.gradients.gram is not None and methods.measures(number)
+        extra = measured and not methods.aggregator.needs_gram
+        return number == 1 or number % self.settings.log_every == 0 or extra
 
-    def _set_rates(self, total: int) -> float:
-        """Set the learning rates of the next update; returns their factor."""
-        settings = self.settings
-        factor = rate_factor(settings.schedule, settings.warmup, self.state.phase_step, total)
-        factor *= self.state.rate_factor
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["peak"] * factor
-        return factor
+    def _compute_again(
+        self, active: ActivePhase, launched: LaunchedStep
+    ) -> tuple[StepResult, float]:
+        """Take a step back and compute it without what was not finite; also its rates' factor."""
+        state, policy = self.state, self.settings.non_finite
+        active.learner.optimizer.take_back(launched.counts)
+        self._halted.zero_()
+        number = state.step
+        state.step, state.phase_step = state.step - 1, state.phase_step - 1
+        result, faults = active.gradients.compute_finite(launched.step, launched.at)
+        for fault in faults:
+            self._run.log(fault.record(active.epoch_number(launched.at), number, policy))
+        if faults:
+            apply_policy(policy, faults, state, number, self.runtime.processes)
+        factor = active.set_rates(self.settings, state)
+        if result.losses:
+            self._update(active, torch.tensor(result.norm, device=self.runtime.device))
+        active.gradients.clear()
+        state.step, state.phase_step = state.step + 1, state.phase_step + 1
+        return result, factor
 
-    def _update(self, norm: Tensor) -> None:
+    def _update(self, active: ActivePhase, norm: Tensor) -> None:
         """Clip and update, where nothing was found that is not finite; drop the gradients."""
-        self._optimizer.step(grad_scale=self._shortening(norm), found_inf=self._halted)
-        if self._average is not None:
-            self._average.update(self.state.phase_step + 1, self._halted)
-        self._computation.clear()
+        learner, clip = active.learner, self.settings.clip
+        scale = None if clip is None else (norm.double() / clip).clamp(min=1).float()
+        learner.optimizer.step(grad_scale=scale, found_inf=self._halted)
+        if learner.average is not None:
+            learner.average.update(self.state.phase_step + 1, self._halted)
+        active.gradients.clear()
 
-    def _watch_losses(self, losses: Mapping[str, float]) -> None:
-        """Say once of a task that its loss explodes."""
-        state = self.state
-        for task, loss in losses.items():
-            first = state.first_losses.setdefault(task, [])
-            if explodes(first, loss) and task not in state.exploded:
-                state.exploded[task] = state.step
-                _log.warning(
-                    "task %s, step %d: the loss explodes: %.3g, at first it was %.3g",
-                    task, state.step, loss, sum(first) / len(first),
-                )  # fmt: skip
+    # Between steps
 
-    def _after_step(self, phase: Phase, epoch_ended: bool) -> None:
-        """Evaluate, save and report when it is time; in that order, so a save knows the scores."""
+    def _after_step(self, active: ActivePhase, epoch_ended: bool) -> None:
+        """Evaluate and save when it is time; in that order, so that a checkpoint has the scores."""
         state, settings = self.state, self.settings
         every = settings.evaluate_every
-        last = epoch_ended and state.epoch == phase.epochs
+        last = epoch_ended and state.epoch == active.phase.epochs
         due = epoch_ended if every is None else state.step % every == 0
         if due or last:
-            self._evaluate(phase)
+            self._evaluate(active)
         every = settings.checkpoint_every
         if epoch_ended if every is None else state.step % every == 0:
-            self._save_checkpoint()
+            self._save_checkpoint(active)
 
-    def _evaluate(self, phase: Phase) -> None:
+    def _evaluate(self, active: ActivePhase) -> None:
         """Score the weights, or their average if there is one, and keep them if they are better."""
-        self._finish_step()
-        with nullcontext() if self._average is None else self._average.in_place():
-            self._evaluate_weights(phase)
+        self._finish_step(active)
+        epoch = active.epochs_before + self.state.epoch + (self.state.step_in_epoch > 0)
+        average = active.learner.average
+        with nullcontext() if average is None else average.in_place():
+            self.selection.evaluate(
+                lambda: active.data.evaluate(self.network), self.state, epoch, active.bar.say
+            )
 
-    def _evaluate_weights(self, phase: Phase) -> None:
-        state = self.state
-        started = time.perf_counter()
-        scores = phase.evaluate(self.network)
-        state.token_budget = self._memory.token_budget
-        state.evaluation_seconds += time.perf_counter() - started
-        score = self._processes.number(scores.selection_score(self.settings.select))
-        epoch = self._epochs_before() + state.epoch + (state.step_in_epoch > 0)
-        better = self.best is None or (
-            not math.isnan(score) and score > _or_lowest(state.best_score)
-        )
-        state.waited = 0 if better else state.waited + 1
-        if better:
-            self._keep_best(scores, score, epoch)
-        patience = self.settings.patience
-        state.stopped_early = patience is not None and state.waited >= patience
-        self._record(
-            {
-                "kind": "dev",
-                "epoch": epoch,
-                "step": state.step,
-                "dev": scores.dev,
-                **({"others": scores.others} if scores.others else {}),
-                "score": score,
-                "best": better,
-            }
-        )
-        self._say_scores(scores, epoch, better)
-
-    def _keep_best(self, scores: Scores, score: float, epoch: int) -> None:
-        state = self.state
-        state.best_score = None if math.isnan(score) else score
-        state.best_step, state.best_epoch = state.step, epoch
-        state.best_dev, state.best_others = finite(scores.dev), finite(scores.others)
-        learned = self._learned_by_all_phases() if self._processes.first else {}
-        self.best = {name: p.detach().cpu().clone() for name, p in learned.items()}
-        self._processes.from_first(lambda: self.run.write_predictions(scores.predictions))
-
-    def _learned_by_all_phases(self) -> dict[str, Parameter]:
-        learned = self.network.head_parameters()
-        if any(phase.trains_encoder for phase in self.phases):
-            learned = {**self.network.shared_parameters(), **learned}
-        return learned
-
-    def _say_scores(self, scores: Scores, epoch: int, better: bool) -> None:
-        shown = "  ".join(
-            f"{task} {name} {value:.4f}"
-            for task, metrics in scores.dev.items()
-            for name, value in list(metrics.items())[:1]
-        )
-        for name, reason in scores.undefined.items():
-            _log.warning("%s: the scores are undefined: %s", name, reason)
-        mark = "  (best so far)" if better else ""
-        self._progress.say(f"epoch {epoch}, step {self.state.step}: {shown}{mark}")
-
-    def _epochs_before(self) -> int:
-        """Epochs of the phases that are over."""
-        return sum(phase.epochs for phase in self.phases[: self.state.phase])
-
-    def _save_checkpoint(self) -> None:
-        self._finish_step()
+    def _save_checkpoint(self, active: ActivePhase) -> None:
+        self._finish_step(active)
         self.state.run_seconds = time.perf_counter() - self._started
-        moments, self.state.updates = checkpoints.optimizer_moments(self._optimizer)
-        state = dataclasses.asdict(self.state)
-        average = None if self._average is None else self._average.weights
-        checkpoint = Checkpoint(state, dict(self._learning), moments, self.best, average)
-        self._check_alike()
-        self._processes.from_first(lambda: self._write_checkpoint(checkpoint))
+        self._checkpoints.save(active.learner, self.state, self.selection.best)
 
-    def _write_checkpoint(self, checkpoint: Checkpoint) -> None:
-        self.run.sync_metrics()
-        checkpoints.save(
-            self.run.checkpoints, self.state.step, checkpoint, self.settings.keep_checkpoints
-        )
+    def _finish_step(self, active: ActivePhase) -> None:
+        """Settle the last step where no other follows at once; the wait is part of its time."""
+        started = time.perf_counter()
+        self._settle(active)
+        self.state.step_seconds += time.perf_counter() - started
 
-    def _check_alike(self) -> None:
-        """Refuse to save weights that are not the same bits in every process.
 
-        Raises:
-            TrainingError: names the process.
-        """
-        if self._processes.size == 1:
-            return
-        bits = [p.detach().view(torch.int32) for p in self._learning.values()]
-        sums = self._processes.gather([int(b.sum(dtype=torch.int64)) for b in bits])
-        for rank, found in enumerate(sums):
-            if found != sums[0]:
-                raise self._processes.everyone(
-                    TrainingError(
-                        f"step {self.state.step}: the weights of process {rank} are no longer "
-                        "those of process 0, so nothing was saved; all machines must have the "
-                        "same kind of processor and the same versions. Go on with --resume"
-                    )
-                )
-
-    def _shortening(self, norm: Tensor) -> Tensor | None:
-        """What gradients are divided by so that the whole is no longer than allowed, a scalar."""
-        clip = self.settings.clip
-        return None if clip is None else (norm.double() / clip).clamp(min=1).float()
-
-    def _log_step(self, launched: _Launched, computed: Computed, factor: float) -> None:
-        state, phase = self.state, launched.phase
-        record: dict[str, Any] = {
-            "kind": "train",
-            "phase": phase.name,
-            "epoch": launched.epoch,
-            "step": state.step,
-            "loss": {task: computed.losses.get(task) for task in launched.step},
-            "learning_rate": phase.learning_rate * factor if phase.trains_encoder else 0.0,
-            "head_learning_rate": phase.head_learning_rate * factor,
-            "gradient_norm": computed.norm,
-            "tokens": state.tokens,
-        }
-        self._record(record | computed.gradients.statistics())
-
-    def _record(self, record: Mapping[str, Any]) -> None:
-        self._processes.from_first(lambda: self._write_record(record))
-
-    def _write_record(self, record: Mapping[str, Any]) -> None:
-        self.run.log(record)
-        if self._also_log is not None:
-            self._also_log(record)
+def _learned_by_any(network: MultitaskNetwork, phases: Sequence[Phase]) -> dict[str, Parameter]:
+    """The parameters that learn in any phase, by name."""
+    shared = network.shared_parameters() if any(p.trains_encoder for p in phases) else {}
+    return {**shared, **network.head_parameters()}
 
 
 def _reads_late(device: torch.device) -> bool:
     """Whether a step is read while the next one is computed: on a CPU nothing is gained by it."""
     return device.type == "cuda"
-
-
-def _or_lowest(score: float | None) -> float:
-    return -math.inf if score is None else score

@@ -1,0 +1,56 @@
+"""What learns in a phase: parameters, their optimizer, and the moving average of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import Parameter
+
+from mtbert.config.training import TrainingSettings
+from mtbert.model.network import MultitaskNetwork
+from mtbert.training.ema import WeightAverage
+from mtbert.training.optimizer import AdamW, optimizer_moments, parameter_groups
+from mtbert.training.phases.base import Phase
+
+__all__ = ["Learner", "make_learner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """The part of a run that its steps change.
+
+    Attributes:
+        parameters: that learn, by name.
+        optimizer: of exactly these.
+        average: of exactly these, or None.
+    """
+
+    parameters: dict[str, Parameter]
+    optimizer: AdamW
+    average: WeightAverage | None
+
+    def tensors(self) -> list[Tensor]:
+        """Parameters, moments and average, in the same order in every process."""
+        moments, _ = optimizer_moments(self.optimizer)
+        average = {} if self.average is None else self.average.weights
+        return [*self.parameters.values(), *moments.values(), *average.values()]
+
+
+def make_learner(network: MultitaskNetwork, phase: Phase, settings: TrainingSettings) -> Learner:
+    """Let a phase's parameters, and no others, require gradients; with a fresh optimizer."""
+    for parameter in network.encoder.parameters():
+        parameter.requires_grad_(phase.trains_encoder)
+    shared = network.shared_parameters() if phase.trains_encoder else {}
+    heads = network.head_parameters()
+    groups = parameter_groups(
+        shared,
+        heads,
+        learning_rate=phase.learning_rate,
+        head_learning_rate=phase.head_learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    parameters = {**shared, **heads}
+    decay = settings.average
+    average = None if decay is None else WeightAverage(parameters, decay)
+    return Learner(parameters, AdamW(groups), average)

@@ -1,0 +1,1 @@
+"""The phases of a run: what learns from which examples, and for how long."""

@@ -1,0 +1,76 @@
+"""Training the heads alone, on features that the frozen encoder computes once."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from functools import partial
+
+from mtbert.data.batches import FeatureSet, TokenizedSet
+from mtbert.inference.evaluate import Evaluation, EvaluationSet, evaluate
+from mtbert.inference.predict import compute_features
+from mtbert.model.network import MultitaskNetwork
+from mtbert.training.phases.base import Phase, PhaseData, example_ids, loss_class_weights
+from mtbert.training.setup import Prepared
+
+__all__ = ["heads_phase"]
+
+_FROZEN_RATE = 1e-3  # the paper, section 3.4
+
+_log = logging.getLogger(__name__)
+
+
+def heads_phase(prepared: Prepared) -> Phase:
+    """The heads learn; the whole run where the encoder stays frozen, its beginning otherwise."""
+    settings, training = prepared.settings, prepared.settings.training
+    whole_run = settings.encoder.mode == "frozen"
+    rate = training.head_learning_rate
+    if rate is None:
+        rate = (training.learning_rate if whole_run else None) or _FROZEN_RATE
+    epochs = training.epochs if whole_run else settings.encoder.heads_first_epochs
+    return Phase(
+        name="heads",
+        epochs=epochs,
+        spec=replace(prepared.spec, epochs=epochs),
+        trains_encoder=False,
+        learning_rate=rate,
+        head_learning_rate=rate,
+        prepare=partial(_prepare, prepared),
+    )
+
+
+def _prepare(prepared: Prepared) -> PhaseData:
+    """Encode everything once; the heads learn from the features."""
+    started = time.perf_counter()
+    _log.info("encoding once what the frozen encoder would encode every epoch")
+    sources = {name: _encode(prepared, name, part) for name, part in prepared.train.items()}
+    seconds = time.perf_counter() - started
+    dev = [
+        EvaluationSet(
+            part.task, part.name, part.ids, _encode(prepared, part.task, part.inputs), part.selects
+        )
+        for part in prepared.dev
+        if isinstance(part.inputs, TokenizedSet)
+    ]
+    runtime = prepared.runtime
+
+    def evaluate_features(network: MultitaskNetwork) -> Evaluation:
+        return evaluate(network, dev, runtime.memory, runtime.processes)
+
+    return PhaseData(
+        sources=sources,
+        ids=example_ids(prepared),
+        class_weights=loss_class_weights(prepared),
+        evaluate=evaluate_features,
+        encoded_tokens=sum(
+            int(part.lengths.sum()) * (2 if prepared.network.tasks[name].in_both_orders else 1)
+            for name, part in prepared.train.items()
+        ),
+        encoding_seconds=seconds,
+    )
+
+
+def _encode(prepared: Prepared, task: str, examples: TokenizedSet) -> FeatureSet:
+    runtime = prepared.runtime
+    return compute_features(prepared.network, task, examples, runtime.memory, runtime.processes)

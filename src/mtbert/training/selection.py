@@ -1,0 +1,115 @@
+"""Evaluating a run in training, and keeping the weights of its best evaluation."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+from torch.nn import Parameter
+
+from mtbert.config.training import TrainingSettings
+from mtbert.hardware.runtime import Runtime
+from mtbert.inference.evaluate import Evaluation
+from mtbert.io.atomic import finite
+from mtbert.runs.shared import SharedRun
+from mtbert.runs.state import State
+from mtbert.training.resume import load_weights
+
+__all__ = ["Selection"]
+
+_log = logging.getLogger(__name__)
+
+
+class Selection:
+    """Which evaluation was the best, and the weights it was of.
+
+    Attributes:
+        best: those weights, by name, in the main process; elsewhere {}. None before the first
+            evaluation.
+    """
+
+    def __init__(
+        self,
+        learned: Mapping[str, Parameter],
+        settings: TrainingSettings,
+        runtime: Runtime,
+        run: SharedRun,
+        best: dict[str, Tensor] | None,
+    ) -> None:
+        """Begin, or go on.
+
+        Args:
+            learned: the parameters that learn in any phase, by name.
+            settings: the training section.
+            runtime: of the run.
+            run: where predictions and scores go.
+            best: the best weights so far.
+        """
+        self._learned, self._settings, self._runtime, self._run = learned, settings, runtime, run
+        self.best = best
+
+    def evaluate(
+        self, score: Callable[[], Evaluation], state: State, epoch: int, say: Callable[[str], None]
+    ) -> None:
+        """Score the weights as they are, and keep them if they are better than all before.
+
+        Args:
+            score: evaluates the network.
+            state: of the run; scores, the time it took and the patience left change in it.
+            epoch: its number in the log.
+            say: takes a line for people.
+        """
+        started = time.perf_counter()
+        found = score()
+        state.token_budget = self._runtime.memory.token_budget
+        state.evaluation_seconds += time.perf_counter() - started
+        value = self._runtime.processes.broadcast_number(
+            found.selection_score(self._settings.select)
+        )
+        highest = -math.inf if state.best_score is None else state.best_score
+        better = self.best is None or (not math.isnan(value) and value > highest)
+        state.waited = 0 if better else state.waited + 1
+        if better:
+            self._keep(found, value, state, epoch)
+        patience = self._settings.patience
+        state.stopped_early = patience is not None and state.waited >= patience
+        self._run.log(
+            {
+                "kind": "dev",
+                "epoch": epoch,
+                "step": state.step,
+                "dev": found.dev,
+                **({"others": found.others} if found.others else {}),
+                "score": value,
+                "best": better,
+            }
+        )
+        _say_scores(found, f"epoch {epoch}, step {state.step}", better, say)
+
+    def _keep(self, found: Evaluation, value: float, state: State, epoch: int) -> None:
+        state.best_score = None if math.isnan(value) else value
+        state.best_step, state.best_epoch = state.step, epoch
+        state.best_dev, state.best_others = finite(found.dev), finite(found.others)
+        learned = self._learned if self._runtime.processes.is_main else {}
+        self.best = {name: p.detach().cpu().clone() for name, p in learned.items()}
+        self._run.on_main(lambda folder: folder.write_predictions(found.predictions))
+
+    def load_best(self) -> None:
+        """Give the main process's network the weights of its best evaluation."""
+        if self.best is not None and self._runtime.processes.is_main:
+            source = f"{self._run.folder.checkpoints}: the best weights"
+            load_weights(source, self.best, self._learned)
+
+
+def _say_scores(found: Evaluation, where: str, better: bool, say: Callable[[str], None]) -> None:
+    shown = "  ".join(
+        f"{task} {name} {value:.4f}"
+        for task, metrics in found.dev.items()
+        for name, value in list(metrics.items())[:1]
+    )
+    for name, reason in found.undefined.items():
+        _log.warning("%s: the scores are undefined: %s", name, reason)
+    say(f"{where}: {shown}{'  (best so far)' if better else ''}")
