@@ -177,8 +177,8 @@ Each run had one thread on a machine with two cores, with two or three runs at a
 beside them: `seconds` and `tokens/s` are what that left, not what the machine can do; speed is
 measured in [performance.md](performance.md). The CPUs are recorded in the JSON files: an Intel Xeon
 with AMX, one without it for most runs in fp32 (by an earlier and slower version of the same
-mathematics), and two AMD EPYC, one of them without bf16. `tokens/s` counts real tokens over the training steps
-(frozen: over the one encoding and the steps). `overall` is the leaderboard's.
+mathematics), and two AMD EPYC, one of them without bf16. `tokens/s` counts real tokens over the
+training steps (frozen: over the one encoding and the steps). `overall` is the leaderboard's.
 
 {long_table()}
 
