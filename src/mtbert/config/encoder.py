@@ -10,22 +10,22 @@ from mtbert.config.fields import FileName, Section
 from mtbert.config.methods import choose
 from mtbert.methods.base import Method
 
-__all__ = ["DEFAULT_SHARING", "SHARINGS", "EncoderSettings", "HardSharing", "Sharing"]
+__all__ = ["DEFAULT_SHARING", "SHARINGS", "EncoderSettings", "Hard", "Sharing"]
 
 
 class Sharing(Method):
     """Which of the encoder's parameters the tasks share; `model.sharing` holds what does it."""
 
 
-class HardSharing(Sharing):
+class Hard(Sharing):
     """Hard parameter sharing (Caruana 1993): one encoder for all tasks."""
 
     name: Literal["hard"] = "hard"
 
 
-SHARINGS: tuple[type[Sharing], ...] = (HardSharing,)
+SHARINGS: tuple[type[Sharing], ...] = (Hard,)
 
-DEFAULT_SHARING: Sharing = HardSharing()
+DEFAULT_SHARING: Sharing = Hard()
 
 
 def _sharing(value: object) -> Sharing:
