@@ -27,7 +27,7 @@ from benchmarks.common import (
     ratios,
 )
 from mtbert.model import attention
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 from mtbert.training.optimizer import AdamW
 
 ROUNDS = 5

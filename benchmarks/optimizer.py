@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from benchmarks.common import Result, Stopwatch, busy_note, medians, ratios, say
 from mtbert.config.tasks import TaskSettings
 from mtbert.hardware.device import keep_freed_memory
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 from mtbert.model.hub import PACKAGED
 from mtbert.model.network import MultitaskNetwork
 from mtbert.training.optimizer import AdamW, parameter_groups

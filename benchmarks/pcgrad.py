@@ -37,11 +37,11 @@ from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, keep_freed_memory
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import SuperBatch
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 from mtbert.model.encoders.execution import fit_encoder
 from mtbert.model.hub import PACKAGED, locate
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses
+from mtbert.objectives.table import example_losses, objective_of
 from mtbert.training.gradients import GradientOptions, compute_gradients
 from mtbert.training.optimizer import AdamW, parameter_groups
 
@@ -169,7 +169,10 @@ def theirs(backward: multitask.Backward | None) -> Turn:
     library = peers.transformers()
     bert = library.BertModel.from_pretrained(locate(PACKAGED), add_pooling_layer=False).train()
     width = bert.config.hidden_size
-    heads = {n: multitask.linear_head(width, t.outputs, t.dropout) for n, t in tasks.items()}
+    heads = {
+        n: multitask.linear_head(width, objective_of(t).outputs(t), t.dropout)
+        for n, t in tasks.items()
+    }
     train_on = multitask.training_step(
         bert,
         nn.ModuleDict(heads),

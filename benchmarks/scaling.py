@@ -51,7 +51,7 @@ from mtbert.inference.evaluate import Evaluation
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.sampling.epoch import plan_epoch
 from mtbert.methods.sampling.table import DEFAULT_SAMPLER
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.folder import RunFolder
@@ -229,7 +229,7 @@ def _train(
 
 
 def _no_scores(network: MultitaskNetwork) -> Evaluation:
-    return Evaluation({"task0": {"accuracy": 0.0}}, {}, {}, {})
+    return Evaluation({"task0": {"accuracy": 0.0}}, {}, {}, {}, {"task0": 0.0})
 
 
 def _settings(names: Sequence[str], count: int) -> Any:
@@ -241,7 +241,7 @@ def _settings(names: Sequence[str], count: int) -> Any:
 
 def _network(point: Point, names: Sequence[str]) -> MultitaskNetwork:
     layers, width = ENCODERS[point.encoder]
-    encoder = Encoder(
+    encoder = BertEncoder(
         EncoderConfig(
             vocab_size=VOCABULARY,
             hidden_size=width,

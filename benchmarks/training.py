@@ -41,10 +41,11 @@ from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, keep_freed_memory
 from mtbert.methods.sampling.base import SuperBatch
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 from mtbert.model.encoders.execution import fit_encoder
 from mtbert.model.hub import PACKAGED, locate
 from mtbert.model.network import MultitaskNetwork
+from mtbert.objectives.table import objective_of
 from mtbert.training.gradients import GradientOptions, compute_gradients, total_norm
 from mtbert.training.optimizer import AdamW, parameter_groups
 
@@ -215,7 +216,7 @@ def _trainer_turn(
     task: TaskSettings, source: TokenizedSet, bf16: bool, grouped: bool, number: int
 ) -> dict[str, float]:
     model = peers.transformers().BertForSequenceClassification.from_pretrained(
-        locate(PACKAGED), num_labels=task.outputs
+        locate(PACKAGED), num_labels=objective_of(task).outputs(task)
     )
     options = trainer.Options(
         batch=BATCH,

@@ -13,7 +13,7 @@ from hypothesis import settings
 from support.made_up_study import course, paper_cells, study  # noqa: F401
 from support.toy import Toy, assert_refused, command_line
 
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 
 settings.register_profile("mtbert", deadline=None, derandomize=True, database=None)
@@ -80,7 +80,7 @@ def tiny_config():
 @pytest.fixture
 def tiny_encoder(tiny_config):
     """A small encoder of ours with random weights, in eval mode."""
-    encoder = Encoder(tiny_config)
+    encoder = BertEncoder(tiny_config)
     generator = torch.Generator().manual_seed(0)
     encoder.initialise(generator)
     with torch.no_grad():

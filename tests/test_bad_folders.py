@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from support.toy import write_encoder
 
 from mtbert.io.hashing import file_sha256
-from mtbert.io.manifest import SUMS
+from mtbert.io.manifest import MANIFEST
 from mtbert.runs import checkpoint
 
 
@@ -161,7 +161,7 @@ RUNS = {
 def test_a_bad_run_folder_is_refused(finished, tmp_path, refuse, name, monkeypatch):
     damage, command, told = RUNS[name]
     shutil.copytree(finished, tmp_path / "run")
-    (tmp_path / "run" / "model" / SUMS).unlink()  # would tell of all damage to the model first
+    (tmp_path / "run" / "model" / MANIFEST).unlink()  # would tell of all damage to the model first
     damage(tmp_path / "run")
     monkeypatch.setattr(checkpoint._log, "disabled", True)  # names damage in a warning first
     refuse(told, *command)

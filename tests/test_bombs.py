@@ -24,7 +24,8 @@ from mtbert.inference.model import MultitaskModel
 from mtbert.io.bounded import read_json, read_lines
 from mtbert.model.convert_pickle import convert_legacy
 from mtbert.model.encoders.config import read_config
-from mtbert.model.encoders.weights import load_network, read_tensors
+from mtbert.model.saved import load_network
+from mtbert.model.tensors import read_tensors
 
 MEBIBYTE = 1 << 20
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mtbert.config.data import DataSettings
-from mtbert.config.encoder import EncoderSettings
+from mtbert.config.encoder import SHARINGS, EncoderSettings, Sharing
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import ColumnSettings, TaskSettings
 from mtbert.config.training import TrainingSettings
@@ -39,6 +39,11 @@ A configuration is a YAML 1.2 file. Every key can also be set on the command lin
 the nearest known one; all problems are reported at once, before any data are read. The resolved
 configuration is written into the run folder, and training from it again gives the same run.
 
+A method (`training.batching`, `training.weighting`, `training.surgery`, `encoder.sharing`) is a
+bare name, or a mapping of its name and options: `batching: {name: NAME, OPTION: VALUE}`; on the
+command line `training.batching.name=NAME training.batching.OPTION=VALUE`. What the methods do:
+[methods/](methods/README.md).
+
 Relative file names of `tasks.*.{train,dev,test}` start from `data.dir`. On the command line a
 file or folder that exists is taken from the working folder.
 
@@ -58,6 +63,7 @@ FAMILIES: dict[type[Method], tuple[type[Method], ...]] = {
     Sampler: SAMPLERS,
     LossWeighting: WEIGHTINGS,
     GramAggregator: AGGREGATORS,
+    Sharing: SHARINGS,
 }
 
 
@@ -78,7 +84,22 @@ def rows(prefix: str, model: type[BaseModel]) -> Iterator[str]:
         if is_section(field.annotation):
             continue
         cells = [f"`{prefix}{name}`", values(field), default(field), field.description or ""]
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield table_row(cells)
+        for method in family(field.annotation):
+            yield from option_rows(f"{prefix}{name}.", method)
+
+
+def option_rows(prefix: str, method: type[Method]) -> Iterator[str]:
+    """A table row for every option of a method."""
+    for name, field in method.model_fields.items():
+        if name != "name":
+            meaning = f"Option of `{method.model_fields['name'].default}`: {field.description}"
+            yield table_row([f"`{prefix}{name}`", values(field), default(field), meaning])
+
+
+def table_row(cells: Iterable[str]) -> str:
+    """A row of a Markdown table."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def is_section(annotation: Any) -> bool:

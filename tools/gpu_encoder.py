@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 from mtbert.model.hub import PACKAGED, locate
 
 _COPIED = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")

@@ -33,7 +33,7 @@ from mtbert.distributed.process_group import join_group
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses
+from mtbert.objectives.table import example_losses
 from mtbert.training import run
 from mtbert.training.active import ActivePhase
 from mtbert.training.gradients import (

@@ -24,7 +24,7 @@ from benchmarks.common import configuration
 from benchmarks.gpu.context import Context, Skipped
 from mtbert.errors import UserError
 from mtbert.io import atomic
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.hub import PACKAGED, locate
 
@@ -97,10 +97,10 @@ def random_encoder(context: Context, name: str, sizes: tuple[int, int, int, int,
     return folder
 
 
-def new_encoder(sizes: tuple[int, int, int, int, int], dropout: float = 0.1) -> Encoder:
+def new_encoder(sizes: tuple[int, int, int, int, int], dropout: float = 0.1) -> BertEncoder:
     """An encoder with random weights on the processor."""
     layers, hidden, heads, inner, vocabulary = sizes
-    encoder = Encoder(
+    encoder = BertEncoder(
         EncoderConfig(
             vocab_size=vocabulary,
             hidden_size=hidden,

@@ -46,7 +46,8 @@ from mtbert.inference.predict import compute_outputs
 from mtbert.methods.sampling.base import EpochSpec, SuperBatch
 from mtbert.methods.sampling.epoch import plan_epoch
 from mtbert.methods.sampling.table import DEFAULT_SAMPLER
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
+from mtbert.objectives.table import objective_of
 from mtbert.runs.folder import RunFolder
 from mtbert.runs.provenance import Provenance
 from mtbert.training.active import ActivePhase
@@ -484,11 +485,12 @@ def theirs(
     settings = _settings(context, (name,), ())
     found = load_tasks(settings, Tokenizer.from_folder(folder))[name].train
     assert found is not None
+    task = settings.tasks[name]
     model = _transformers().BertForSequenceClassification.from_pretrained(
-        folder, num_labels=settings.tasks[name].outputs, attn_implementation=attention
+        folder, num_labels=objective_of(task).outputs(task), attn_implementation=attention
     )
     encoder = Encoder.from_pretrained(str(folder))
-    label = int if settings.tasks[name].kind.is_classification else float
+    label = int if task.kind.is_classification else float
     return partial(_their_turn, context, name, model, encoder, found.inputs, label, compiled)
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 import torch
 
 from mtbert.config.encoder import EncoderSettings
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 from mtbert.model.encoders.execution import fit_encoder
 
 __all__ = ["VARIANTS", "attentions", "fit"]

@@ -8,14 +8,14 @@ from mtbert.version import __version__
 
 if TYPE_CHECKING:
     from mtbert.inference.model import MultitaskModel
-    from mtbert.model.encoders.bert import Encoder
+    from mtbert.model.encoders.base import Encoder
     from mtbert.training.optimizer import AdamW
 
 __all__ = ["AdamW", "Encoder", "MultitaskModel", "__version__"]
 
 _HOMES = {
     "AdamW": "mtbert.training.optimizer",
-    "Encoder": "mtbert.model.encoders.bert",
+    "Encoder": "mtbert.model.encoders.base",
     "MultitaskModel": "mtbert.inference.model",
 }
 

@@ -21,6 +21,7 @@ from mtbert.cli import exit_code, log_to_stderr
 from mtbert.commands.report import write_report
 from mtbert.config.load import load_config
 from mtbert.inference.model import MultitaskModel
+from mtbert.runs.scores import main_metric
 from mtbert.training.run import train
 
 __all__ = ["main"]
@@ -78,7 +79,7 @@ def run(output: Path) -> None:
 
 def _table(summaries: Mapping[str, Mapping[str, Any]]) -> str:
     columns = [
-        (task, next(iter(metrics))) for task, metrics in summaries["multitask"]["dev"].items()
+        (task, main_metric(metrics)) for task, metrics in summaries["multitask"]["dev"].items()
     ]
     rows = [
         [

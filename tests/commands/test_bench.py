@@ -11,7 +11,7 @@ from mtbert.cli import main
 from mtbert.commands import bench as module
 from mtbert.commands.bench import bench_table, step_flops
 from mtbert.hardware import machine
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 
 
@@ -39,10 +39,10 @@ def test_flops_are_those_that_torch_counts():
     hidden = torch.randn(1, 48, 128, requires_grad=True)
     with FlopCounterMode(display=False) as counter:
         theirs.encoder(hidden)[0].sum().backward()
-    found = step_flops(Encoder(EncoderConfig(**sizes)), np.array([48]))
+    found = step_flops(BertEncoder(EncoderConfig(**sizes)), np.array([48]))
     # We count biases and norms like matrices: less than 1 % at this width.
     assert found == pytest.approx(counter.get_total_flops(), rel=0.01)
-    encoder = Encoder(EncoderConfig(**sizes))
+    encoder = BertEncoder(EncoderConfig(**sizes))
     assert step_flops(encoder, np.array([5, 7])) == pytest.approx(
         step_flops(encoder, np.array([5])) + step_flops(encoder, np.array([7]))
     )

@@ -149,11 +149,9 @@ def test_an_option_that_the_default_does_not_have_is_refused(overridden):
 
 
 def test_an_option_below_an_option_is_refused(overridden):
+    written = "training: {batching: {name: annealed, decay: 1}}"
     with pytest.raises(UserError, match=r"'decay' holds a value, not a section"):
-        overridden("training: {batching: {name: annealed}}", "training.batching.decay=1",
-                   "training.batching.decay.x=1")
-            "training: {batching: {name: annealed, decay: 1}}", "training.batching.decay.x=1"
-        )
+        overridden(written, "training.batching.decay.x=1")
 
 
 @pytest.mark.parametrize(

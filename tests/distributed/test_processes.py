@@ -71,7 +71,7 @@ def by_hand(step):
     """The step's gradients in float64 by autograd on whole batches, PCGrad on whole vectors."""
     network = gradient_cases.make_network(torch.float64, sparse=False)
     sources = gradient_cases.sources(torch.float64)
-    names, parameters = zip(*network.named_parameters(), strict=True)
+    names, parameters = zip(*network.partition.all.items(), strict=True)
     rows, heads = [], {}
     for task, batch in gradient_cases.batches(step).items():
         outputs = network(task, sources[task].inputs(batch.indices, batch.swapped))
@@ -86,7 +86,7 @@ def by_hand(step):
         found = torch.autograd.grad(loss, parameters, allow_unused=True)
         row = dict(zip(names, found, strict=True))
         heads |= {n: g for n, g in row.items() if n.startswith(f"heads.{task}.")}
-        shared = [(p, row[n]) for n, p in network.named_parameters() if n.startswith("encoder.")]
+        shared = [(p, row[n]) for n, p in network.partition.all.items() if n.startswith("encoder.")]
         rows.append(torch.cat([(torch.zeros_like(p) if g is None else g).flatten()
                                for p, g in shared]))  # fmt: skip
     return torch.stack(rows), heads

@@ -24,9 +24,9 @@ from mtbert.data.readers.table import read_table
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.inference.model import MultitaskModel
 from mtbert.inference.predict import predict_stream
-from mtbert.io.manifest import SUMS, write_sums
+from mtbert.io.manifest import MANIFEST, write_manifest
 from mtbert.model.encoders.config import read_config
-from mtbert.model.encoders.weights import read_tensors
+from mtbert.model.tensors import read_tensors
 from mtbert.reports.runs import read_runs
 from mtbert.runs import checkpoint
 
@@ -196,10 +196,10 @@ def model_folders(world, value):
         file.write_bytes(_damaged_json(json.loads(file.read_text("utf-8")), seed))
     else:
         file.write_bytes(damaged(file.read_bytes(), seed))
-    if vouched and name != SUMS:
-        write_sums(folder)
-    elif name != SUMS:
-        (folder / SUMS).unlink()
+    if vouched and name != MANIFEST:
+        write_manifest(folder)
+    elif name != MANIFEST:
+        (folder / MANIFEST).unlink()
 
     def answer():
         model = MultitaskModel.from_pretrained(folder)
@@ -327,7 +327,8 @@ headers = st.tuples(
     st.binary(max_size=40),
 )
 MODEL_FILES = [
-    "config.json", "mtbert.json", "tokenizer.json", "heads.safetensors", "model.safetensors", SUMS,
+    "config.json", "mtbert.json", "tokenizer.json", "heads.safetensors", "model.safetensors",
+    MANIFEST,
 ]  # fmt: skip
 CHECKPOINT_FILES = [
     "manifest.json", "state.json", "weights.safetensors", "moments.safetensors",

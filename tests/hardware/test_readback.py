@@ -98,7 +98,7 @@ def test_a_step_waits_for_nothing_and_with_surgery_for_the_gram_matrix(
     launch, order = Trainer._launch, []
 
     def watched(self, active, step):
-        self.network.encoder.embeddings.token.sparse = False
+        self.network.encoder.token_table.sparse = False
         with Waits() as found:
             launched = launch(self, active, step)
         order.append(("launched", found))

@@ -66,6 +66,13 @@ def test_a_further_set_is_reported_beside_and_does_not_select(toy, model):
     assert list(found.dev) == ["sst", "para"]
     assert list(found.others) == ["sts/dev"]
     assert list(found.predictions) == ["sst", "para", "sts-dev"]
+    assert found.main == {name: found.dev[name]["accuracy"] for name in ("sst", "para")}
+
+
+def test_the_main_metric_of_a_task_is_its_kinds(toy, model):
+    found = evaluate(model.network, sets_of(toy, model))
+    assert found.main["sst"] == found.dev["sst"]["accuracy"]
+    assert found.main["sts"] == pytest.approx(found.dev["sts"]["pearson"], nan_ok=True)
 
 
 DEV = {
@@ -76,8 +83,8 @@ DEV = {
 
 
 def test_what_selects_is_the_sum_or_one_metric():
-    found = Evaluation(DEV, {}, {}, {})
-    assert found.main == {"sst": 0.5, "para": 0.75, "sts": 0.5}
+    main = {"sst": 0.5, "para": 0.75, "sts": 0.5}
+    found = Evaluation(DEV, {}, {}, {}, main)
     assert found.selection_score("sum") == 1.75
     assert found.selection_score("sts.spearman") == -0.5
     assert found.mean == pytest.approx(1.75 / 3)

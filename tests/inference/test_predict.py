@@ -1,94 +1,17 @@
-import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from support.objectives import task_of
 
-from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import tokenize
 from mtbert.data.examples import Example
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.inference import predict
-from mtbert.inference.predict import (
-    Prediction,
-    compute_features,
-    compute_outputs,
-    decode,
-    predict_stream,
-)
-from mtbert.model.encoders.bert import Encoder
+from mtbert.inference.predict import compute_features, compute_outputs, predict_stream
+from mtbert.model.encoders.base import Encoder
 from mtbert.model.network import MultitaskNetwork
-
-
-def task_of(**changes):
-    base = {"kind": "classification", "train": "t"}
-    if "kind" not in changes:
-        base["labels"] = ["no", "yes"]
-    return TaskSettings.model_validate({**base, **changes})
-
-
-def decode_one(task, *outputs):
-    (answer,) = decode(task, np.array([outputs], np.float64))
-    return answer
-
-
-def test_cross_entropy_gives_the_softmax_by_hand():
-    task = task_of(labels=["a", "b", "c"])
-    # Odds 1 : 2 : 5.
-    answer = decode_one(task, math.log(1), math.log(2), math.log(5))
-    assert (answer.value, answer.label) == (2, "c")
-    assert answer.score == pytest.approx(5 / 8)
-    assert answer.probabilities == pytest.approx({"a": 1 / 8, "b": 2 / 8, "c": 5 / 8})
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("size", [1e4, 1e300])
-def test_huge_outputs_do_not_overflow(size):
-    assert decode_one(task_of(), -size, size).probabilities == {"no": 0.0, "yes": 1.0}
-    binary = task_of(loss="binary_cross_entropy")
-    assert decode_one(binary, size).score == 1.0
-    assert decode_one(binary, -size).probabilities == {"no": 1.0, "yes": 0.0}
-
-
-def test_binary_cross_entropy_gives_the_sigmoid_by_hand():
-    task = task_of(loss="binary_cross_entropy")
-    answer = decode_one(task, math.log(3))
-    assert (answer.value, answer.label) == (1, "yes")
-    assert answer.score == pytest.approx(3 / 4)
-    assert answer.probabilities == pytest.approx({"no": 1 / 4, "yes": 3 / 4})
-    assert decode_one(task, -math.log(3)).label == "no"
-    assert decode_one(task, -math.log(3)).score == pytest.approx(3 / 4)
-    assert decode_one(task, 0.0).value == 0
-
-
-@pytest.mark.parametrize(
-    ("output", "value"), [(0.5, 0), (0.5000001, 1), (0.4999, 0), (-3.0, 0), (7.0, 1)]
-)
-def test_mse_on_classes_is_one_above_a_half(output, value):
-    answer = decode_one(task_of(loss="mse"), output)
-    assert answer == Prediction(value, ["no", "yes"][value], output, None)
-
-
-def test_a_regression_is_its_output():
-    assert decode_one(task_of(kind="regression"), -2.5) == Prediction(-2.5, None, -2.5, None)
-    task = task_of(kind="regression", range=[0, 5])
-    assert decode_one(task, 7.25).value == 7.25
-
-
-def test_a_bounded_regression_stays_in_its_range():
-    task = task_of(kind="regression", range=[-1, 5], loss="binary_cross_entropy")
-    assert decode_one(task, 0.0).value == 2.0
-    assert decode_one(task, math.log(3)).value == pytest.approx(-1 + 6 * 3 / 4)
-    assert decode_one(task, 1e4) == Prediction(5.0, None, 5.0, None)
-    assert decode_one(task, -1e4).value == -1.0
-
-
-def test_a_prediction_as_json_leaves_out_what_it_has_not():
-    regression = Prediction(2.5, None, 2.5, None)
-    assert regression.as_json() == {"prediction": 2.5, "score": 2.5}
-    answer = Prediction(1, "yes", 0.75, {"no": 0.25, "yes": 0.75})
-    assert list(answer.as_json()) == ["prediction", "label", "score", "probabilities"]
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from mtbert.commands.predict import predict_file
 from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
 from mtbert.io.hashing import file_sha256
-from mtbert.io.manifest import SUMS, check_sums, write_sums
-from mtbert.model.encoders.bert import Encoder
+from mtbert.io.manifest import MANIFEST, check_manifest, write_manifest
+from mtbert.model.encoders.base import Encoder
 
 FILES = ["config.json", "heads.safetensors", "model.safetensors", "mtbert.json", "tokenizer.json",
          "tokenizer_config.json"]  # fmt: skip
@@ -37,9 +37,9 @@ def cut(file):
 
 def test_a_finished_model_lists_all_its_files_but_the_card(finished):
     folder = finished / "model"
-    found = json.loads((folder / SUMS).read_text("utf-8"))
+    found = json.loads((folder / MANIFEST).read_text("utf-8"))
     assert sorted(found["files"]) == FILES
-    assert {p.name for p in folder.iterdir()} == {*FILES, SUMS, "README.md"}
+    assert {p.name for p in folder.iterdir()} == {*FILES, MANIFEST, "README.md"}
     for name, (size, digest) in found["files"].items():
         assert size == (folder / name).stat().st_size
         assert digest == file_sha256(folder / name)
@@ -104,44 +104,44 @@ def test_a_folder_without_sums_is_read(finished, tmp_path):
     ],
 )
 def test_sums_of_another_form_are_refused(run, change, told):
-    file = run / "model" / SUMS
+    file = run / "model" / MANIFEST
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change))
     with pytest.raises(UserError, match=re.escape(f"{file}: {told}")):
-        check_sums(file.parent)
+        check_manifest(file.parent)
 
 
 @pytest.mark.parametrize("name", ["../summary.json", "/etc/hosts", "a/b", "a\0b", "..", "\x1b[2J"])
 @pytest.mark.parametrize("sums", [[1, "a"], [], None, "ab", {"a": 1}])
 def test_a_name_that_leads_elsewhere_is_refused(run, name, sums):
-    file = run / "model" / SUMS
+    file = run / "model" / MANIFEST
     found = json.loads(file.read_text("utf-8"))
     found["files"][name] = sums
     file.write_text(json.dumps(found))
     with pytest.raises(UserError, match=r"damaged at|missing"):
-        check_sums(file.parent)
+        check_manifest(file.parent)
 
 
 @pytest.mark.parametrize("sums", [[], None, "ab", {"a": 1}, [1], [1, 2, 3], [None, None]])
 def test_odd_sums_are_refused(run, sums):
-    file = run / "model" / SUMS
+    file = run / "model" / MANIFEST
     found = json.loads(file.read_text("utf-8"))
     found["files"]["config.json"] = sums
     file.write_text(json.dumps(found))
     with pytest.raises(UserError, match=r"config\.json|damaged at"):
-        check_sums(file.parent)
+        check_manifest(file.parent)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
 def test_damaged_sums_are_refused(run, content):
-    (run / "model" / SUMS).write_bytes(content)
-    with pytest.raises(UserError, match=re.escape(SUMS)):
-        check_sums(run / "model")
+    (run / "model" / MANIFEST).write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(MANIFEST)):
+        check_manifest(run / "model")
 
 
 def test_a_changed_model_can_be_given_new_sums(run):
     flip(run / "model" / "tokenizer_config.json")
-    write_sums(run / "model")
-    check_sums(run / "model")
+    write_manifest(run / "model")
+    check_manifest(run / "model")
 
 
 def test_prediction_with_a_model_that_is_whole_writes_its_file(run, tmp_path):

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from mtbert.errors import UserError
 from mtbert.model.convert_pickle import convert_legacy
-from mtbert.model.encoders.weights import load_encoder
+from mtbert.model.encoders.base import load_encoder
 
 
 def test_convert_writes_the_tensors_of_a_plain_state_dict(bert_folder, tmp_path):

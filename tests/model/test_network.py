@@ -1,15 +1,10 @@
-import json
-import re
-
 import pytest
 import torch
 from torch import Generator
 
 from mtbert.batch import TokenBatch
 from mtbert.config.tasks import TaskSettings
-from mtbert.errors import UserError
 from mtbert.model.attention import Layout
-from mtbert.model.encoders.weights import load_network, save_network
 from mtbert.model.network import MultitaskNetwork
 
 TASKS = {
@@ -40,12 +35,6 @@ def network(tiny_encoder):
     for head in network.heads.values():
         head.initialise(Generator().manual_seed(1), std=0.5)
     return network.eval()
-
-
-@pytest.fixture
-def saved(network, tmp_path):
-    save_network(network, 64, tmp_path)
-    return tmp_path
 
 
 def batch(lengths=LENGTHS):
@@ -98,114 +87,45 @@ def test_dropout_follows_the_generator_and_not_the_mode(network):
     assert not torch.equal(first, plain)
 
 
-def test_every_parameter_is_either_shared_or_a_heads(network):
-    shared, heads = network.shared_parameters(), network.head_parameters()
-    assert shared.keys().isdisjoint(heads)
-    assert (shared | heads).keys() == dict(network.named_parameters()).keys()
-    for name, parameter in network.named_parameters():
-        assert (shared | heads)[name] is parameter
+def test_every_parameter_is_shared_or_one_tasks_own(network):
+    partition = network.partition
+    owners = [partition.shared, *partition.own.values()]
+    assert sum(map(len, owners)) == len(partition.all) == len(list(network.parameters()))
+    assert {id(p) for p in partition.all.values()} == {id(p) for p in network.parameters()}
+    assert {n.split(".")[0] for n in partition.shared} == {"encoder"}
+    for task, own in partition.own.items():
+        assert list(own) == [f"heads.{task}.linear.weight", f"heads.{task}.linear.bias"]
+
+
+def test_names_and_order_of_the_parameters_are_those_of_checkpoints(network):
+    encoder = [f"encoder.{name}" for name, _ in network.encoder.named_parameters()]
+    heads = [f"heads.{name}" for name, _ in network.heads.named_parameters()]
+    assert list(network.partition.all) == encoder + heads
+
+
+def test_a_tasks_loss_reaches_what_is_shared_and_its_own(network):
+    for task, own in network.partition.own.items():
+        network.zero_grad()
+        network(task, batch()).sum().backward()
+        reached = {n for n, p in network.partition.all.items() if p.grad is not None}
+        assert set(own) <= reached
+        assert reached - set(own) <= set(network.partition.shared)
+
+
+def test_a_task_that_only_evaluates_goes_through_the_other_tasks_part_of_the_trunk(network):
+    asked, encode = [], network.trunk.encode
+
+    def asking(task, *rest, **how):
+        asked.append(task)
+        return encode(task, *rest, **how)
+
+    network.trunk.encode = asking
+    network("sick", batch())
+    network("sst", batch())
+    assert asked == ["sts", "sst"]
 
 
 @pytest.mark.parametrize("name", ["type", "values", "train", "keys", "float", "T_destination"])
 def test_a_task_may_have_any_name_that_the_settings_allow(tiny_encoder, name):
     network = MultitaskNetwork(tiny_encoder, {name: TASKS["sst"]})
     assert network(name, batch()).shape == (6, 3)
-
-
-def test_a_saved_network_gives_the_same_outputs_and_settings(network, saved):
-    again, max_length = load_network(saved)
-    assert max_length == 64
-    assert not again.training
-    assert list(again.tasks) == ["sst", "para", "sts"]
-    for name in again.tasks:
-        assert torch.equal(again(name, batch()), network(name, batch()))
-        for field in ("kind", "labels", "range", "head", "features", "pair_encoding", "dropout"):
-            assert getattr(again.tasks[name], field) == getattr(TASKS[name], field)
-
-
-def test_a_saved_network_names_no_folder_of_this_machine(saved):
-    text = (saved / "mtbert.json").read_text()
-    assert "/home" not in text
-    assert "Users" not in text
-    assert "s.csv" in text
-
-
-def test_the_encoder_of_a_saved_network_loads_in_transformers(network, saved):
-    from transformers import AutoModel
-
-    model, report = AutoModel.from_pretrained(saved, output_loading_info=True)
-    assert not any(report.values()), report
-    ids = batch((5,)).token_ids.unsqueeze(0)
-    torch.testing.assert_close(
-        model.eval()(ids).last_hidden_state,
-        network.encoder(ids).last_hidden_state,
-        rtol=1e-5,
-        atol=1e-5,
-    )
-
-
-def refusal(folder):
-    with pytest.raises(UserError) as caught:
-        load_network(folder)
-    return str(caught.value)
-
-
-def test_a_missing_description_is_refused(saved):
-    (saved / "mtbert.json").unlink()
-    assert "no mtbert.json" in refusal(saved)
-
-
-@pytest.mark.parametrize("name", ["heads.safetensors", "model.safetensors", "config.json"])
-def test_a_missing_file_is_refused_by_name(saved, name):
-    (saved / name).unlink()
-    assert name in refusal(saved)
-
-
-def test_a_newer_format_is_refused(saved):
-    meta = json.loads((saved / "mtbert.json").read_text())
-    (saved / "mtbert.json").write_text(json.dumps(meta | {"format": meta["format"] + 1}))
-    assert re.search(r"format 2, this mtbert reads 1", refusal(saved))
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [b"", b"{", b"[]", b"null", b"\xff\xfe", b"{}", b'{"format": 1}', b"[" * 100_000],
-)
-def test_a_damaged_description_is_refused(saved, damage):
-    (saved / "mtbert.json").write_bytes(damage)
-    assert "mtbert.json" in refusal(saved)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"tasks": []},
-        {"tasks": {"sst": {"kind": "nothing"}}},
-        {"tasks": {"sst": {"kind": "regression", "train": "a", "unknown": 1}}},
-        {"tasks": {"s.t": {"kind": "regression", "train": "a"}}},
-        {"tasks": {"sst": {"kind": "regression", "uses": "none", "dev": "d"}}},
-        {"max_length": None},
-        {"max_length": "long"},
-    ],
-)
-def test_a_description_with_wrong_values_is_refused(saved, changes):
-    meta = json.loads((saved / "mtbert.json").read_text())
-    (saved / "mtbert.json").write_text(json.dumps(meta | changes))
-    assert str(saved) in refusal(saved)
-
-
-def test_heads_that_do_not_fit_are_refused_by_name(saved):
-    meta = json.loads((saved / "mtbert.json").read_text())
-    meta["tasks"]["sst"]["labels"] = ["bad", "good"]
-    meta["tasks"]["new"] = meta["tasks"].pop("para")
-    (saved / "mtbert.json").write_text(json.dumps(meta))
-    message = refusal(saved)
-    assert "sst.linear.weight: shape [3, 16], expected [2, 16]" in message
-    assert "new.linear.weight: missing" in message
-    assert "para.linear.weight: unexpected" in message
-
-
-def test_cut_off_heads_are_refused(saved):
-    file = saved / "heads.safetensors"
-    file.write_bytes(file.read_bytes()[:-3])
-    assert "heads.safetensors: not a valid safetensors file" in refusal(saved)

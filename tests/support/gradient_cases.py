@@ -12,7 +12,7 @@ from mtbert.config.methods import choose
 from mtbert.config.tasks import TaskSettings
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import TaskBatch
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
 from mtbert.training import gradients
@@ -84,7 +84,7 @@ class Examples:
 
 def make_network(dtype, sparse=True, pooled=None):
     """Random weights, by which the gradients of the last two tasks oppose each other."""
-    encoder = Encoder(
+    encoder = BertEncoder(
         EncoderConfig(
             vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
             intermediate_size=32, max_position_embeddings=32,
@@ -100,7 +100,7 @@ def make_network(dtype, sparse=True, pooled=None):
             head.initialise(generator, std=0.5)
         network.heads["sst"].linear.weight.mul_(3)
         network.heads["para"].linear.weight.copy_(-network.heads["sts"].linear.weight[:, :16])
-    encoder.embeddings.token.sparse = sparse
+    encoder.token_table.sparse = sparse
     if pooled is not None:
         network.heads[pooled].pooling = "pooled"
     return network.to(dtype)
@@ -157,7 +157,7 @@ def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None,
             del processes.broadcast
     result = {
         name: parameter.grad.to_dense().contiguous().clone()
-        for name, parameter in network.named_parameters()
+        for name, parameter in network.partition.all.items()
         if parameter.grad is not None
     }
     result |= {f"loss.{task}": loss.clone() for task, loss in found.losses.items()}

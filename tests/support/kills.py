@@ -131,7 +131,8 @@ class Watch:
 
     def start(self):
         """From here on everything is seen."""
-        from mtbert.model.encoders import weights
+        from mtbert.model import saved
+        from mtbert.model.encoders import base
         from mtbert.runs import checkpoint
         from mtbert.runs import folder as run_folder
         from mtbert.training import step as computation
@@ -139,7 +140,7 @@ class Watch:
         from mtbert.training.phases import finetune, heads
         from mtbert.training.trainer import Trainer
 
-        for module in (checkpoint, weights):
+        for module in (checkpoint, base, saved):
             module.save_file = self.torn(module.save_file)
         os.fsync = self.before(os.fsync, lambda handle: f"fsync {self.below(handle)}")
         computation.compute_gradients = self.before(computation.compute_gradients, "backward pass")

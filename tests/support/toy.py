@@ -12,8 +12,8 @@ from torch import Generator
 
 from mtbert.cli import main
 from mtbert.config.load import parse_settings
-from mtbert.io.manifest import SUMS
-from mtbert.model.encoders.bert import Encoder
+from mtbert.io.manifest import MANIFEST
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.training import run
 
@@ -109,7 +109,7 @@ def write_encoder(folder: Path, words=WORDS, **sizes) -> Path:
             **sizes,
         }
     )
-    encoder = Encoder(config)
+    encoder = BertEncoder(config)
     generator = Generator().manual_seed(5)
     encoder.initialise(generator)
     with torch.no_grad():
@@ -160,7 +160,7 @@ def copy_model(run: Path, folder: Path) -> Path:
     """A copy of a run's model without the sums of its files: damage comes to the readers."""
     folder.mkdir()
     for file in (run / "model").iterdir():
-        if file.name != SUMS:
+        if file.name != MANIFEST:
             (folder / file.name).write_bytes(file.read_bytes())
     return folder
 

@@ -36,7 +36,7 @@ def make_sources(kind=Examples):
 
 @pytest.fixture(params=["dense", "sparse", "one vector"])
 def network(tiny_encoder, request, monkeypatch):
-    tiny_encoder.embeddings.token.sparse = request.param == "sparse"
+    tiny_encoder.token_table.sparse = request.param == "sparse"
     monkeypatch.setattr(gram, "_as_one_vector", lambda device: request.param == "one vector")
     network = MultitaskNetwork(tiny_encoder, TASKS)
     for head in network.heads.values():
@@ -56,7 +56,7 @@ def run(network, step=STEP, sources=None, **options):
     )  # fmt: skip
     return result, {
         n: None if p.grad is None else p.grad.to_dense().clone()
-        for n, p in network.named_parameters()
+        for n, p in network.partition.all.items()
     }
 
 
@@ -85,7 +85,7 @@ def autograd(network, tasks=TASKS):
     """Gradients by name of the tasks' weighted sum, by one call to autograd."""
     losses = mean_losses(network)
     total = sum(FACTORS[task] * losses[task] for task in tasks)
-    names, parameters = zip(*network.named_parameters(), strict=True)
+    names, parameters = zip(*network.partition.all.items(), strict=True)
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     dense = [None if gradient is None else gradient.to_dense() for gradient in gradients]
     return dict(zip(names, dense, strict=True))
@@ -95,7 +95,7 @@ def shared_matrix(network):
     """`[tasks, parameters]`: each task's gradient of the encoder, and the encoder's names."""
     by_task = [autograd(network, [task]) for task in TASKS]
     names = [name for name in by_task[0] if name.startswith("encoder.")]
-    sizes = {n: p for n, p in network.named_parameters() if n in names}
+    sizes = {n: p for n, p in network.partition.all.items() if n in names}
     rows = [
         torch.cat([sizes[n].new_zeros(sizes[n].numel()) if g[n] is None else g[n].flatten()
                    for n in names])
@@ -105,7 +105,7 @@ def shared_matrix(network):
 
 
 def flat(network, gradients, names):
-    sizes = dict(network.named_parameters())
+    sizes = dict(network.partition.all.items())
     parts = [sizes[n].new_zeros(sizes[n].shape) if gradients[n] is None else gradients[n]
              for n in names]  # fmt: skip
     return torch.cat([part.flatten() for part in parts]).detach()

@@ -334,6 +334,8 @@ def test_predictions_that_tell_nothing_are_said(
 
 
 def test_in_the_sum_an_undefined_metric_counts_nothing():
-    found = Evaluation({"a": {"pearson": math.nan}, "b": {"accuracy": 0.5}}, {}, {}, {})
+    found = Evaluation(
+        {"a": {"pearson": math.nan}, "b": {"accuracy": 0.5}}, {}, {}, {}, {"a": math.nan, "b": 0.5}
+    )
     assert found.selection_score("sum") == 0.5
     assert math.isnan(found.selection_score("a.pearson"))

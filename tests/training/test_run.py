@@ -15,7 +15,7 @@ from mtbert.config.load import load_config
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
-from mtbert.model.encoders.weights import load_encoder
+from mtbert.model.encoders.base import load_encoder
 from mtbert.training import run as module
 from mtbert.training.run import plan
 

@@ -11,7 +11,7 @@ from support.toy import model_bytes, records
 
 from mtbert.inference.evaluate import Evaluation
 from mtbert.inference.model import MultitaskModel
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 from mtbert.training import step as computation
 from mtbert.training.nonfinite import NonFiniteLoss
 from mtbert.training.optimizer import AdamW

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mtbert.config.settings import Settings
     from mtbert.inference.evaluate import EvaluationSet
     from mtbert.inference.model import MultitaskModel
-    from mtbert.model.encoders.bert import Encoder
+    from mtbert.model.encoders.base import Encoder
 
 __all__ = ["HELP", "add_arguments", "bench", "bench_table", "run", "step_flops"]
 

@@ -120,6 +120,7 @@ def _examples(file: Path, task: TaskSettings, split: str) -> ExampleSet:
 
 def _dev_score(path: Path, task: str) -> float | None:
     from mtbert.runs.folder import read_summary
+    from mtbert.runs.scores import main_score
 
     metrics = read_summary(path)["dev"].get(task)
-    return None if not metrics else float(next(iter(metrics.values())) or 0.0)
+    return (main_score(metrics) or 0.0) if metrics else None

@@ -10,22 +10,22 @@ from mtbert.config.fields import FileName, Section
 from mtbert.config.methods import choose
 from mtbert.methods.base import Method
 
-__all__ = ["DEFAULT_SHARING", "SHARINGS", "EncoderSettings", "HardSharing", "Sharing"]
+__all__ = ["DEFAULT_SHARING", "SHARINGS", "EncoderSettings", "Hard", "Sharing"]
 
 
 class Sharing(Method):
     """Which of the encoder's parameters the tasks share; `model.sharing` holds what does it."""
 
 
-class HardSharing(Sharing):
+class Hard(Sharing):
     """Hard parameter sharing (Caruana 1993): one encoder for all tasks."""
 
     name: Literal["hard"] = "hard"
 
 
-SHARINGS: tuple[type[Sharing], ...] = (HardSharing,)
+SHARINGS: tuple[type[Sharing], ...] = (Hard,)
 
-DEFAULT_SHARING: Sharing = HardSharing()
+DEFAULT_SHARING: Sharing = Hard()
 
 
 def _sharing(value: object) -> Sharing:
@@ -63,3 +63,9 @@ class EncoderSettings(Section):
         "side by side (GPUs and bf16 only; trains without dropout of the attention weights). "
         "`auto`: `sdpa` on GPUs, elsewhere and with `training.deterministic` `eager`.",
     )
+
+    @property
+    def public_path(self) -> str:
+        """`path` as it may be published: a folder of this machine is not named."""
+        path = self.path
+        return "a local folder" if path.startswith(("/", ".", "~")) or "\\" in path else path

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mtbert.config.data import DataSettings
@@ -17,6 +20,7 @@ from mtbert.config.encoder import EncoderSettings
 from mtbert.config.fields import TASK_NAME, Section
 from mtbert.config.tasks import TaskSettings, predictions_name
 from mtbert.config.training import TrainingSettings
+from mtbert.methods.sampling.base import EpochSpec
 
 __all__ = ["Settings"]
 
@@ -42,6 +46,25 @@ class Settings(Section):
     def trained_tasks(self) -> dict[str, TaskSettings]:
         """Tasks with a head of their own."""
         return {name: task for name, task in self.tasks.items() if task.uses is None}
+
+    def epoch_spec(
+        self, examples: Mapping[str, int], lengths: Mapping[str, NDArray[np.int64]] | None = None
+    ) -> EpochSpec:
+        """What the plan of an epoch depends on.
+
+        Args:
+            examples: number of training examples by task.
+            lengths: tokens of each example by task, `[examples]`; used with `group_by_length`.
+        """
+        training = self.training
+        return EpochSpec(
+            examples=examples,
+            batch_size={n: self.tasks[n].batch_size or training.batch_size for n in examples},
+            epochs=training.epochs,
+            lengths=lengths if training.group_by_length else None,
+            max_steps=training.steps_per_epoch,
+            both_orders=frozenset(n for n in examples if self.tasks[n].in_both_orders),
+        )
 
     def shares_file(self, name: str) -> bool:
         """Whether several tasks have a file among theirs, however they spell its name.

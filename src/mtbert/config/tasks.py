@@ -154,11 +154,6 @@ class TaskSettings(Section):
         return self.loss or self.kind.default_loss
 
     @property
-    def outputs(self) -> int:
-        """Number of outputs of the head."""
-        return len(self.class_names) if self.loss_name == "cross_entropy" else 1
-
-    @property
     def sequences_per_example(self) -> int:
         """Two for a pair whose texts are encoded separately, else one."""
         return 2 if self.kind.is_pair and self.pair_encoding == "separately" else 1
@@ -225,7 +220,7 @@ class TaskSettings(Section):
     def _cosine_problems(self) -> list[str]:
         if self.sequences_per_example == 1:
             return ["`features: cosine` needs a pair and `pair_encoding: separately`"]
-        if self.outputs != 1:
+        if self.loss_name == "cross_entropy":
             return [
                 "`features: cosine` has one output; set `loss` to `binary_cross_entropy` or `mse`"
             ]

@@ -44,7 +44,7 @@ def read_set(
     cache: Cache | None,
     labelled: bool = True,
 ) -> DataSet:
-    """One file as a task reads it; where several tasks have labels in it, a blank one is no mistake.
+    """One file as a task reads it; in a file of several tasks a blank label is no mistake.
 
     Args:
         settings: of the run.

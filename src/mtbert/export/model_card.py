@@ -8,15 +8,15 @@ from typing import Any
 from tabulate import tabulate
 
 from mtbert.config.settings import Settings
-from mtbert.reports.tables import shown
+from mtbert.runs.scores import shown_score
 
-__all__ = ["model_card", "shown_encoder"]
+__all__ = ["model_card"]
 
 
 def model_card(settings: Settings, summary: Mapping[str, Any]) -> str:
     """Markdown with the front matter that model hubs read."""
     rows = [
-        [task, settings.tasks[task].kind, name, shown(value)]
+        [task, settings.tasks[task].kind, name, shown_score(value)]
         for task, metrics in summary["dev"].items()
         for name, value in metrics.items()
     ]
@@ -43,7 +43,7 @@ tags: [mtbert, multitask, bert]
 
 # {" + ".join(settings.trained_tasks)}: one BERT encoder with {len(settings.trained_tasks)} head(s)
 
-Trained with mtbert {summary["versions"]["mtbert"]} from `{shown_encoder(settings)}`
+Trained with mtbert {summary["versions"]["mtbert"]} from `{settings.encoder.public_path}`
 ({settings.encoder.mode}), {summary["epochs"]} epochs, batch {training.batch_size},
 batching {training.batching}, surgery {training.surgery}, seed {settings.seed}. The best epoch
 ({summary["best_epoch"]}) was chosen on the dev data by `{training.select}`, so the scores below
@@ -74,9 +74,3 @@ The folder is also a plain encoder for `transformers.AutoModel`; the heads lie b
 English text of the kind it was trained on; longer than {settings.encoder.max_length} tokens is
 cut. Nothing is known of its behaviour elsewhere.
 """
-
-
-def shown_encoder(settings: Settings) -> str:
-    """No path of the machine the model was made on."""
-    path = settings.encoder.path
-    return "a local folder" if path.startswith(("/", ".", "~")) or "\\" in path else path

@@ -14,8 +14,9 @@ from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.distributed.processes import ALONE, Processes
 from mtbert.hardware.memory import Memory
 from mtbert.inference.metrics import mean_score, overall_score, score, undefined
-from mtbert.inference.predict import compute_outputs, decode
+from mtbert.inference.predict import compute_outputs
 from mtbert.model.network import MultitaskNetwork
+from mtbert.objectives.table import decode
 
 __all__ = ["Evaluation", "EvaluationSet", "evaluate"]
 
@@ -48,17 +49,14 @@ class Evaluation:
         others: metrics by `task/set`, of further sets.
         undefined: why metrics are NaN, by the same names.
         predictions: rows (id, gold, prediction, …) by task, or `task-set` for further sets.
+        main: the main metric of each task, of the sets that select.
     """
 
     dev: dict[str, dict[str, float]]
     others: dict[str, dict[str, float]]
     undefined: dict[str, str]
     predictions: dict[str, list[dict[str, Any]]]
-
-    @property
-    def main(self) -> dict[str, float]:
-        """The main metric of each task."""
-        return {task: next(iter(metrics.values())) for task, metrics in self.dev.items()}
+    main: dict[str, float]
 
     @property
     def overall(self) -> float:
@@ -115,7 +113,8 @@ def evaluate(
             {"id": row_id, "gold": _plain(label), **answer.as_json()}
             for row_id, label, answer in zip(part.ids, gold, answers, strict=True)
         ]
-    return Evaluation(dev, others, reasons, predictions)
+    main = {name: metrics[network.tasks[name].kind.main_metric] for name, metrics in dev.items()}
+    return Evaluation(dev, others, reasons, predictions, main)
 
 
 def _plain(label: float) -> float | int:

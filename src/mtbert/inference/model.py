@@ -8,12 +8,13 @@ from pathlib import Path
 from mtbert.data.examples import Example
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
-from mtbert.inference.predict import Prediction, predict_stream
+from mtbert.inference.predict import predict_stream
 from mtbert.io.bounded import is_file, is_folder
-from mtbert.model.compatibility import check_fit
-from mtbert.model.encoders.weights import load_network
+from mtbert.model.compatibility import check_compatible
 from mtbert.model.hub import locate
 from mtbert.model.network import MultitaskNetwork
+from mtbert.model.saved import load_network
+from mtbert.objectives.base import Prediction
 
 __all__ = ["MultitaskModel"]
 
@@ -48,7 +49,7 @@ class MultitaskModel:
             folder = folder / "model"
         network, max_length = load_network(folder)
         tokenizer = Tokenizer.from_folder(folder)
-        check_fit(
+        check_compatible(
             network.encoder.config,
             network.tasks,
             max_length=max_length,

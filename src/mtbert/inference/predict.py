@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import FeatureSet, TokenizedSet, token_budget_batches, tokenize
 from mtbert.data.examples import Example
 from mtbert.data.tokenizer import Tokenizer
@@ -20,40 +17,15 @@ from mtbert.distributed.processes import ALONE, Processes
 from mtbert.errors import UserError
 from mtbert.hardware.memory import SMALLER, Memory, OutOfMemory
 from mtbert.model.network import MultitaskNetwork
+from mtbert.objectives.base import Prediction
+from mtbert.objectives.table import decode, objective_of
 
-__all__ = ["Prediction", "compute_features", "compute_outputs", "decode", "predict_stream"]
+__all__ = ["compute_features", "compute_outputs", "predict_stream"]
 
 _log = logging.getLogger(__name__)
 
 _STREAM_CHUNK = 1024  # examples, and
 _STREAM_CHARACTERS = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The answer for one example.
-
-    Attributes:
-        value: class number, or the value of a regression.
-        label: name of the class; None for a regression.
-        score: probability of that class (for `mse` on two classes the raw output), or the value.
-        probabilities: by class name; None for a regression or `mse`.
-    """
-
-    value: float
-    label: str | None
-    score: float
-    probabilities: dict[str, float] | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Fields as they stand in prediction files."""
-        fields: dict[str, Any] = {"prediction": self.value}
-        if self.label is not None:
-            fields["label"] = self.label
-        fields["score"] = self.score
-        if self.probabilities is not None:
-            fields["probabilities"] = self.probabilities
-        return fields
 
 
 @torch.no_grad()
@@ -72,7 +44,9 @@ def compute_outputs(
     Raises:
         OutOfMemory: not even one example at a time fits into `memory`.
     """
-    outputs = np.empty((len(examples), network.tasks[task].outputs))
+    outputs = np.empty(
+        (len(examples), objective_of(network.tasks[task]).outputs(network.tasks[task]))
+    )
     answers: list[tuple[NDArray[np.int64], Tensor]] = []
 
     def compute(indices: NDArray[np.int64]) -> None:
@@ -100,8 +74,7 @@ def compute_features(
     Raises:
         OutOfMemory: not even one example at a time fits into `memory`.
     """
-    width = network.encoder.config.hidden_size
-    features = torch.empty(len(examples), network.head(task).sides, width)
+    features = torch.empty(len(examples), network.head(task).sides, network.hidden_size)
 
     def compute(indices: NDArray[np.int64]) -> None:
         vectors = _represent(network, task, examples, indices).float()
@@ -123,7 +96,7 @@ def _represent(
     Of pairs in both orders it is the mean of both. The head of one sequence is linear, so its
     output is the mean of both outputs too.
     """
-    device = next(network.heads.parameters()).device
+    device = network.device
     if isinstance(examples, FeatureSet):
         return examples.inputs(indices).to(device)
     vectors = network.represent(task, examples.inputs(indices).to(device))
@@ -185,28 +158,6 @@ def _rows(batches: list[NDArray[np.int64]], processes: Processes) -> list[NDArra
     return [np.concatenate([none, *share]) for share in processes.shards(batches)]
 
 
-def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
-    """Outputs `[examples, outputs]` → predictions.
-
-    Classes: the most probable one; with one output class 1 when its probability, for `mse` the
-    raw output itself, is above 0.5.
-    """
-    if task.loss_name == "cross_entropy":
-        shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return [_class(task, row) for row in shifted / shifted.sum(axis=1, keepdims=True)]
-    values = outputs[:, 0]
-    if task.loss_name == "binary_cross_entropy":
-        values = np.exp(-np.logaddexp(0, -values))
-        if task.kind.is_classification:
-            return [_class(task, np.array([1 - p, p])) for p in values]
-        low, high = task.range or (0.0, 1.0)
-        values = low + (high - low) * values
-    if task.kind.is_classification:
-        names = task.class_names
-        return [Prediction(int(v > 0.5), names[int(v > 0.5)], float(v), None) for v in values]
-    return [Prediction(float(v), None, float(v), None) for v in values]
-
-
 def predict_stream(
     network: MultitaskNetwork,
     name: str,
@@ -245,10 +196,3 @@ def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
             chunk, characters = [], 0
     if chunk:
         yield chunk
-
-
-def _class(task: TaskSettings, probabilities: NDArray[np.float64]) -> Prediction:
-    names = task.class_names
-    best = int(np.argmax(probabilities))
-    by_name = {n: float(p) for n, p in zip(names, probabilities, strict=True)}
-    return Prediction(best, names[best], float(probabilities[best]), by_name)

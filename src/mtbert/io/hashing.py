@@ -1,4 +1,4 @@
-"""Hashes of files, to know them again."""
+"""SHA-256 of files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["file_sha256"]
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal.
+    """SHA-256 of a file's bytes, in hexadecimal.
 
     Raises:
         OSError: it cannot be read.

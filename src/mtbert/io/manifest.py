@@ -1,13 +1,14 @@
-"""Sizes and sha256 of a finished model's files, written last and checked whenever it is read.
+"""Manifests: sizes and SHA-256 of a folder's files, written last and checked when it is read.
 
     mtbert.files.json    {"format": 1, "files": {"config.json": [size, sha256], …}}
 
-They find damage, not forgery: who can change a file can change its sum. The model card is for
-people and may be edited, so it is not among them.
+is that of a finished model. A manifest finds damage, not forgery: who can change a file can change
+its entry. The model card is for people and may be edited, so it is not among a model's files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from mtbert.errors import UserError, shown
@@ -15,60 +16,65 @@ from mtbert.io import atomic
 from mtbert.io.bounded import is_file, read_json
 from mtbert.io.hashing import file_sha256
 
-__all__ = ["SUMS", "check_sums", "write_sums"]
+__all__ = ["MANIFEST", "check_manifest", "damage", "entries", "write_manifest"]
 
-SUMS = "mtbert.files.json"
-FORMAT = 1
+MANIFEST = "mtbert.files.json"
+MANIFEST_FORMAT = 1
 
 _CARD = "README.md"
 _WEIGHTS = ("config.json", "model.safetensors")
 
 
-def write_sums(folder: Path) -> None:
-    """Note every file of a folder as it is now, but for the model card."""
-    names = sorted(p.name for p in folder.iterdir() if p.is_file() and p.name not in (SUMS, _CARD))
-    files = {n: [(folder / n).stat().st_size, file_sha256(folder / n)] for n in names}
-    atomic.write_json(folder / SUMS, {"format": FORMAT, "files": files})
+def write_manifest(folder: Path) -> None:
+    """Record every file of a model's folder as it is now, but for the model card."""
+    files = [p for p in folder.iterdir() if p.is_file() and p.name not in (MANIFEST, _CARD)]
+    content = {"format": MANIFEST_FORMAT, "files": entries(files)}
+    atomic.write_json(folder / MANIFEST, content)
 
 
-def check_sums(folder: Path) -> None:
-    """Refuse a folder with a file that is not as it was written; one without sums is not checked.
+def check_manifest(folder: Path) -> None:
+    """Refuse a model with a file that is not as it was written; without a manifest, check nothing.
 
     Raises:
         UserError: names the file.
     """
     try:
-        found = read_json(folder / SUMS)
+        found = read_json(folder / MANIFEST)
     except FileNotFoundError:
         return
-    if found.get("format") != FORMAT:
+    if found.get("format") != MANIFEST_FORMAT:
         raise UserError(
-            f"{folder / SUMS}: format {shown(found.get('format'))}, this mtbert reads {FORMAT}; "
-            "use the version that wrote it"
+            f"{folder / MANIFEST}: format {shown(found.get('format'))}, this mtbert reads "
+            f"{MANIFEST_FORMAT}; use the version that wrote it"
         )
     files = found.get("files")
     if not isinstance(files, dict) or not set(_WEIGHTS) <= files.keys():
-        raise UserError(f"{folder / SUMS}: damaged: no sizes and sums of {', '.join(_WEIGHTS)}")
-    for name, sums in files.items():
-        if not name.isprintable() or Path(name).name != name or not isinstance(sums, list):
-            raise UserError(f"{folder / SUMS}: damaged at {shown(name)}")
-        problem = _problem(folder / name, sums)
+        raise UserError(f"{folder / MANIFEST}: damaged: no sizes and sums of {', '.join(_WEIGHTS)}")
+    for name, entry in files.items():
+        if not name.isprintable() or Path(name).name != name or not isinstance(entry, list):
+            raise UserError(f"{folder / MANIFEST}: damaged at {shown(name)}")
+        problem = damage(folder / name, entry)
         if problem is not None:
             raise UserError(
                 f"{folder / name}: {problem}; take the model again from where it came from (or "
-                f"remove {SUMS}, if the change was meant)"
+                f"remove {MANIFEST}, if the change was meant)"
             )
 
 
-def _problem(file: Path, sums: list[object]) -> str | None:
-    """What is wrong with a file, or None."""
+def entries(files: Iterable[Path]) -> dict[str, list[int | str]]:
+    """Size and SHA-256 of each file as it is now, by its name, in the order of the names."""
+    return {f.name: [f.stat().st_size, file_sha256(f)] for f in sorted(files)}
+
+
+def damage(file: Path, entry: list[object]) -> str | None:
+    """What tells a file from the one of its entry, or None."""
     if not is_file(file):
         return "missing"
     try:
         size = file.stat().st_size
-        if size != sums[0]:
-            return f"damaged: {size} bytes, written were {shown(sums[0])}"
-        return None if [size, file_sha256(file)] == sums else "damaged: not the bytes written"
+        if size != entry[0]:
+            return f"damaged: {size} bytes, written were {shown(entry[0])}"
+        return None if [size, file_sha256(file)] == entry else "damaged: not the bytes written"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except IndexError:

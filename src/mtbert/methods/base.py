@@ -9,15 +9,14 @@ from typing import Any
 from pydantic import (
     BaseModel,
     ConfigDict,
-    JsonValue,
     SerializerFunctionWrapHandler,
     model_serializer,
 )
 
 __all__ = ["Method", "MethodState", "Permute", "Progress"]
 
-MethodState = dict[str, JsonValue]
-"""What a method remembers from step to step: JSON values, for they are part of the checkpoint."""
+MethodState = dict[str, Any]
+"""What a method remembers from step to step. JSON values only: it is part of the checkpoint."""
 
 Permute = Callable[[int], list[int]]
 """n → a random order of 0, …, n-1, drawn from the step's own generator."""

@@ -1,4 +1,4 @@
-"""Whether an encoder, a tokenizer and the tasks go together, told before anything is computed."""
+"""Whether encoder, tokenizer and tasks fit together, checked before anything is computed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError
 from mtbert.model.encoders.config import EncoderConfig
 
-__all__ = ["check_fit"]
+__all__ = ["check_compatible"]
 
 
-def check_fit(
+def check_compatible(
     config: EncoderConfig,
     tasks: Mapping[str, TaskSettings],
     *,

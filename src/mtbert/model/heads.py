@@ -5,19 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from mtbert.batch import TokenBatch
 from mtbert.config.tasks import TaskSettings
-from mtbert.model.attention import Layout
 from mtbert.model.dropout import dropout
-from mtbert.model.encoders.bert import Encoder
+from mtbert.objectives.table import objective_of
 
-__all__ = ["Head", "pool_sequences", "side_vectors"]
+__all__ = ["Head"]
 
 
 class Head(nn.Module):
     """Pooled sequences of one task → its outputs: features, dropout, linear.
 
-    The linear layer of a cosine head is a scale and an offset; it starts at the task's range.
+    The linear layer of a cosine head is a scale and an offset; it starts where the task's objective
+    says.
     """
 
     def __init__(self, hidden_size: int, task: TaskSettings) -> None:
@@ -26,17 +25,17 @@ class Head(nn.Module):
         self.sides = task.sequences_per_example
         self.features = task.features if self.sides == 2 else None
         self.rate = 0.0 if self.features == "cosine" else task.dropout
-        self.bounds = task.range if task.loss_name == "binary_cross_entropy" else None
+        objective = objective_of(task)
         widths = {None: hidden_size, "cosine": 1, "uv": 2 * hidden_size}
-        self.linear = nn.Linear(widths.get(self.features, 4 * hidden_size), task.outputs)
-        self.cosine_start = _cosine_start(task)
+        self.linear = nn.Linear(widths.get(self.features, 4 * hidden_size), objective.outputs(task))
+        self.cosine_start = objective.cosine_start(task) if self.features == "cosine" else None
 
     @torch.no_grad()
     def initialise(self, generator: Generator, std: float = 0.02) -> None:
-        """Fresh weights: normal with zero bias; a cosine head as its task's range."""
+        """Fresh weights: normal with zero bias; of a cosine head, its scale and offset."""
         self.linear.weight.normal_(0, std, generator=generator)
         self.linear.bias.zero_()
-        if self.features == "cosine":
+        if self.cosine_start is not None:
             scale, offset = self.cosine_start
             self.linear.weight.fill_(scale)
             self.linear.bias.fill_(offset)
@@ -65,42 +64,3 @@ class Head(nn.Module):
                 features = torch.cat((u, v, (u - v).abs(), u * v), dim=1)
         outputs: Tensor = self.linear(dropout(features, self.rate, generator))
         return outputs
-
-
-def pool_sequences(
-    encoder: Encoder, batch: TokenBatch, pooling: str, generator: Generator | None = None
-) -> Tensor:
-    """One vector for each sequence of a packed batch, `[S, W]`.
-
-    `cls`: the first token's hidden state; `pooled`: the pooler's output for it; `mean`: the mean
-    over the sequence's tokens, added up in float32 or better.
-    """
-    layout = Layout(batch.lengths, batch.token_ids.device, bucketed=encoder.bucketed)
-    hidden = encoder.encode(
-        batch.token_ids, batch.segment_ids, layout, generator, first_only=pooling != "mean"
-    )
-    if pooling == "mean":
-        return _mean(hidden, layout)
-    return encoder.pool(hidden) if pooling == "pooled" else hidden
-
-
-def _mean(hidden: Tensor, layout: Layout) -> Tensor:
-    """Means over the sequences' tokens, `[R, W]` → `[S, W]`."""
-    tokens = hidden.index_select(0, layout.slots)
-    wide = tokens.to(torch.promote_types(hidden.dtype, torch.float32))
-    sums = wide.new_zeros(len(layout.lengths), hidden.shape[1])
-    sums = sums.index_add(0, layout.sequence_of, wide)
-    return sums / layout.sizes.to(wide.dtype).unsqueeze(1)
-
-
-def side_vectors(pooled: Tensor, sides: int) -> Tensor:
-    """`[sides * examples, W]`, all first sides first → `[examples, sides, W]`."""
-    return pooled.view(sides, -1, pooled.shape[1]).transpose(0, 1)
-
-
-def _cosine_start(task: TaskSettings) -> tuple[float, float]:
-    """Scale and offset that take a cosine from 0 to 1 across the task's outputs."""
-    if task.loss_name == "binary_cross_entropy":
-        return 10.0, -5.0
-    low, high = task.range or (0.0, 1.0)
-    return high - low, low

@@ -10,7 +10,7 @@ from pathlib import Path
 from mtbert.errors import UserError
 from mtbert.io.bounded import is_file, is_folder
 from mtbert.io.hashing import file_sha256
-from mtbert.io.manifest import SUMS
+from mtbert.io.manifest import MANIFEST
 
 __all__ = ["ENCODER_FILES", "PACKAGED", "PACKAGED_SHA256", "local_folder", "locate"]
 
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 _COMMIT = r"[0-9a-f]{40}"
 _HUB_FILES = [
     "config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "mtbert.json",
-    "heads.safetensors", "tokenizer_config.json", SUMS,
+    "heads.safetensors", "tokenizer_config.json", MANIFEST,
 ]  # fmt: skip
 
 

@@ -1,16 +1,21 @@
-"""One encoder and a head for each task: hard parameter sharing."""
+"""A trunk and a head for each task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 
 from mtbert.batch import TokenBatch
+from mtbert.config.encoder import DEFAULT_SHARING, Sharing
 from mtbert.config.tasks import TaskSettings
-from mtbert.model.encoders.bert import Encoder
-from mtbert.model.heads import Head, pool_sequences, side_vectors
+from mtbert.model.encoders.base import Encoder
+from mtbert.model.heads import Head
+from mtbert.model.pooling import pool_sequences, side_vectors
+from mtbert.model.sharing.base import Partition
+from mtbert.model.sharing.table import make_trunk
 
 __all__ = ["MultitaskNetwork"]
 
@@ -44,31 +49,62 @@ class Heads(nn.Module):
 
 
 class MultitaskNetwork(nn.Module):
-    """The encoder, shared by all tasks, and their heads.
+    """A trunk that encodes the sequences of all tasks, and a head for each task.
 
     A task that only evaluates (`uses`) has no head of its own.
+
+    Attributes:
+        trunk: what lies below the heads.
+        heads: by task.
+        tasks: their settings.
+        hidden_size: W, of the vectors that heads read.
     """
 
-    def __init__(self, encoder: Encoder, tasks: Mapping[str, TaskSettings]) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        tasks: Mapping[str, TaskSettings],
+        sharing: Sharing = DEFAULT_SHARING,
+    ) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.trunk = make_trunk(sharing, encoder)
         self.tasks = dict(tasks)
+        self.hidden_size = encoder.config.hidden_size
         self.heads = Heads(
-            {
-                name: Head(encoder.config.hidden_size, task)
-                for name, task in tasks.items()
-                if task.uses is None
-            }
+            {name: Head(self.hidden_size, t) for name, t in tasks.items() if t.uses is None}
         )
+
+    @property
+    def encoder(self) -> Encoder:
+        """What all tasks share, as a plain encoder."""
+        return self.trunk.encoder_for(None)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.heads.parameters()).device
+
+    @property
+    def partition(self) -> Partition:
+        """Every parameter of the trunk and the heads; a head is its task's own."""
+        trunk = self.trunk.partition()
+        own = {
+            task: {
+                **trunk.own.get(task, {}),
+                **{f"heads.{task}.{n}": p for n, p in head.named_parameters()},
+            }
+            for task, head in self.heads.items()
+        }
+        return Partition(trunk.shared, own)
 
     def head(self, task: str) -> Head:
         """The head that answers for a task."""
-        return self.heads[self.tasks[task].uses or task]
+        return self.heads[self._owner(task)]
 
     def represent(self, task: str, batch: TokenBatch, generator: Generator | None = None) -> Tensor:
         """Pooled sequences as the task's head reads them, `[examples, sides, W]`."""
         head = self.head(task)
-        pooled = pool_sequences(self.encoder, batch, head.pooling, generator)
+        pooled = pool_sequences(self.trunk, self._owner(task), batch, head.pooling, generator)
         return side_vectors(pooled, head.sides)
 
     def forward(
@@ -85,10 +121,16 @@ class MultitaskNetwork(nn.Module):
             inputs = self.represent(task, inputs, generator)
         return self.head(task)(inputs, generator)
 
+    def _owner(self, task: str) -> str:
+        """The task whose head, and whose part of the trunk, answers for a task."""
+        return self.tasks[task].uses or task
+
+    # Until training works on the partition:
+
     def shared_parameters(self) -> dict[str, Parameter]:
         """What all tasks share, by name."""
-        return {f"encoder.{n}": p for n, p in self.encoder.named_parameters()}
+        return self.partition.shared
 
     def head_parameters(self) -> dict[str, Parameter]:
         """What each task has for itself, by name."""
-        return {f"heads.{n}": p for n, p in self.heads.named_parameters()}
+        return self.partition.all_own

@@ -11,6 +11,7 @@ import numpy as np
 from mtbert.paper.tables import DURATIONS, FORMS, TASKS
 from mtbert.reports.document import FigureBlock, Section
 from mtbert.reports.figures import COLOURS, GREY, Curve, curves, render, tidy
+from mtbert.runs.scores import main_score
 from mtbert.studies.groups import Group, difference
 from mtbert.studies.results import Results
 from mtbert.studies.statistics import Array, mean_deviation
@@ -197,7 +198,7 @@ def _mean_curve(group: Group, task: str) -> tuple[list[float], list[float]]:
     by_epoch: dict[float, list[float]] = {}
     for record in group.records:
         for point in record.curve:
-            value = next(iter(point["dev"][task].values()))
+            value = main_score(point["dev"][task])
             by_epoch.setdefault(point["epoch"], []).append(np.nan if value is None else value)
     return list(by_epoch), [float(np.mean(values)) for values in by_epoch.values()]
 

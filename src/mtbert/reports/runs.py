@@ -15,8 +15,8 @@ from mtbert.errors import UserError
 from mtbert.io.bounded import read_lines, why_invalid
 from mtbert.reports.document import FigureBlock, Section, TableBlock
 from mtbert.reports.figures import COLOURS, DASHES, curves
-from mtbert.reports.tables import shown
 from mtbert.runs.folder import read_summary
+from mtbert.runs.scores import main_metric, main_score, shown_score
 
 __all__ = ["FinishedRun", "read_runs", "runs_csv", "runs_markdown", "runs_sections"]
 
@@ -89,9 +89,9 @@ def _rows(runs: list[FinishedRun]) -> tuple[list[str], list[list[str]]]:
         rows.append(
             [
                 run.name,
-                *(s if isinstance(s, str) else shown(s) for s in scores),
-                shown(run.summary["overall"]),
-                shown(run.summary["mean"]),
+                *(s if isinstance(s, str) else shown_score(s) for s in scores),
+                shown_score(run.summary["overall"]),
+                shown_score(run.summary["mean"]),
                 str(run.summary["best_epoch"]),
                 f"{run.summary['seconds']:.0f}",
             ]
@@ -138,7 +138,7 @@ def _learning_curves(runs: list[FinishedRun]) -> str:
         lines, metric = [], ""
         for number, run in enumerate(runs):
             points = [
-                (record["epoch"], *next(iter(record["dev"][task].items())))
+                (record["epoch"], main_metric(scores := record["dev"][task]), main_score(scores))
                 for record in run.dev
                 if task in record["dev"]
             ]

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from tabulate import tabulate
 
-__all__ = ["machine", "scores_table", "shown"]
+from mtbert.runs.scores import shown_score
+
+__all__ = ["machine", "scores_table"]
 
 
 def scores_table(summary: Mapping[str, Any]) -> str:
     """One line per task and metric, the overall scores below."""
     rows = [
-        [task, metric, shown(value)]
+        [task, metric, shown_score(value)]
         for part in ("train", "dev", "test", "others")
         for task, metrics in summary.get(part, {}).items()
         for metric, value in metrics.items()
     ]
     table = tabulate(rows, ["task", "metric", "value"], disable_numparse=True)
-    tail = f"overall {shown(summary['overall'])}, mean {shown(summary['mean'])}"
+    tail = f"overall {shown_score(summary['overall'])}, mean {shown_score(summary['mean'])}"
     if "best_epoch" in summary:
         tail += (
             f"; best epoch {summary['best_epoch']}, {summary['seconds']:.0f} s, "
             f"{summary['tokens_per_second']:,.0f} tokens/s"
         )
     return f"{table}\n\n{tail}"
-
-
-def shown(value: float | None) -> str:
-    """Four digits, or a word where there is no number."""
-    return "undefined" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
 def machine(summary: Mapping[str, Any]) -> str:

@@ -91,13 +91,7 @@ class Fingerprints:
         return before + settings.training.epochs * (3 * epoch + dev)
 
     def _epoch_spec(self, settings: Settings) -> EpochSpec:
-        training, tasks = settings.training, settings.trained_tasks
-        return EpochSpec(
-            examples={name: self._count(settings, name)[0] for name in tasks},
-            batch_size={n: t.batch_size or training.batch_size for n, t in tasks.items()},
-            epochs=training.epochs,
-            max_steps=training.steps_per_epoch,
-        )
+        return settings.epoch_spec({n: self._count(settings, n)[0] for n in settings.trained_tasks})
 
     def _count(self, settings: Settings, name: str, dev_set: str | None = None) -> tuple[int, int]:
         """Usable examples of a task's file, and their characters."""

@@ -22,6 +22,7 @@ from mtbert.errors import UserError, shown
 from mtbert.io import atomic
 from mtbert.io.bounded import is_file, open_regular, read_json
 from mtbert.runs.folder import read_summary
+from mtbert.runs.scores import main_score
 from mtbert.studies.grid import Cell, PlannedRun
 
 __all__ = [
@@ -252,10 +253,10 @@ def kept_models(folder: Path) -> list[tuple[str, str, Path]]:
         if not is_finished(path):
             continue
         for task, metrics in read_summary(path)["dev"].items():
-            score = next(iter(metrics.values()), None)
+            score = main_score(metrics)
             if score is None:
                 continue
-            entry = (float(score), (path / "model").is_dir(), path)
+            entry = (score, (path / "model").is_dir(), path)
             key = (place.form, task)
             if key not in best or entry[:2] > best[key][:2]:
                 best[key] = entry

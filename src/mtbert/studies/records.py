@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mtbert.config.load import load_config
 from mtbert.config.settings import Settings
 from mtbert.errors import UserError, shown
-from mtbert.export.model_card import shown_encoder
 from mtbert.io import atomic
 from mtbert.io.bounded import read_json, read_lines, why_invalid
 from mtbert.runs.folder import read_summary
+from mtbert.runs.scores import main_metric, main_score
 from mtbert.studies.predictions import (
     LARGEST,
     DevPredictions,
@@ -138,13 +138,11 @@ class Record:
 
     def metric(self, task: str) -> str:
         """The main metric of a task."""
-        return str(next(iter(self.summary["dev"][task])))
+        return main_metric(self.summary["dev"][task])
 
     def score(self, task: str) -> float | None:
         """The main metric of a task; None where it is undefined or the task did not run."""
-        metrics = self.summary["dev"].get(task)
-        value = next(iter(metrics.values())) if metrics else None
-        return None if value is None else float(value)
+        return main_score(self.summary["dev"].get(task))
 
 
 def read_record(path: Path, name: str | None = None) -> Record:
@@ -249,7 +247,7 @@ def _record(
 def _flat_settings(settings: Settings) -> dict[str, Any]:
     """Dotted keys, as overrides have them; files by their bare names."""
     tree = settings.model_dump(mode="json", exclude={"data"}, exclude_none=True)
-    tree["encoder"]["path"] = shown_encoder(settings)
+    tree["encoder"]["path"] = settings.encoder.public_path
     for task in tree["tasks"].values():
         for key in ("train", "test"):
             if key in task:

@@ -23,6 +23,7 @@ from mtbert.errors import TrainingError
 from mtbert.io import atomic
 from mtbert.io.bounded import open_regular
 from mtbert.runs.folder import read_summary, saved_step
+from mtbert.runs.scores import main_score
 from mtbert.studies.folder import PLANNED, RunStatus, Study, run_state
 from mtbert.studies.grid import Cell, PlannedRun
 from mtbert.studies.records import stored_seconds
@@ -310,5 +311,6 @@ def _reason(path: Path, code: int) -> str:
 def _scores(summary: Mapping[str, object]) -> str:
     dev = summary["dev"]
     assert isinstance(dev, dict)
-    parts = [f"{task} {next(iter(m.values())) or float('nan'):.4f}" for task, m in dev.items()]
+    scores = {task: main_score(metrics) for task, metrics in dev.items()}
+    parts = [f"{t} undefined" if s is None else f"{t} {s:.4f}" for t, s in scores.items()]
     return f"{', '.join(parts)}, {summary['seconds']:.0f} s"

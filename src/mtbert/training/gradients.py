@@ -32,7 +32,8 @@ from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
 from mtbert.methods.base import MethodState
 from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses, example_weights
+from mtbert.objectives.class_weights import example_weights
+from mtbert.objectives.table import example_losses
 from mtbert.training.gram import SharedGradients
 
 __all__ = [

@@ -21,7 +21,7 @@ from mtbert.distributed.processes import Processes
 from mtbert.errors import TrainingError
 from mtbert.methods.sampling.base import SuperBatch, TaskBatch
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import example_losses
+from mtbert.objectives.table import example_losses
 from mtbert.runs.state import State
 from mtbert.training.gradients import StepGradients
 

@@ -17,8 +17,8 @@ from mtbert.export.model_card import model_card
 from mtbert.hardware.device import flushed_denormals
 from mtbert.hardware.memory import advising
 from mtbert.io import atomic
-from mtbert.io.manifest import write_sums
-from mtbert.model.encoders.weights import save_network
+from mtbert.io.manifest import write_manifest
+from mtbert.model.saved import save_network
 from mtbert.runs.folder import RunFolder, read_summary
 from mtbert.runs.provenance import check_alike
 from mtbert.runs.shared import SharedRun
@@ -133,7 +133,7 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
             },
         )
         atomic.write_text(folder / "README.md", model_card(settings, summary))
-        write_sums(folder)
+        write_manifest(folder)
     run.write_summary(summary)
     return summary
 

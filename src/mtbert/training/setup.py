@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +29,9 @@ from mtbert.inference.evaluate import EvaluationSet
 from mtbert.io.hashing import file_sha256
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.seeding import seed_from
-from mtbert.model.compatibility import check_fit
+from mtbert.model.compatibility import check_compatible
+from mtbert.model.encoders.base import load_encoder
 from mtbert.model.encoders.execution import attention_kernel, fit_encoder
-from mtbert.model.encoders.weights import load_encoder
 from mtbert.model.hub import ENCODER_FILES, locate
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.provenance import Provenance
@@ -129,7 +128,10 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
         for name, part in data.items()
         for position, (set_name, found) in enumerate(part.dev.items())
     ]
-    spec = _spec(settings, train)
+    spec = settings.epoch_spec(
+        {name: len(part) for name, part in train.items()},
+        {name: part.lengths for name, part in train.items()},
+    )
     return Prepared(settings, folder, runtime, tokenizer, network, data, train, dev, spec)
 
 
@@ -158,7 +160,7 @@ def _load_network(
 ) -> MultitaskNetwork:
     """The encoder, fitted to the device, with freshly initialised heads."""
     encoder = load_encoder(str(folder))
-    check_fit(
+    check_compatible(
         encoder.config,
         settings.tasks,
         max_length=settings.encoder.max_length,
@@ -168,21 +170,9 @@ def _load_network(
     kernel = attention_kernel(settings, runtime.dtype, runtime.device)
     compiled = settings.training.compile
     fit_encoder(encoder, runtime.dtype, runtime.device, kernel=kernel, compiled=compiled)
-    network = MultitaskNetwork(encoder, settings.tasks)
+    network = MultitaskNetwork(encoder, settings.tasks, settings.encoder.sharing)
     for name, head in network.heads.items():
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))
         head.initialise(generator)
     network.to(runtime.device)
     return network
-
-
-def _spec(settings: Settings, train: Mapping[str, TokenizedSet]) -> EpochSpec:
-    training = settings.training
-    return EpochSpec(
-        examples={name: len(part) for name, part in train.items()},
-        batch_size={name: settings.tasks[name].batch_size or training.batch_size for name in train},
-        epochs=training.epochs,
-        lengths={n: p.lengths for n, p in train.items()} if training.group_by_length else None,
-        max_steps=training.steps_per_epoch,
-        both_orders=frozenset(n for n in train if settings.tasks[n].in_both_orders),
-    )

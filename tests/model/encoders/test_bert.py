@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 from torch import Generator
 
 from mtbert.model.attention import Layout
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 
 PADDINGS = ("none", "right", "left", "middle")
@@ -286,7 +287,7 @@ def test_bf16_computes_in_bf16_and_keeps_float32_parameters(tiny_encoder):
 
 
 def test_initialise_draws_as_berts_authors_did_and_repeats_with_the_seed(tiny_config):
-    first, second = Encoder(tiny_config), Encoder(tiny_config)
+    first, second = BertEncoder(tiny_config), BertEncoder(tiny_config)
     for encoder in (first, second):
         encoder.initialise(Generator().manual_seed(3))
     for (name, a), b in zip(first.named_parameters(), second.parameters(), strict=True):
@@ -302,5 +303,5 @@ def test_initialise_draws_as_berts_authors_did_and_repeats_with_the_seed(tiny_co
 
 def test_the_default_config_is_bert_base():
     with torch.device("meta"):
-        encoder = Encoder(EncoderConfig())
+        encoder = BertEncoder(EncoderConfig())
     assert sum(p.numel() for p in encoder.parameters()) == 109_482_240

@@ -27,7 +27,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An open file: its name for messages, its columns (None: each row has its own) and its rows."""
+    """An open file.
+
+    Attributes:
+        name: for messages.
+        columns: by the header; None: each row has its own.
+        rows: read on the way.
+    """
 
     name: str
     columns: tuple[str, ...] | None

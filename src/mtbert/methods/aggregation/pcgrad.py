@@ -27,9 +27,10 @@ _TINY = float(np.finfo(np.float64).tiny)
 class PCGrad(GramAggregator):
     """Projects each task's gradient away from those it conflicts with.
 
-    Every task is projected against the others' original gradients, in a random order of its own.
-    A gradient of norm zero, or below 1e-154 of the longest one, conflicts with nothing and is
-    never divided by.
+    Two gradients conflict when their inner product is negative. Every task is projected against
+    the others' original gradients, in a random order of its own. A gradient of norm zero, or below
+    1e-154 of the longest one, conflicts with nothing and is never divided by. Source: Yu et al.
+    2020, Algorithm 1; the paper, equation 1.
     """
 
     needs_gram: ClassVar[bool] = True

@@ -15,7 +15,7 @@ __all__ = ["Sum"]
 
 
 class Sum(GramAggregator):
-    """The tasks' gradients add up."""
+    """The tasks' gradients add up, as those of the sum of the losses do."""
 
     needs_gram: ClassVar[bool] = False
 

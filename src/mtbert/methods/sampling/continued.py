@@ -16,7 +16,7 @@ __all__ = ["Continued"]
 class Continued(Sampler):
     """Method 3 in which a larger data set goes on in the next epoch where it stopped.
 
-    Every example is used before any is used again, however much larger its data set is.
+    Every example is used before any is used again, however much larger its data set is. Ours.
     """
 
     name: Literal["continued"] = "continued"

@@ -1,7 +1,4 @@
-"""Method 1: a fixed number of batches whose sizes are proportional, and weighted losses.
-
-Source: the paper, section 3.5 and equation 2.
-"""
+"""Method 1: a fixed number of batches of proportional sizes, and weighted losses."""
 
 from __future__ import annotations
 
@@ -16,11 +13,12 @@ __all__ = ["Method1"]
 
 
 class Method1(Sampler):
-    """Fixed number of batches, proportional sizes, weighted losses.
+    """Batches in proportion to the sizes of the data sets, losses weighted the other way round.
 
-    As many steps as the largest data set has batches; each task's batch size is its number of
-    examples over that number, rounded up. A loss is multiplied by the other tasks' batch sizes
-    over its own; a task alone has factor 1. A task whose batches are used up is left out.
+    An epoch has as many steps as the largest data set has batches. A task's batch is its number of
+    examples over that number, rounded up; its loss is multiplied by the other tasks' batch sizes
+    over its own (a task alone has factor 1). A task whose batches are used up is left out of the
+    remaining steps. Source: the paper, section 3.5, Method 1 and equation 2.
     """
 
     name: Literal["method1"] = "method1"

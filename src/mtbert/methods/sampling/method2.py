@@ -1,7 +1,4 @@
-"""Method 2: until the largest data set is used up; the others are cycled.
-
-Source: the paper, section 3.5.
-"""
+"""Method 2: until the largest data set is used up; the others are cycled."""
 
 from __future__ import annotations
 
@@ -16,9 +13,10 @@ __all__ = ["Method2"]
 
 
 class Method2(Sampler):
-    """Fixed batch size until the largest data set is used up; the others are cycled.
+    """Fixed batch sizes until the largest data set is used up; the others are cycled.
 
     A cycled data set is shuffled anew each time round; its short last batch ends the round.
+    Source: the paper, section 3.5, Method 2.
     """
 
     name: Literal["method2"] = "method2"

@@ -1,7 +1,4 @@
-"""Method 3: until the smallest data set is used up; the rest of the others is discarded.
-
-Source: the paper, section 3.5.
-"""
+"""Method 3: until the smallest data set is used up; the rest of the others is discarded."""
 
 from __future__ import annotations
 
@@ -15,7 +12,11 @@ __all__ = ["Method3"]
 
 
 class Method3(Sampler):
-    """Fixed batch size until the smallest data set is used up; the rest is discarded."""
+    """Fixed batch sizes until the smallest data set is used up; what is left is discarded.
+
+    Each epoch draws other examples of the larger data sets. Source: the paper, section 3.5,
+    Method 3.
+    """
 
     name: Literal["method3"] = "method3"
 

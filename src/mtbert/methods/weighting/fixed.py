@@ -12,7 +12,7 @@ __all__ = ["Fixed"]
 
 
 class Fixed(LossWeighting):
-    """Every task's loss counts as its `loss_weight` says, from the first step to the last."""
+    """Each loss counts as the task's `loss_weight` says, from the first step to the last."""
 
     observes: ClassVar[bool] = False
     needs_norms: ClassVar[bool] = False

@@ -2,56 +2,25 @@
 
 Shapes: T tokens of a batch whose sequences lie one after another, R the slots they lie in (T and
 a few empty ones, see `Layout`), W the hidden width. Everything is a function of `[R, W]`; only
-attention sees where a sequence ends. The numbers are those of the first tensor: parameters are
-kept in float32 and follow `compute_dtype`.
-
-Dropout is on when a generator is given, and only then: there is no hidden training switch.
+attention sees where a sequence ends. Parameters are kept in float32 and used in the dtype of the
+hidden states.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+import re
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional
 
 from mtbert.model.attention import Layout, attend
 from mtbert.model.dropout import add_dropout, dropout
+from mtbert.model.encoders.base import Encoder
 from mtbert.model.encoders.config import ACTIVATIONS, EncoderConfig
+from mtbert.model.encoders.weights import NameTable
+from mtbert.model.layers import LayerNorm, Linear
 
-__all__ = ["Encoder", "EncoderOutput"]
-
-
-class EncoderOutput(NamedTuple):
-    """What the padded call returns, by the names of transformers.
-
-    Attributes:
-        last_hidden_state: `[batch, length, hidden]`, zero at masked positions.
-        pooler_output: `[batch, hidden]`.
-    """
-
-    last_hidden_state: Tensor
-    pooler_output: Tensor
-
-
-class Linear(nn.Linear):
-    """x W' + b in the numbers of x."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[…, in]` → `[…, out]`."""
-        return functional.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
-
-
-class LayerNorm(nn.LayerNorm):
-    """Layer normalisation in the numbers of x; its statistics are float32 or better."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[…, W]` → `[…, W]`."""
-        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        return functional.layer_norm(x, self.normalized_shape, weight, bias, self.eps)
+__all__ = ["BertEncoder"]
 
 
 class Embeddings(nn.Module):
@@ -136,36 +105,56 @@ class Layer(nn.Module):
         return self.feed_forward(self.attention(x, layout, generator, rows), generator)
 
 
-class Encoder(nn.Module):
+class BertEncoder(Encoder):
     """Embeddings, the layers, and the pooler over each sequence's first token."""
 
+    architecture = "BertModel"
+    names = NameTable(
+        rules=(
+            ("embeddings.token", ("embeddings.word_embeddings",)),
+            ("embeddings.position", ("embeddings.position_embeddings",)),
+            ("embeddings.segment", ("embeddings.token_type_embeddings",)),
+            ("embeddings.norm", ("embeddings.LayerNorm",)),
+            (
+                "layers.{}.attention.qkv",
+                tuple(f"encoder.layer.{{}}.attention.self.{n}" for n in ("query", "key", "value")),
+            ),
+            ("layers.{}.attention.output", ("encoder.layer.{}.attention.output.dense",)),
+            ("layers.{}.attention.norm", ("encoder.layer.{}.attention.output.LayerNorm",)),
+            ("layers.{}.feed_forward.inner", ("encoder.layer.{}.intermediate.dense",)),
+            ("layers.{}.feed_forward.outer", ("encoder.layer.{}.output.dense",)),
+            ("layers.{}.feed_forward.norm", ("encoder.layer.{}.output.LayerNorm",)),
+            ("pooler", ("pooler.dense",)),
+        ),
+        prefix="bert.",
+        ignored=re.compile(r"(embeddings\.position_ids|cls\..*|heads\..*)"),
+        optional="pooler.",
+    )
+
     def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.compute_dtype: torch.dtype | None = None
-        """Numbers of the forward pass; None: those of the weights."""
-        self.bucketed = False
-        """Whether batches are padded to few sizes, see `Layout`."""
+        super().__init__(config)
         self.embeddings = Embeddings(config)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
         self.pooler = Linear(config.hidden_size, config.hidden_size)
 
-    @classmethod
-    def from_pretrained(cls, source: str, *, revision: str | None = None) -> Encoder:
-        """Pretrained weights from a folder, a Hub id or `packaged`.
+    @property
+    def token_table(self) -> nn.Embedding:
+        """The vectors of the vocabulary, `[tokens, W]`."""
+        return self.embeddings.token
 
-        Raises:
-            UserError: not found, not a BERT, or its weights do not fit; the message says which.
-        """
-        from mtbert.model.encoders.weights import load_encoder
+    def embed(
+        self,
+        token_ids: Tensor,
+        position_ids: Tensor,
+        segment_ids: Tensor,
+        generator: Generator | None,
+    ) -> Tensor:
+        """Three times `[R]` → `[R, W]`."""
+        return self.embeddings(token_ids, position_ids, segment_ids, generator)
 
-        return load_encoder(source, revision)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write a Hugging Face folder: `config.json` and `model.safetensors`."""
-        from mtbert.model.encoders.weights import save_encoder
-
-        save_encoder(self, Path(folder))
+    def pool(self, first: Tensor) -> Tensor:
+        """Hidden states of first tokens `[S, W]` → pooled `[S, W]`: tanh of a linear layer."""
+        return torch.tanh(self.pooler(first))
 
     def use_attention(self, kernel: str) -> None:
         """Let every layer compute attention by a kernel of `attention.KERNELS`."""
@@ -181,92 +170,3 @@ class Encoder(nn.Module):
                 module.weight.normal_(0, self.config.initializer_range, generator=generator)
             if isinstance(module, nn.Linear):
                 module.bias.zero_()
-
-    def encode(
-        self,
-        token_ids: Tensor,
-        segment_ids: Tensor,
-        layout: Layout,
-        generator: Generator | None = None,
-        position_ids: Tensor | None = None,
-        first_only: bool = False,
-    ) -> Tensor:
-        """Hidden states of a packed batch.
-
-        Args:
-            token_ids: `[T]`.
-            segment_ids: `[T]`.
-            layout: where each sequence begins and ends.
-            generator: source of the dropout; None: no dropout.
-            position_ids: `[T]`; default: counted from 0 in each sequence.
-            first_only: only the first tokens' states are wanted. The last layer then computes
-                little more than the keys and values of the others.
-
-        Returns:
-            `[R, W]` in `compute_dtype`, of which `layout` says which slots hold tokens (the others
-            hold nothing of meaning); with `first_only` `[S, W]`.
-        """
-        if position_ids is None:
-            position_ids = layout.position_of
-        placed = (layout.place(ids) for ids in (token_ids, position_ids, segment_ids))
-        x = self.embeddings(*placed, generator)
-        if self.compute_dtype is not None:
-            x = x.to(self.compute_dtype)
-        last = len(self.layers) - 1
-        for number, layer in enumerate(self.layers):
-            rows = layout.starts if first_only and number == last else None
-            x = layer(x, layout, generator, rows)
-        return x
-
-    def pool(self, first: Tensor) -> Tensor:
-        """Hidden states of first tokens `[S, W]` → pooled `[S, W]`: tanh of a linear layer."""
-        return torch.tanh(self.pooler(first))
-
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-    ) -> EncoderOutput:
-        """The padded call of transformers, as a thin layer over the packed one.
-
-        Position ids are column indices. The pooler reads each row's first real token
-        (transformers reads column 0 even where it is masked). Dropout is on in training mode,
-        seeded from torch's default generator.
-
-        Args:
-            input_ids: `[batch, length]`.
-            attention_mask: `[batch, length]`, non-zero at real tokens; default: all are real.
-            token_type_ids: `[batch, length]`; default: 0.
-
-        Raises:
-            ValueError: a row without a real token, or longer than the position table.
-        """
-        batch, length = input_ids.shape
-        if length > self.config.max_position_embeddings:
-            raise ValueError(
-                f"{length} positions, but the model has {self.config.max_position_embeddings}"
-            )
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        real = mask.bool().flatten().nonzero().squeeze(1)
-        lengths: Sequence[int] = mask.bool().sum(1).tolist()
-        if min(lengths) < 1:
-            raise ValueError(f"row {list(lengths).index(0)} is masked from end to end")
-        segments = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
-        layout = Layout(lengths, input_ids.device)
-        generator = None
-        if self.training:
-            generator = Generator(input_ids.device)
-            generator.manual_seed(int(torch.randint(2**62, ()).item()))
-        hidden = self.encode(
-            input_ids.flatten()[real],
-            segments.flatten()[real],
-            layout,
-            generator,
-            position_ids=real % length,
-        )
-        tokens = hidden.index_select(0, layout.slots)
-        padded = hidden.new_zeros(batch * length, hidden.shape[1]).index_copy(0, real, tokens)
-        return EncoderOutput(
-            padded.view(batch, length, -1), self.pool(hidden.index_select(0, layout.starts))
-        )

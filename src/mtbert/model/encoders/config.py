@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io.bounded import read_json
+from mtbert.model.encoders.table import FAMILIES
 
 __all__ = ["ACTIVATIONS", "EncoderConfig", "read_config"]
 
@@ -27,8 +28,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
-    """Sizes and constants, by the names of a Hugging Face `config.json`; defaults: BERT-base."""
+    """Family, sizes and constants, named as in a Hugging Face `config.json`; default: BERT-base."""
 
+    model_type: str = "bert"
     vocab_size: int = 30522
     hidden_size: int = 768
     num_hidden_layers: int = 12
@@ -66,9 +68,11 @@ def read_config(file: Path) -> EncoderConfig:
         raw = read_json(file)
     except FileNotFoundError:
         raise UserError(f"{file}: no such file; expected a Hugging Face BERT folder") from None
-    if raw.get("model_type") != "bert":
+    found = raw.get("model_type")
+    if not isinstance(found, str) or found not in FAMILIES:
         raise UserError(
-            f"{file}: architecture {shown(raw.get('model_type'))} is not supported, expected 'bert'"
+            f"{file}: architecture {shown(found)} is not supported, expected "
+            + " or ".join(map(repr, FAMILIES))
         )
     problems = []
     if raw.get("position_embedding_type", "absolute") != "absolute":

@@ -11,7 +11,7 @@ import torch
 
 from mtbert.config.settings import Settings
 from mtbert.errors import UserError
-from mtbert.model.encoders.bert import Encoder
+from mtbert.model.encoders.base import Encoder
 
 __all__ = ["attention_kernel", "fit_encoder"]
 
@@ -42,7 +42,7 @@ def fit_encoder(
     encoder.use_attention(kernel or ("sdpa" if device.type == "cuda" else "eager"))
     # A step touches a few hundred rows of the vocabulary. On a GPU a dense gradient is cheap, and a
     # sparse one would make the processor wait for its size.
-    encoder.embeddings.token.sparse = device.type == "cpu"
+    encoder.token_table.sparse = device.type == "cpu"
     if compiled != "none":
         _require_compiler(device)
         encoder.bucketed = True

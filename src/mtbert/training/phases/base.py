@@ -12,7 +12,7 @@ from mtbert.data.batches import ExampleSource
 from mtbert.inference.evaluate import Evaluation
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.losses import class_weights
+from mtbert.objectives.class_weights import class_weights
 from mtbert.training.setup import Prepared
 
 __all__ = ["Phase", "PhaseData", "example_ids", "loss_class_weights"]

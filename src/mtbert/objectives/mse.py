@@ -1,0 +1,38 @@
+"""Squared error: one output, for a regression or for two classes numbered 0 and 1."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from mtbert.config.tasks import TaskSettings
+from mtbert.objectives.base import Prediction
+
+__all__ = ["cosine_start", "decode", "losses", "outputs"]
+
+
+def outputs(task: TaskSettings) -> int:
+    """The value itself."""
+    return 1
+
+
+def losses(task: TaskSettings, outputs: Tensor, labels: Tensor) -> Tensor:
+    """Squared differences, `[examples]`."""
+    return functional.mse_loss(outputs.squeeze(1), labels, reduction="none")
+
+
+def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
+    """The value as it is; of two classes, class 1 where it is above 0.5."""
+    values = outputs[:, 0]
+    if task.kind.is_classification:
+        names = task.class_names
+        return [Prediction(int(v > 0.5), names[int(v > 0.5)], float(v), None) for v in values]
+    return [Prediction(float(v), None, float(v), None) for v in values]
+
+
+def cosine_start(task: TaskSettings) -> tuple[float, float]:
+    """From the lower end of the task's range to the upper one."""
+    low, high = task.range or (0.0, 1.0)
+    return high - low, low

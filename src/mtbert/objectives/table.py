@@ -1,0 +1,34 @@
+"""The objectives by name, and a task's own."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtbert.config.tasks import TaskSettings
+from mtbert.objectives import binary_cross_entropy, cross_entropy, mse
+from mtbert.objectives.base import Objective, Prediction
+
+__all__ = ["OBJECTIVES", "decode", "example_losses", "objective_of"]
+
+OBJECTIVES: dict[str, Objective] = {
+    "cross_entropy": cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
+    "mse": mse,
+}
+
+
+def objective_of(task: TaskSettings) -> Objective:
+    """What the task's head is trained for."""
+    return OBJECTIVES[task.loss_name]
+
+
+def example_losses(task: TaskSettings, outputs: Tensor, labels: Tensor) -> Tensor:
+    """The loss of each example by the task's objective, `[examples]`; see `Objective.losses`."""
+    return objective_of(task).losses(task, outputs, labels)
+
+
+def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
+    """Outputs `[examples, outputs]` → predictions by the task's objective."""
+    return objective_of(task).decode(task, outputs)

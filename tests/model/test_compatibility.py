@@ -1,0 +1,43 @@
+import pytest
+
+from mtbert.config.tasks import TaskSettings
+from mtbert.errors import UserError
+from mtbert.model.compatibility import check_compatible
+from mtbert.model.encoders.config import EncoderConfig
+
+CONFIG = EncoderConfig(vocab_size=50, max_position_embeddings=32, type_vocab_size=1)
+TASKS = {
+    "one": TaskSettings(kind="regression", train="t"),
+    "apart": TaskSettings(kind="pair_regression", train="t", pair_encoding="separately"),
+}
+JOINT = {"pair": TaskSettings(kind="pair_regression", train="t")}
+
+
+def check(config=CONFIG, tasks=TASKS, *, max_length=32, vocabulary_size=50):
+    check_compatible(
+        config, tasks, max_length=max_length, vocabulary_size=vocabulary_size, source="here"
+    )
+
+
+def test_an_encoder_may_be_just_large_enough():
+    check()
+    check(EncoderConfig(vocab_size=50, max_position_embeddings=32, type_vocab_size=2), JOINT)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"max_length": 33}, r"encoder\.max_length: found 33, but here has 32 positions"),
+        ({"vocabulary_size": 51}, "here: the tokenizer has 51 tokens, but the encoder 50"),
+        ({"tasks": TASKS | JOINT}, r"tasks\.pair\.pair_encoding: here has one segment only"),
+    ],
+)
+def test_what_the_encoder_does_not_have_is_refused(changes, told):
+    with pytest.raises(UserError, match=told):
+        check(**changes)
+
+
+def test_both_orders_need_two_segments_too():
+    both = TaskSettings(kind="pair_regression", train="t", pair_encoding="both_orders")
+    with pytest.raises(UserError, match="one segment only"):
+        check(tasks={"both": both})

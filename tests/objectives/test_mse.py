@@ -1,0 +1,33 @@
+import pytest
+import torch
+from support.objectives import decode_one, regression, task_of, two
+
+from mtbert.objectives import mse
+from mtbert.objectives.base import Prediction
+from mtbert.objectives.table import example_losses
+
+
+@pytest.mark.parametrize("task", [regression(), regression(range=(0, 5)), two("mse")])
+def test_mean_squared_error(task):
+    outputs, labels = torch.tensor([[0.5], [2.0], [-1.0]]), torch.tensor([1.0, 0.0, 1.0])
+    assert example_losses(task, outputs, labels).tolist() == [0.25, 4.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("output", "value"), [(0.5, 0), (0.5000001, 1), (0.4999, 0), (-3.0, 0), (7.0, 1)]
+)
+def test_mse_on_classes_is_one_above_a_half(output, value):
+    answer = decode_one(task_of(loss="mse"), output)
+    assert answer == Prediction(value, ["no", "yes"][value], output, None)
+
+
+def test_a_regression_is_its_output():
+    assert decode_one(task_of(kind="regression"), -2.5) == Prediction(-2.5, None, -2.5, None)
+    task = task_of(kind="regression", range=[0, 5])
+    assert decode_one(task, 7.25).value == 7.25
+
+
+def test_a_cosine_goes_across_the_range_and_there_is_one_output():
+    assert mse.cosine_start(regression(range=(1, 5))) == (4, 1)
+    assert mse.cosine_start(regression()) == (1, 0)
+    assert mse.outputs(regression()) == mse.outputs(two("mse")) == 1

@@ -1,0 +1,175 @@
+"""What docs/methods/ says of adding a method, done: its file, its line in the table, its YAML.
+
+The first Python block of a page is the file and the first YAML block after it the configuration,
+as they stand there. The new method trains a run, is stopped after every step and goes on exactly,
+and is held to what the tests of its family ask of every member.
+"""
+
+import importlib.util
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from support.toy import records, results
+
+from mtbert.config.yaml import dump_yaml
+from mtbert.errors import UserError
+from mtbert.methods.aggregation import table as aggregation
+from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.sampling import table as sampling
+from mtbert.methods.sampling.base import Sampler
+from mtbert.methods.weighting import table as weighting
+from mtbert.methods.weighting.base import LossWeighting
+from mtbert.training.run import Interrupted
+from mtbert.training.trainer import Trainer
+
+PAGES = Path(__file__).parent.parent / "docs" / "methods"
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+
+FAMILIES = {
+    "sampling": (sampling, "SAMPLERS", Sampler),
+    "weighting": (weighting, "WEIGHTINGS", LossWeighting),
+    "aggregation": (aggregation, "AGGREGATORS", GramAggregator),
+}
+STATES = {"sampling": None, "weighting": "weighting", "aggregation": "aggregation"}
+"""Where the state of the page's method lies in the state of a run, if it keeps one."""
+
+
+def section(page):
+    """The part of a page that says how to add a method."""
+    _, found = (PAGES / f"{page}.md").read_text("utf-8").split("\n## Add ", 1)
+    return found.split("\n## ", 1)[0]
+
+
+def blocks(page):
+    """The file and the configuration of a page's example."""
+    found = BLOCK.findall(section(page))
+    (python,) = [text for language, text in found if language == "python"]
+    (yaml,) = [text for language, text in found if language == "yaml"]
+    return python, YAML(typ="safe", pure=True).load(yaml)
+
+
+@pytest.fixture(params=sorted(FAMILIES))
+def family(request):
+    return request.param
+
+
+@pytest.fixture
+def added(family, tmp_path, monkeypatch):
+    """The method of the page, in a file of its own and in its family's table."""
+    table, name, base = FAMILIES[family]
+    python, _ = blocks(family)
+    (path,) = re.findall(rf"`(\w+\.py)` in `src/mtbert/methods/{family}/`", section(family))
+    file = tmp_path / path
+    file.write_text(python, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(f"added_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    (method,) = [
+        found
+        for found in vars(module).values()
+        if inspect.isclass(found) and found.__module__ == spec.name
+    ]
+    assert issubclass(method, base)
+    members = getattr(table, name)
+    written = ", ".join(kind.__name__ for kind in (*members, method))
+    assert f"`{name} = ({written})`" in section(family)  # the line of the page is the whole table
+    monkeypatch.setattr(table, name, (*members, method))
+    return method
+
+
+def training_of(family, **more):
+    """The training section of the page's configuration, and what keeps a run short."""
+    _, tree = blocks(family)
+    assert tree.keys() == {"training"}
+    return {"epochs": 2, "batch_size": 6, "gradients_every": 3, **tree["training"], **more}
+
+
+def key_of(family):
+    """The key of the training section that names the method."""
+    (key,) = blocks(family)[1]["training"]
+    return key
+
+
+def test_a_method_takes_some_ten_lines(added):
+    lines = inspect.getsource(added).splitlines()
+    code = [line for line in lines if line.strip() and '"""' not in line]
+    assert len(code) <= 20
+
+
+def test_its_configuration_names_it_and_is_written_with_its_options(family, added, toy):
+    settings = toy.settings(training=training_of(family))
+    key = key_of(family)
+    method = getattr(settings.training, key)
+    assert type(method) is added
+    assert method.changed_options()
+    assert f"\n  {key}:\n    name: {method.name}\n" in dump_yaml(settings)
+    bare = toy.settings(training={key: method.name})
+    assert f"\n  {key}: {method.name}\n" in dump_yaml(bare)
+
+
+def test_without_its_line_in_the_table_it_is_refused(family, toy):
+    with pytest.raises(UserError, match=r"training\.\w+: input should be .*, found '\w+'"):
+        toy.settings(training=training_of(family))
+
+
+def test_a_run_trains_with_it(family, added, toy, tmp_path):
+    plain = training_of(family)
+    del plain[key_of(family)]
+    toy.train(tmp_path / "plain", training=plain)
+    toy.train(tmp_path / "run", training=training_of(family))
+    assert (
+        type(getattr(toy.settings(training=training_of(family)).training, key_of(family))) is added
+    )
+    assert results(tmp_path / "run")["model"] != results(tmp_path / "plain")["model"]
+    state = results(tmp_path / "run")["state"]["methods"]
+    assert state.keys() == ({STATES[family]} if STATES[family] else set())
+
+
+def test_a_run_stopped_after_every_step_goes_on_exactly(family, added, toy, tmp_path, monkeypatch):
+    changes = {"training": training_of(family)}
+    steps = toy.train(tmp_path / "whole", **changes)["steps"]
+    after_step = Trainer._after_step
+
+    def stopping(self, *args):
+        after_step(self, *args)
+        self._interruption.requested = True
+
+    monkeypatch.setattr(Trainer, "_after_step", stopping)
+    for _ in range(steps):
+        with pytest.raises(Interrupted):
+            toy.train(tmp_path / "parts", resume=True, **changes)
+    toy.train(tmp_path / "parts", resume=True, **changes)
+    assert results(tmp_path / "parts") == results(tmp_path / "whole")
+    trained = [record["step"] for record in records(tmp_path / "parts", "train")]
+    assert trained == list(range(1, steps + 1))
+
+
+def test_it_is_held_to_what_the_tests_of_its_family_ask(family, added, tmp_path):
+    """The family's tests over its table, in a process in which the table has one more line."""
+    tests = {"sampling": "sampling/test_epoch.py"}.get(family, f"{family}/test_table.py")
+    table, name, _ = FAMILIES[family]
+    file = inspect.getfile(added)
+    plugin = tmp_path / "adds.py"
+    plugin.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(file).parent)!r})\n"
+        f"from {Path(file).stem} import {added.__name__}\n"
+        f"from {table.__name__} import {name}\n"
+        f"import {table.__name__} as table\n"
+        f"table.{name} = (*{name}, {added.__name__})\n"
+    )
+    root = Path(__file__).parent
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "adds", "-p", "no:cacheprovider",
+         str(root / "methods" / tests)],
+        capture_output=True, text=True, check=False, cwd=root.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout
