@@ -112,7 +112,7 @@ class Case:
         switches.fit(self.network.encoder, dtype, device, attention)
         self.network.to(device)
         self.sources, self.device = sources, device
-        self.shared = self.network.shared_parameters()
+        self.shared = self.network.partition.shared
         self.rows = {name: np.arange(len(source)) for name, source in sources.items()}
 
     def outputs(self, seed: int | None = None) -> dict[str, Tensor]:
@@ -168,7 +168,7 @@ class Case:
     def update(self) -> dict[str, Tensor]:
         """What one step of the optimizer adds to the weights with the gradients that are there."""
         before = {n: p.detach().clone() for n, p in self.network.named_parameters()}
-        heads = self.network.head_parameters()
+        heads = self.network.partition.all_own
         groups = parameter_groups(
             self.shared, heads, learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.01
         )

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import Parameter
 
 from mtbert.batch import TokenBatch
 from mtbert.config.encoder import DEFAULT_SHARING, Sharing
@@ -124,13 +123,3 @@ class MultitaskNetwork(nn.Module):
     def _owner(self, task: str) -> str:
         """The task whose head, and whose part of the trunk, answers for a task."""
         return self.tasks[task].uses or task
-
-    # Until training works on the partition:
-
-    def shared_parameters(self) -> dict[str, Parameter]:
-        """What all tasks share, by name."""
-        return self.partition.shared
-
-    def head_parameters(self) -> dict[str, Parameter]:
-        """What each task has for itself, by name."""
-        return self.partition.all_own

@@ -9,11 +9,12 @@ from torch.nn import Parameter
 
 from mtbert.config.training import TrainingSettings
 from mtbert.model.network import MultitaskNetwork
+from mtbert.model.sharing.base import Partition
 from mtbert.training.ema import WeightAverage
 from mtbert.training.optimizer import AdamW, optimizer_moments, parameter_groups
 from mtbert.training.phases.base import Phase
 
-__all__ = ["Learner", "make_learner"]
+__all__ = ["Learner", "learning_part", "make_learner"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +38,31 @@ class Learner:
         return [*self.parameters.values(), *moments.values(), *average.values()]
 
 
+def learning_part(network: MultitaskNetwork, trains_trunk: bool) -> Partition:
+    """The parameters that learn: all of them, or the heads alone where the trunk is frozen."""
+    partition = network.partition
+    if trains_trunk:
+        return partition
+    trunk = {id(parameter) for parameter in network.trunk.parameters()}
+    heads = {
+        task: {name: p for name, p in own.items() if id(p) not in trunk}
+        for task, own in partition.own.items()
+    }
+    return Partition({}, heads)
+
+
 def make_learner(network: MultitaskNetwork, phase: Phase, settings: TrainingSettings) -> Learner:
     """Let a phase's parameters, and no others, require gradients; with a fresh optimizer."""
-    for parameter in network.encoder.parameters():
+    for parameter in network.trunk.parameters():
         parameter.requires_grad_(phase.trains_encoder)
-    shared = network.shared_parameters() if phase.trains_encoder else {}
-    heads = network.head_parameters()
+    part = learning_part(network, phase.trains_encoder)
     groups = parameter_groups(
-        shared,
-        heads,
+        part.shared,
+        part.all_own,
         learning_rate=phase.learning_rate,
         head_learning_rate=phase.head_learning_rate,
         weight_decay=settings.weight_decay,
     )
-    parameters = {**shared, **heads}
-    decay = settings.average
+    parameters, decay = part.all, settings.average
     average = None if decay is None else WeightAverage(parameters, decay)
     return Learner(parameters, AdamW(groups), average)

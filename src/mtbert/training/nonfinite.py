@@ -141,7 +141,7 @@ def bad_examples(
 
     They are computed in so many parts.
     """
-    device = next(network.heads.parameters()).device
+    device = network.device
     finite = []
     for part in np.array_split(np.arange(len(batch.indices)), min(parts, len(batch.indices))):
         labels = source.label_tensor(batch.indices[part]).to(device)

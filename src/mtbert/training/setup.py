@@ -97,15 +97,14 @@ class Prepared:
     def description(self) -> str:
         """The plan in words and numbers."""
         learns = self.settings.encoder.mode != "frozen"
-        encoder = sum(p.numel() for p in self.network.shared_parameters().values())
+        partition = self.network.partition
+        shared = sum(p.numel() for p in partition.shared.values())
+        own = sum(p.numel() for p in partition.all_own.values())
         return describe(
             self.settings,
             self.spec,
             {name: part.truncated for name, part in self.train.items()},
-            (
-                encoder if learns else 0,
-                sum(p.numel() for p in self.network.head_parameters().values()),
-            ),
+            (shared if learns else 0, own),
             f"{self.runtime.precision} on {self.runtime.device}, {torch.get_num_threads()} threads",
         )
 
