@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Generator, Tensor
 
 from mtbert.batch import TokenBatch
-from mtbert.config.encoder import HardSharing
+from mtbert.config.encoder import Hard
 from mtbert.model.encoders.base import Encoder
 from mtbert.model.sharing.base import Encoded, Partition, Trunk
 
@@ -15,7 +15,7 @@ __all__ = ["HardTrunk"]
 class HardTrunk(Trunk):
     """Every task goes through the same encoder; no task has a part of its own below its head."""
 
-    def __init__(self, options: HardSharing, encoder: Encoder) -> None:
+    def __init__(self, options: Hard, encoder: Encoder) -> None:
         """Of a pretrained encoder; there are no options."""
         super().__init__()
         self.encoder = encoder
