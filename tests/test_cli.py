@@ -2,14 +2,12 @@
 
 import io
 import json
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
-from support.toy import command_line, records
+from support.toy import command_line
 
 import mtbert
 from mtbert.cli import main

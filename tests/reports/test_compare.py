@@ -1,15 +1,10 @@
 """Runs side by side: which are one group, and what the numbers beside them are."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
-from scipy import stats
 
 from mtbert.errors import UserError
 from mtbert.reports.compare import compare, group_runs
 from mtbert.studies.folder import read_places
-from mtbert.studies.groups import Group, difference, score_interval, seconds_difference
 from mtbert.studies.records import read_record
 
 

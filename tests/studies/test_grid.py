@@ -1,6 +1,5 @@
 """Grids: which runs they hold, what makes two runs one, and what is refused."""
 
-import shutil
 from collections import Counter
 
 import pytest

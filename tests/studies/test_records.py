@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 from support.studies import answers, main_score
 
-from mtbert.commands.report import study_sections
 from mtbert.errors import UserError
-from mtbert.paper.sections import changes_csv
-from mtbert.paper.tables import TABLES
-from mtbert.reports.document import to_markdown
-from mtbert.reports.study import results_csv
 from mtbert.studies.records import read_record, read_stored
-from mtbert.studies.results import export, is_export, load_results
+from mtbert.studies.results import export
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from mtbert.paper.sections import changes_csv
 from mtbert.paper.tables import TABLES
 from mtbert.reports.document import to_markdown
 from mtbert.reports.study import results_csv
-from mtbert.studies.results import export, is_export, load_results
+from mtbert.studies.results import Results, export, is_export, load_results
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +57,25 @@ def test_an_export_is_added_to_and_not_written_again(study, exported):
     export(study, exported)
     assert file.stat().st_mtime_ns == before
     assert other.is_file()
+
+
+def test_places_and_groups_are_those_of_the_index(results):
+    assert list(results.experiments) == [
+        "pretrain-vs-finetune", "batching", "task-count", "gradient-surgery",
+    ]  # fmt: skip
+    assert results.forms == ["paper", "ours"]
+    assert results.variations("batching") == ["method2", "method3"]
+    group = results.group("batching", "ours", "method2")
+    assert (group.name, group.seeds) == ("method2", (1, 2))
+    assert results.planned("batching", "ours", "method2") == 2
+    assert results.group("batching", "ours", "method9") is None
+    assert results.planned("batching", "ours", "method9") == 0
+    assert results.missing == []
+
+
+def test_what_is_not_finished_is_missing(results):
+    name = results.group("batching", "ours", "method2").records[0].name
+    part = Results(results.places, {n: r for n, r in results.records.items() if n != name})
+    assert part.missing == [name]
+    assert part.group("batching", "ours", "method2").seeds == (2,)
+    assert part.planned("batching", "ours", "method2") == 2

@@ -9,13 +9,12 @@ import sys
 from collections import Counter
 
 import pytest
-from support.studies import made_up, overrides, write_finished
+from support.studies import made_up, overrides
 
 from mtbert.commands.experiment import plan_table
 from mtbert.errors import TrainingError, UserError
-from mtbert.runs.folder import read_summary
 from mtbert.studies import runner
-from mtbert.studies.folder import PLANNED, RunStatus, Study, kept_models, read_places, run_state
+from mtbert.studies.folder import PLANNED, RunStatus, Study, read_places, run_state
 from mtbert.studies.grid import cells, load_grid
 from mtbert.studies.results import export as export_results
 from mtbert.studies.results import load_results
