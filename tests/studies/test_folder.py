@@ -105,8 +105,10 @@ def test_an_index_is_copied_without_its_runs(study, tmp_path):
 
 
 def test_one_process_at_a_time_has_a_study(paper_cells, tmp_path):
-    with Study(tmp_path).opened(paper_cells[:1]):
-        with pytest.raises(UserError, match="another process is working on this study"):
-            Study(tmp_path).opened(paper_cells[:1]).__enter__()
+    with (
+        Study(tmp_path).opened(paper_cells[:1]),
+        pytest.raises(UserError, match="another process is working on this study"),
+    ):
+        Study(tmp_path).opened(paper_cells[:1]).__enter__()
     with Study(tmp_path).opened(paper_cells[:1]):
         assert len(read_places(tmp_path)) == 1
