@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 import mtbert
+from mtbert.methods.aggregation.table import AGGREGATORS
+from mtbert.methods.sampling.table import SAMPLERS
+from mtbert.methods.weighting.table import WEIGHTINGS
 
+METHODS = (*SAMPLERS, *WEIGHTINGS, *AGGREGATORS)
 PACKAGE = Path(mtbert.__file__).parent
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
@@ -179,6 +183,34 @@ def test_the_model_never_sees_data_and_surgery_no_module(module):
 def test_only_the_loop_steps_an_optimizer(module):
     steps = [n for n, _ in calls(module) if n.rpartition(".")[2] == "step" and "optimizer" in n]
     assert module == "training.trainer" or steps == []
+
+
+def literals(module: str) -> set[str]:
+    """Every string that is a value, so no docstring and no part of a longer text."""
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return {
+        node.value
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+    }
+
+
+def test_the_training_loop_names_no_method():
+    names = {str(member.model_fields["name"].default) for member in METHODS}
+    assert {"method3", "pcgrad", "fixed"} <= names
+    found = {
+        m: named for m in MODULES if m.startswith("training") and (named := literals(m) & names)
+    }
+    assert found == {}
+    members = {cls.__module__.removeprefix("mtbert.") for cls in METHODS}
+    training = [module for module in MODULES if module.startswith("training")]
+    assert {m: found for m in training if (found := own_imports(m) & members)} == {}
 
 
 @each_module
