@@ -13,6 +13,7 @@ from hypothesis import settings
 from support.made_up_study import course, paper_cells, study  # noqa: F401
 from support.toy import Toy, assert_refused, command_line
 
+from mtbert.cli import main
 from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 
@@ -108,3 +109,14 @@ def refuse(capsys, tmp_path):
     """Assert that a command, called in tmp_path, is refused with this in its message."""
     with command_line(tmp_path):
         yield lambda told, *arguments: assert_refused(capsys, tmp_path, told, *arguments)
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a command: exit code, standard output, standard error."""
+
+    def call_main(*arguments):
+        code = main([str(argument) for argument in arguments])
+        return (code, *capsys.readouterr())
+
+    return call_main

@@ -1,6 +1,5 @@
 """Grids: which runs they hold, what makes two runs one, and what is refused."""
 
-import shutil
 from collections import Counter
 
 import pytest
@@ -114,22 +113,6 @@ def test_a_cap_that_changes_nothing_makes_no_other_run(grid):
     for cap, same in (("smallest", True), (3, True), (2, False)):
         free, capped = grid(text % cap)  # method 3 of STS: three batches
         assert (free.run is capped.run) is same
-
-
-def test_a_key_is_of_the_content_not_of_the_place(course, tmp_path):
-    def key(folder, *more):
-        return cells(load_grid("batching"), overrides(folder, "seed=1", *more))[0].run.key
-
-    moved = shutil.copytree(course, tmp_path / "moved")
-    (moved / "grid.yaml").unlink(missing_ok=True)
-    same = key(course)
-    assert key(moved) == key(moved, "threads=1", "device=cpu") == same
-    assert key(course, "training.epochs=3") != same
-    assert key(course, "training.average=null", "training.non_finite=stop") == same  # defaults
-    assert key(course, "training.average=0.9") != same
-    dev = moved / "sts-dev.csv"
-    dev.write_text(dev.read_text().replace("sts1,", "other,"))
-    assert key(moved) != same
 
 
 def test_work_counts_three_passes_for_a_step_and_one_for_an_evaluation(grid, base):

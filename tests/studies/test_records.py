@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 from support.studies import answers, main_score
 
-from mtbert.commands.report import study_sections
 from mtbert.errors import UserError
-from mtbert.paper.sections import changes_csv
-from mtbert.paper.tables import TABLES
-from mtbert.reports.document import to_markdown
-from mtbert.reports.study import results_csv
 from mtbert.studies.records import read_record, read_stored
-from mtbert.studies.results import export, is_export, load_results
+from mtbert.studies.results import export
 
 
 @pytest.fixture(scope="module")
@@ -96,43 +91,6 @@ def test_the_files_of_a_record_give_it_back(study, exported):
                 assert again.probability == pytest.approx(rows.probability, abs=1e-9)
 
 
-def test_tables_are_made_again_without_the_runs(study, exported, monkeypatch):
-    monkeypatch.setattr("mtbert.paper.figures.figure_sections", lambda results: [])
-    first, again = load_results(study), load_results(exported)
-    assert is_export(exported)
-    assert not is_export(study)
-    texts = [to_markdown("t", study_sections(results))[0] for results in (first, again)]
-    assert texts[0] == texts[1]
-    changes = [changes_csv(results, TABLES).count("\n") for results in (first, again)]
-    assert changes[0] == changes[1] > 40
-    for line, other in zip(results_csv(first).splitlines()[1:], results_csv(again).splitlines()[1:],
-                           strict=True):  # fmt: skip
-        values, others = line.split(","), other.split(",")
-        assert values[:7] == others[:7]
-        assert float(values[7]) == pytest.approx(float(others[7]), rel=1e-7)
-
-
-def test_an_export_holds_no_text_of_the_data_and_is_small(exported, course):
-    sizes = [file.stat().st_size for file in (exported / "runs").iterdir()]
-    assert len(sizes) == 64 + 3 + 1  # runs, labels of three tasks, study.json
-    assert max(sizes) < 20_000
-    words = [row.split(",")[1] for row in (course / "sts-dev.csv").read_text().splitlines()[1:]]
-    for file in (exported / "runs").glob("*-s1-*.json"):
-        text = file.read_text("utf-8")
-        assert not [word for word in words if word in text]
-        assert str(course) not in text
-
-
-def test_an_export_is_added_to_and_not_written_again(study, exported):
-    file = sorted((exported / "runs").glob("*-s2-*.json"))[0]
-    before = file.stat().st_mtime_ns
-    other = sorted((exported / "runs").glob("*-s2-*.json"))[1]
-    other.unlink()
-    export(study, exported)
-    assert file.stat().st_mtime_ns == before
-    assert other.is_file()
-
-
 def without(*keys):
     def change(tree):
         for key in keys[:-1]:
@@ -175,19 +133,4 @@ def test_a_damaged_record_is_refused(stored, change, told):
     stored.write_text(json.dumps(tree))
     with pytest.raises(UserError) as caught:
         read_stored(stored)
-    assert told in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("", "no row"), ("[]", ":1: damaged"), ("{", ":1: damaged"), ('{"id": 1}', "gold"),
-        ('{"id": 1, "gold": 1, "prediction": "x"}', "damaged predictions"),
-    ],
-)  # fmt: skip
-def test_damaged_predictions_are_refused(study, tmp_path, line, told):
-    path = shutil.copytree(next((study / "runs").glob("paper-sst-s1-*")), tmp_path / "run")
-    (path / "predictions" / "sst-dev.jsonl").write_text(line and line + "\n")
-    with pytest.raises(UserError, match=r"sst-dev\.jsonl") as caught:
-        read_record(path)
     assert told in str(caught.value)

@@ -9,13 +9,12 @@ import sys
 from collections import Counter
 
 import pytest
-from support.studies import made_up, overrides, write_finished
+from support.studies import made_up, overrides
 
 from mtbert.commands.experiment import plan_table
 from mtbert.errors import TrainingError, UserError
-from mtbert.runs.folder import read_summary
 from mtbert.studies import runner
-from mtbert.studies.folder import PLANNED, RunStatus, Study, kept_models, read_places, run_state
+from mtbert.studies.folder import PLANNED, RunStatus, Study, read_places, run_state
 from mtbert.studies.grid import cells, load_grid
 from mtbert.studies.results import export as export_results
 from mtbert.studies.results import load_results
@@ -61,26 +60,6 @@ def test_every_run_is_made_once_and_finished_ones_are_skipped(study, paper_cells
     again = Launches()
     runner.run_cells(paper_cells, study, launch=again)
     assert again.names == []
-
-
-def test_only_the_best_models_of_a_form_and_task_are_kept(study):
-    places = read_places(study)
-    with_model = {p.name for p in (study / "runs").iterdir() if (p / "model").exists()}
-    best = {}
-    for place in places:
-        for task, metrics in read_summary(study / "runs" / place.run)["dev"].items():
-            key, score = (place.form, task), next(iter(metrics.values()))
-            best[key] = max(best.get(key, -1), score)
-    kept = {(form, task): path for form, task, path in kept_models(study)}
-    assert (
-        set(kept)
-        == set(best)
-        == {(f, t) for f in ("paper", "ours") for t in ("sst", "para", "sts")}
-    )
-    for (form, task), path in kept.items():
-        assert next(iter(read_summary(path)["dev"][task].values())) == best[form, task]
-    assert with_model == {path.name for path in kept.values()}
-    assert not list((study / "runs").glob("*/checkpoints"))
 
 
 def test_exported_results_are_written_at_once_and_not_run_again_elsewhere(four, tmp_path):
@@ -253,32 +232,6 @@ def test_a_later_grid_adds_to_a_study_and_uses_its_runs(four, tmp_path, course):
         len(launches.names) == 12
     )  # 14 places, of which all three together is there in both forms
     assert Counter(p.experiment for p in read_places(tmp_path)) == {"batching": 4, "task-count": 14}
-
-
-def test_the_plan_tells_states_and_shares_of_the_work(four, tmp_path):
-    path = Study(tmp_path).prepare(four[0].run)
-    write_finished(path)
-    lines = plan_table(four, tmp_path).splitlines()
-    assert [line.split()[-1] for line in lines[2:6]] == ["finished", *["waiting"] * 3]
-    shares = [float(line.split()[-2].rstrip("%")) for line in lines[2:6]]
-    assert sum(shares) == pytest.approx(100, abs=0.3)
-    assert lines[-1].startswith("4 runs for 4 places in tables")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{", "[]", '{"format": 1}', '{"format": 2, "experiments": {}}',
-        '{"format": 1, "experiments": {"a": {"title": "a", "cells": [["f", "v", 1, "../../x"]]}}}',
-        '{"format": 1, "experiments": {"a": {"title": "a", "cells": [["f", "v", "1", "x"]]}}}',
-        '{"format": 1, "experiments": {"a": {"title": "a", "cells": [["f", "v"]]}}}',
-        '{"format": 1, "experiments": {"a": []}}',
-    ],
-)  # fmt: skip
-def test_a_damaged_index_is_refused(tmp_path, text):
-    (tmp_path / "study.json").write_text(text)
-    with pytest.raises(UserError, match=r"study\.json: damaged"):
-        read_places(tmp_path)
 
 
 @pytest.mark.parametrize("from_step", [0, 1])

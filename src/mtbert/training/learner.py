@@ -9,12 +9,11 @@ from torch.nn import Parameter
 
 from mtbert.config.training import TrainingSettings
 from mtbert.model.network import MultitaskNetwork
-from mtbert.model.sharing.base import Partition
 from mtbert.training.ema import WeightAverage
 from mtbert.training.optimizer import AdamW, optimizer_moments, parameter_groups
 from mtbert.training.phases.base import Phase
 
-__all__ = ["Learner", "learning_part", "make_learner"]
+__all__ = ["Learner", "make_learner"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +37,19 @@ class Learner:
         return [*self.parameters.values(), *moments.values(), *average.values()]
 
 
-def learning_part(network: MultitaskNetwork, trains_trunk: bool) -> Partition:
-    """The parameters that learn: all of them, or the heads alone where the trunk is frozen."""
-    partition = network.partition
-    if trains_trunk:
-        return partition
-    trunk = {id(parameter) for parameter in network.trunk.parameters()}
-    heads = {
-        task: {name: p for name, p in own.items() if id(p) not in trunk}
-        for task, own in partition.own.items()
-    }
-    return Partition({}, heads)
-
-
 def make_learner(network: MultitaskNetwork, phase: Phase, settings: TrainingSettings) -> Learner:
     """Let a phase's parameters, and no others, require gradients; with a fresh optimizer."""
-    for parameter in network.trunk.parameters():
-        parameter.requires_grad_(phase.trains_encoder)
-    part = learning_part(network, phase.trains_encoder)
+    learning = network.learning(trunk=phase.trains_encoder)
+    parameters = learning.all
+    for name, parameter in network.partition.all.items():
+        parameter.requires_grad_(name in parameters)
     groups = parameter_groups(
-        part.shared,
-        part.all_own,
+        learning.shared,
+        learning.all_own,
         learning_rate=phase.learning_rate,
         head_learning_rate=phase.head_learning_rate,
         weight_decay=settings.weight_decay,
     )
-    parameters, decay = part.all, settings.average
+    decay = settings.average
     average = None if decay is None else WeightAverage(parameters, decay)
     return Learner(parameters, AdamW(groups), average)

@@ -194,7 +194,7 @@ def parameter_groups(
     head_learning_rate: float,
     weight_decay: float,
 ) -> list[dict[str, Any]]:
-    """Groups for the optimizer: shared and own parameters, each with and without weight decay.
+    """Groups for the optimizer: what tasks share and what is their own, with and without decay.
 
     Biases and layer norms (every parameter of one dimension) are not decayed. Each group holds
     the `names` of its parameters, and its peak rate as `peak`.

@@ -96,15 +96,15 @@ class Prepared:
     @property
     def description(self) -> str:
         """The plan in words and numbers."""
-        learns = self.settings.encoder.mode != "frozen"
-        partition = self.network.partition
-        shared = sum(p.numel() for p in partition.shared.values())
-        own = sum(p.numel() for p in partition.all_own.values())
+        learning = self.network.learning(trunk=self.settings.encoder.mode != "frozen")
         return describe(
             self.settings,
             self.spec,
             {name: part.truncated for name, part in self.train.items()},
-            (shared if learns else 0, own),
+            (
+                sum(p.numel() for p in learning.shared.values()),
+                sum(p.numel() for p in learning.all_own.values()),
+            ),
             f"{self.runtime.precision} on {self.runtime.device}, {torch.get_num_threads()} threads",
         )
 

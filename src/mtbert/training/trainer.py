@@ -34,7 +34,7 @@ from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.folder import RunFolder
 from mtbert.runs.shared import SharedRun
 from mtbert.training.active import ActivePhase, LaunchedStep
-from mtbert.training.learner import learning_part, make_learner
+from mtbert.training.learner import make_learner
 from mtbert.training.nonfinite import StepResult, apply_policy, warn_of_explosions
 from mtbert.training.phase_methods import PhaseMethods
 from mtbert.training.phases.base import Phase, PhaseData
@@ -289,7 +289,7 @@ class Trainer:
 
 def _learned_by_any(network: MultitaskNetwork, phases: Sequence[Phase]) -> dict[str, Parameter]:
     """The parameters that learn in any phase, by name."""
-    return learning_part(network, any(phase.trains_encoder for phase in phases)).all
+    return network.learning(trunk=any(phase.trains_encoder for phase in phases)).all
 
 
 def _reads_late(device: torch.device) -> bool:

@@ -1,15 +1,19 @@
-"""`experiment`, `compare` and `report` of a study on the command line, with real runs."""
+"""`mtbert experiment`: planned, run, compared and reported, with real runs."""
 
 import json
 import signal
 import subprocess
 
 import pytest
+from support.studies import overrides, write_finished
 from support.toy import command_line
 
 from mtbert.cli import main
+from mtbert.commands.experiment import plan_table
 from mtbert.runs.folder import read_summary
 from mtbert.studies import runner
+from mtbert.studies.folder import Study
+from mtbert.studies.grid import cells, load_grid
 
 
 @pytest.fixture(autouse=True)
@@ -94,3 +98,19 @@ def test_bad_input_is_one_message(grid, refuse, told, words):
 def test_a_damaged_study_is_one_message(tmp_path, refuse):
     (tmp_path / "study.json").write_text("{")
     refuse("study.json: damaged", "report", ".")
+
+
+@pytest.fixture(scope="module")
+def four(course):
+    """Four runs: Method 2 and 3 in both forms."""
+    return cells(load_grid("batching"), overrides(course, "seed=1"))
+
+
+def test_the_plan_tells_states_and_shares_of_the_work(four, tmp_path):
+    path = Study(tmp_path).prepare(four[0].run)
+    write_finished(path)
+    lines = plan_table(four, tmp_path).splitlines()
+    assert [line.split()[-1] for line in lines[2:6]] == ["finished", *["waiting"] * 3]
+    shares = [float(line.split()[-2].rstrip("%")) for line in lines[2:6]]
+    assert sum(shares) == pytest.approx(100, abs=0.3)
+    assert lines[-1].startswith("4 runs for 4 places in tables")
