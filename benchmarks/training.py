@@ -176,11 +176,11 @@ def _our_turn(
 def _our_step(
     network: MultitaskNetwork, source: TokenizedSet, dropout: Generator
 ) -> Callable[[SuperBatch], None]:
-    shared = list(network.shared_parameters().values())
+    shared = list(network.partition.shared.values())
     optimizer = AdamW(
         parameter_groups(
-            network.shared_parameters(),
-            network.head_parameters(),
+            network.partition.shared,
+            network.partition.all_own,
             learning_rate=RATE,
             head_learning_rate=RATE,
             weight_decay=0.0,

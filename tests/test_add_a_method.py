@@ -17,6 +17,8 @@ import pytest
 from ruamel.yaml import YAML
 from support.toy import records, results
 
+from mtbert import MultitaskModel
+from mtbert.config.tasks import LOSSES, LossRule
 from mtbert.config.yaml import dump_yaml
 from mtbert.errors import UserError
 from mtbert.methods.aggregation import table as aggregation
@@ -25,10 +27,12 @@ from mtbert.methods.sampling import table as sampling
 from mtbert.methods.sampling.base import Sampler
 from mtbert.methods.weighting import table as weighting
 from mtbert.methods.weighting.base import LossWeighting
+from mtbert.objectives.table import OBJECTIVES
 from mtbert.training.run import Interrupted
 from mtbert.training.trainer import Trainer
 
-PAGES = Path(__file__).parent.parent / "docs" / "methods"
+ROOT = Path(__file__).parent.parent
+PAGES = ROOT / "docs" / "methods"
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 FAMILIES = {
@@ -54,6 +58,16 @@ def blocks(page):
     return python, YAML(typ="safe", pure=True).load(yaml)
 
 
+def written(file, text, monkeypatch):
+    """The module that a file with this text is."""
+    file.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(f"added_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(params=sorted(FAMILIES))
 def family(request):
     return request.param
@@ -65,21 +79,15 @@ def added(family, tmp_path, monkeypatch):
     table, name, base = FAMILIES[family]
     python, _ = blocks(family)
     (path,) = re.findall(rf"`(\w+\.py)` in `src/mtbert/methods/{family}/`", section(family))
-    file = tmp_path / path
-    file.write_text(python, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(f"added_{file.stem}", file)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
+    module = written(tmp_path / path, python, monkeypatch)
     (method,) = [
         found
         for found in vars(module).values()
-        if inspect.isclass(found) and found.__module__ == spec.name
+        if inspect.isclass(found) and found.__module__ == module.__name__
     ]
     assert issubclass(method, base)
     members = getattr(table, name)
-    written = ", ".join(kind.__name__ for kind in (*members, method))
-    assert f"`{name} = ({written})`" in section(family)  # the line of the page is the whole table
+    assert f"`{name} = (…, {method.__name__})`" in section(family)
     monkeypatch.setattr(table, name, (*members, method))
     return method
 
@@ -151,25 +159,83 @@ def test_a_run_stopped_after_every_step_goes_on_exactly(family, added, toy, tmp_
     assert trained == list(range(1, steps + 1))
 
 
-def test_it_is_held_to_what_the_tests_of_its_family_ask(family, added, tmp_path):
-    """The family's tests over its table, in a process in which the table has one more line."""
-    tests = {"sampling": "sampling/test_epoch.py"}.get(family, f"{family}/test_table.py")
-    table, name, _ = FAMILIES[family]
-    file = inspect.getfile(added)
-    plugin = tmp_path / "adds.py"
-    plugin.write_text(
-        "import sys\n"
-        f"sys.path.insert(0, {str(Path(file).parent)!r})\n"
-        f"from {Path(file).stem} import {added.__name__}\n"
-        f"from {table.__name__} import {name}\n"
-        f"import {table.__name__} as table\n"
-        f"table.{name} = (*{name}, {added.__name__})\n"
-    )
-    root = Path(__file__).parent
+def test_the_new_methods_are_held_to_what_the_tests_of_their_families_ask(tmp_path):
+    """In a process in which each family's table has one more line."""
+    lines = ["import sys", f"sys.path.insert(0, {str(tmp_path)!r})"]
+    for family, (table, name, _) in FAMILIES.items():
+        python, _ = blocks(family)
+        (kind,) = re.findall(r"(?m)^class (\w+)", python)
+        (tmp_path / f"added_{family}.py").write_text(python, encoding="utf-8")
+        lines += [
+            f"from added_{family} import {kind}",
+            f"import {table.__name__} as {family}",
+            f"{family}.{name} = (*{family}.{name}, {kind})",
+        ]
+    (tmp_path / "adds.py").write_text("\n".join(lines), encoding="utf-8")
+    tests = ("sampling/test_epoch.py", "weighting/test_table.py", "aggregation/test_table.py")
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "adds", "-p", "no:cacheprovider",
-         str(root / "methods" / tests)],
-        capture_output=True, text=True, check=False, cwd=root.parent,
+         *(str(ROOT / "tests" / "methods" / file) for file in tests)],
+        capture_output=True, text=True, check=False, cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
     )  # fmt: skip
     assert run.returncode == 0, run.stdout
+
+
+def test_the_documentation_of_configuration_and_methods_lists_it(family, added, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    for name in ("configuration_docs", "methods_docs"):
+        monkeypatch.delitem(sys.modules, name, raising=False)  # they read the tables on import
+    pages = importlib.import_module("methods_docs")
+    configuration = sys.modules["configuration_docs"]
+    (option,) = [key for key in added.model_fields if key != "name"]
+    key, described = key_of(family), added.model_fields[option].description
+    text = configuration.page()
+    assert f"`{added().name}` |" in text.replace(", ", " ").split(f"`training.{key}` |")[1]
+    assert f"| `training.{key}.{option}` | " in text
+    assert f"| Option of `{added().name}`: {described} |" in text
+    (page,) = [p for p in pages.families() if p.page == f"{family}.md"]
+    shown = pages.generated(page)
+    assert f"| `{added().name}` | {inspect.getdoc(added)} " in shown
+    assert f"### `{added().name}`" in shown
+    assert f"| `{option}` | " in shown
+
+
+@pytest.fixture
+def objective(tmp_path, monkeypatch):
+    """The objective of the page, with its lines in both tables; its name."""
+    python, _ = blocks("objectives")
+    module = written(tmp_path / "absolute_error.py", python, monkeypatch)
+    assert '`"absolute_error": absolute_error`' in section("objectives")
+    assert '`"absolute_error": LossRule(on_classes=False)`' in section("objectives")
+    monkeypatch.setitem(OBJECTIVES, "absolute_error", module)
+    monkeypatch.setitem(LOSSES, "absolute_error", LossRule(on_classes=False))
+    return "absolute_error"
+
+
+def tasks_of(toy, **changed):
+    """The toy's tasks with the changes of the page's configuration."""
+    tasks = toy.tree()["tasks"]
+    for name, changes in {**blocks("objectives")[1]["tasks"], **changed}.items():
+        tasks[name] |= changes
+    return tasks
+
+
+def test_a_run_trains_with_a_new_objective(objective, toy, tmp_path):
+    summary = toy.train(tmp_path / "run", tasks=tasks_of(toy), training={"epochs": 1})
+    toy.train(tmp_path / "plain", training={"epochs": 1})
+    assert summary["dev"]["sts"].keys() == {"pearson", "spearman"}
+    assert results(tmp_path / "run")["model"] != results(tmp_path / "plain")["model"]
+    assert MultitaskModel.from_pretrained(tmp_path / "run" / "model").predict(
+        "sts", [("the cat", "the dog")]
+    )
+
+
+def test_a_new_objective_is_refused_where_it_does_not_fit(objective, toy):
+    with pytest.raises(UserError, match="`absolute_error` needs a regression; use `cross_entropy`"):
+        toy.settings(tasks=tasks_of(toy, para={"loss": objective}))
+
+
+def test_without_its_lines_an_objective_is_refused(toy):
+    with pytest.raises(UserError, match=r"tasks.sts.loss: input should be .* found 'absolute_err"):
+        toy.settings(tasks=tasks_of(toy))

@@ -5,12 +5,17 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import mtbert
+from mtbert.methods.aggregation.table import AGGREGATORS
+from mtbert.methods.sampling.table import SAMPLERS
+from mtbert.methods.weighting.table import WEIGHTINGS
 
+METHODS = (*SAMPLERS, *WEIGHTINGS, *AGGREGATORS)
 PACKAGE = Path(mtbert.__file__).parent
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
@@ -19,16 +24,18 @@ MODULES = {
 TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.items()}
 
 LAYERS = [
-    {"errors", "version", "batch", "console", "methods", "surgery"},
-    {"io", "distributed"},
+    {"errors", "version", "batch", "console", "methods"},
+    {"surgery", "io", "distributed"},
     {"config"},
-    {"data", "model", "objectives", "hardware"},
+    {"data", "objectives", "hardware"},
+    {"model"},
     {"runs"},
     {"inference", "studies"},
     {"export", "reports"},
     {"training", "paper"},
     {"commands", "__init__"},
-    {"cli", "demo", "__main__"},
+    {"cli"},
+    {"demo", "__main__"},
 ]
 MAY_USE_FILES = {
     "io.atomic",
@@ -137,15 +144,21 @@ def test_the_check_itself_sees_what_it_should():
 
 
 @each_module
-def test_imports_point_to_earlier_layers_only(module):
-    late = {other for other in own_imports(module) if layer(other) > layer(module)}
-    assert late == set()
+def test_a_room_imports_rooms_of_earlier_levels_only(module):
+    """Rooms of one level know nothing of each other."""
+    room = module.split(".")[0]
+    others = {name for name in own_imports(module) if name.split(".")[0] != room}
+    assert {name for name in others if layer(name) >= layer(module)} == set()
 
 
-def test_modules_of_the_first_layers_do_not_form_a_circle():
-    """`version`, `batch` and the readers and writers of files are independent of each other."""
-    for module in ("version", "batch", "io.atomic", "io.hashing", "io.bounded"):
-        assert own_imports(module) <= {"errors"}
+def test_no_modules_import_each_other_in_a_circle():
+    """Not even where the import stands in a function."""
+    TopologicalSorter({module: own_imports(module) for module in MODULES}).prepare()
+
+
+def test_the_sorter_finds_a_circle():
+    with pytest.raises(CycleError):
+        TopologicalSorter({"a": {"b"}, "b": {"c"}, "c": {"a"}}).prepare()
 
 
 @each_module
@@ -170,6 +183,34 @@ def test_the_model_never_sees_data_and_surgery_no_module(module):
 def test_only_the_loop_steps_an_optimizer(module):
     steps = [n for n, _ in calls(module) if n.rpartition(".")[2] == "step" and "optimizer" in n]
     assert module == "training.trainer" or steps == []
+
+
+def literals(module: str) -> set[str]:
+    """Every string that is a value, so no docstring and no part of a longer text."""
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return {
+        node.value
+        for node in ast.walk(TREES[module])
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+    }
+
+
+def test_the_training_loop_names_no_method():
+    names = {str(member.model_fields["name"].default) for member in METHODS}
+    assert {"method3", "pcgrad", "fixed"} <= names
+    found = {
+        m: named for m in MODULES if m.startswith("training") and (named := literals(m) & names)
+    }
+    assert found == {}
+    members = {cls.__module__.removeprefix("mtbert.") for cls in METHODS}
+    training = [module for module in MODULES if module.startswith("training")]
+    assert {m: found for m in training if (found := own_imports(m) & members)} == {}
 
 
 @each_module

@@ -118,7 +118,9 @@ def family(annotation: Any) -> tuple[type[Method], ...]:
 
 def values(field: FieldInfo) -> str:
     """What a key may hold, with its limits."""
-    text = type_text(field.annotation)
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    names = typing.cast("list[str]", extra.get("enum", []))
+    text = ", ".join(f"`{name}`" for name in names) or type_text(field.annotation)
     limits = [limit for item in field.metadata if (limit := limit_text(item))]
     return f"{text}, {' and '.join(limits)}" if limits else text
 

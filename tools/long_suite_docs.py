@@ -1,9 +1,9 @@
-"""Write what the long suite gave into results/long-suite.json and docs/guarantees.md.
+"""Write the result of the long suite into results/long-suite.json and docs/guarantees.md.
 
 python tools/long_suite_docs.py build/long.xml     after `make test-long`
 
-A part of it (`make test-long ARGS="tests/fuzz"`) takes the place of its last result and leaves
-those of other parts, each with its date; a run of the whole takes the place of all.
+The result of a part (`make test-long ARGS="tests/fuzz"`) replaces that part's last result and
+leaves those of other parts, each with its date; a run of the whole suite replaces all.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def result(file: Path, command: str) -> dict[str, Any]:
 
 
 def joined(parts: list[dict[str, Any]], found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The results that stand side by side after one more."""
+    """The results to be kept after one more."""
     if found["command"] == WHOLE:
         return [found]
     others = [part for part in parts if part["command"] != found["command"]]
@@ -61,7 +61,7 @@ def sentence(found: dict[str, Any]) -> str:
 
 
 def section(parts: list[dict[str, Any]]) -> str:
-    """What stands between the marks of docs/guarantees.md."""
+    """The text between the marks of docs/guarantees.md."""
     lines = [f"- {sentence(part)}" for part in parts]
     return "\n".join([START, *lines, "", "The numbers: `results/long-suite.json`.", END])
 

@@ -11,18 +11,24 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import cast
 
 from configuration_docs import default, table_row, values
+from pydantic.fields import FieldInfo
 
 from mtbert.config.encoder import DEFAULT_SHARING, SHARINGS
+from mtbert.config.tasks import LOSSES, TargetKind
 from mtbert.methods.aggregation.table import AGGREGATORS, DEFAULT_AGGREGATOR
 from mtbert.methods.base import Method
 from mtbert.methods.sampling.table import DEFAULT_SAMPLER, SAMPLERS
 from mtbert.methods.weighting.table import DEFAULT_WEIGHTING, WEIGHTINGS
+from mtbert.objectives.table import OBJECTIVES
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "methods"
@@ -32,76 +38,105 @@ END = "<!-- end -->"
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A member of a family: its name, file, docstring, row (its last cell), options."""
+
+    name: str
+    file: Path
+    text: str
+    last: str
+    options: Mapping[str, FieldInfo]
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
-    """One page: the key that names a method, its members, and the default among them."""
+    """One page: the key that names a member, the heading of the last column, the members."""
 
     page: str
     key: str
-    members: Sequence[type[Method]]
-    default: Method
+    last: str
+    members: Sequence[Entry]
 
 
-FAMILIES = (
-    Family("sampling.md", "training.batching", SAMPLERS, DEFAULT_SAMPLER),
-    Family("weighting.md", "training.weighting", WEIGHTINGS, DEFAULT_WEIGHTING),
-    Family("aggregation.md", "training.surgery", AGGREGATORS, DEFAULT_AGGREGATOR),
-    Family("sharing.md", "encoder.sharing", SHARINGS, DEFAULT_SHARING),
-)
+def methods(page: str, key: str, members: Sequence[type[Method]], default: Method) -> Family:
+    """A family of values with options."""
+    return Family(page, key, "options", [method(kind, default) for kind in members])
+
+
+def method(kind: type[Method], default: Method) -> Entry:
+    """A method's entry; the default is marked."""
+    name = kind.model_fields["name"].default
+    options = {key: field for key, field in kind.model_fields.items() if key != "name"}
+    text = (inspect.getdoc(kind) or "").split("\n\nAttributes:")[0]
+    mark = " (default)" if isinstance(default, kind) else ""
+    names = ", ".join(f"`{key}`" for key in options) or "none"
+    return Entry(f"`{name}`{mark}", Path(inspect.getfile(kind)), text, names, options)
+
+
+def objective(name: str, module: ModuleType) -> Entry:
+    """An objective's entry; the default of a kind of target is marked."""
+    kinds = (TargetKind.CLASSIFICATION, TargetKind.REGRESSION)
+    marks = [word for kind, word in zip(kinds, ("classes", "regression"), strict=True)
+             if kind.default_loss == name]  # fmt: skip
+    mark = f" (default for {marks[0]})" if marks else ""
+    rule = LOSSES[name]
+    fits = [
+        ("two classes" if rule.one_output else "classes") if rule.on_classes else "",
+        ("regression with `range`" if rule.needs_range else "regression")
+        if rule.on_regression
+        else "",
+    ]
+    file, text = Path(module.__file__ or ""), inspect.getdoc(module) or ""
+    return Entry(f"`{name}`{mark}", file, text, ", ".join(filter(None, fits)), {})
+
+
+def families() -> list[Family]:
+    """All pages, from the tables."""
+    objectives = [objective(n, cast(ModuleType, module)) for n, module in OBJECTIVES.items()]
+    return [
+        methods("sampling.md", "training.batching", SAMPLERS, DEFAULT_SAMPLER),
+        methods("weighting.md", "training.weighting", WEIGHTINGS, DEFAULT_WEIGHTING),
+        methods("aggregation.md", "training.surgery", AGGREGATORS, DEFAULT_AGGREGATOR),
+        methods("sharing.md", "encoder.sharing", SHARINGS, DEFAULT_SHARING),
+        Family("objectives.md", "tasks.NAME.loss", "for", objectives),
+    ]
 
 
 def generated(family: Family) -> str:
     """The part of a family's page that its members write."""
-    rows = [
-        f"| `{family.key}` | what it does | options |",
-        "| --- | --- | --- |",
-        *(table_row(cells(family, member)) for member in family.members),
-    ]
+    head = [f"| `{family.key}` | what it does | {family.last} |", "| --- | --- | --- |"]
+    rows = [*head, *map(row, family.members)]
     return "\n\n".join(["\n".join(rows), *filter(None, map(details, family.members))])
 
 
-def cells(family: Family, member: type[Method]) -> Iterator[str]:
-    """A member's row: name, summary, names of the options."""
-    name = member.model_fields["name"].default
-    yield f"`{name}`" + (" (default)" if isinstance(family.default, member) else "")
-    yield f"{docstring(member)[0]} ([`{source(member).name}`]({link(member)}))"
-    yield ", ".join(f"`{key}`" for key in member.model_fields if key != "name") or "none"
+def row(entry: Entry) -> str:
+    """A member's row."""
+    link = Path(os.path.relpath(entry.file.resolve(), PAGES.resolve())).as_posix()
+    summary = f"{paragraphs(entry.text)[0]} ([`{entry.file.name}`]({link}))"
+    return table_row([entry.name, summary, entry.last])
 
 
-def details(member: type[Method]) -> str:
+def details(entry: Entry) -> str:
     """What a member's docstring says below its first line, and its options; "" if nothing."""
-    options = {key: field for key, field in member.model_fields.items() if key != "name"}
-    _, *paragraphs = docstring(member)
-    if not (paragraphs or options):
+    _, *rest = paragraphs(entry.text)
+    if not (rest or entry.options):
         return ""
-    parts = [f"### `{member.model_fields['name'].default}`", *paragraphs]
-    if options:
+    parts = [f"### {entry.name.split(' (')[0]}", *rest]
+    if entry.options:
+        head = ["| option | values | default | meaning |", "| --- | --- | --- | --- |"]
         rows = [
             table_row([f"`{key}`", values(field), default(field), field.description or ""])
-            for key, field in options.items()
+            for key, field in entry.options.items()
         ]
-        parts.append(
-            "\n".join(
-                ["| option | values | default | meaning |", "| --- | --- | --- | --- |", *rows]
-            )
-        )
+        parts.append("\n".join([*head, *rows]))
     return "\n\n".join(parts)
 
 
-def docstring(member: type[Method]) -> list[str]:
-    """Its paragraphs, each on one line."""
-    text = inspect.getdoc(member) or ""
-    text = text.split("\n\nAttributes:")[0]
-    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
-
-
-def source(member: type[Method]) -> Path:
-    """The file that defines it."""
-    return Path(inspect.getfile(member)).resolve()
-
-
-def link(member: type[Method]) -> str:
-    """That file, seen from the pages."""
-    return f"../../{source(member).relative_to(ROOT.resolve()).as_posix()}"
+def paragraphs(text: str) -> list[str]:
+    """Of a docstring, each on one line; indented ones stay as they are."""
+    return [
+        part if part.startswith("    ") else " ".join(part.split()) for part in text.split("\n\n")
+    ]
 
 
 def page(family: Family, text: str) -> str:
@@ -123,7 +158,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     stale = False
-    for family in FAMILIES:
+    for family in families():
         file = PAGES / family.page
         old = file.read_text("utf-8")
         new = page(family, old)

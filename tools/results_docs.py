@@ -5,7 +5,7 @@
     python tools/results_docs.py --check      exit with 1 if they are not up to date
 
 A run folder is named GROUP-sSEED; runs of a group differ in their seed alone. The command of each
-group stands in results/course/commands.json.
+group is in results/course/commands.json.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ INTRODUCTION = """# Results on the course's data
 Dev scores at the best epoch, chosen on the same dev data (so slightly optimistic). Encoder: the
 packaged all-MiniLM-L6-v2 (6 layers, hidden 384), not the paper's BERT-base. Quora: the course's
 subset of 27,506 training pairs, not its 141,506. **all-MiniLM-L6-v2 saw Quora question pairs in
-its own training**, perhaps these dev pairs too: every paraphrase score is to be read with that.
-16 of the 863 STS dev pairs and 2 of the 1,101 SST dev sentences stand in train too (as the course
-hands them out).
+its own training**, perhaps these dev pairs too: read every paraphrase score with that in mind.
+16 of the 863 STS dev pairs and 2 of the 1,101 SST dev sentences are in the training data too (as
+the course distributes them).
 
 One standard error of a dev score, from its number of rows: 1.5 points on SST, 0.6 on paraphrase,
 0.8 on STS.
@@ -108,14 +108,18 @@ def long_table() -> str:
             overall = f"{s['overall']:.4f}" if len(s["dev"]) == 3 else ""
             rows.append(
                 [group, s["seed"], "<br>".join(scores), overall, s["best_epoch"],
-                 f"{s['seconds']:,.0f}", speed, f"{s['precision']}, {s['threads']} thread(s)"]
+                 f"{s['seconds']:,.0f}", speed, f"{s['precision']}, {_threads(s['threads'])}"]
             )  # fmt: skip
-    headers = ["run", "seed", "dev", "overall", "best epoch", "seconds", "tokens/s", "numbers"]
+    headers = ["run", "seed", "dev", "overall", "best epoch", "seconds", "tokens/s", "precision"]
     return tabulate(rows, headers, "github", disable_numparse=True)
 
 
+def _threads(number: int) -> str:
+    return f"{number} thread" + ("s" if number > 1 else "")
+
+
 def comparison() -> str:
-    """The multitask model beside the single-task runs, in standard errors."""
+    """The multitask model compared with the single-task runs, in standard errors."""
     singles = {"sst": "sst", "para": "para", "sts": "sts"}
     found = groups()
     if "multitask" not in found or not all(g in found for g in singles.values()):
@@ -169,12 +173,12 @@ def page() -> str:
 
 ## Every run
 
-Each run had one thread of two cores, two or three runs at a time, other work beside them: `seconds`
-and `tokens/s` are what that left, not what the machine can do; speed is measured in
-[performance.md](performance.md). The processors stand in the JSON files: an Intel Xeon with AMX,
-one without it for most runs in fp32 (by an earlier and slower version of the same mathematics), and
-two AMD EPYC, one of them without bf16. `tokens/s` counts real tokens over the training steps
-(frozen: over the one encoding and the steps). `overall` is the leaderboard's.
+Each run had one thread on a machine with two cores, with two or three runs at a time and other work
+beside them: `seconds` and `tokens/s` are what that left, not what the machine can do; speed is
+measured in [performance.md](performance.md). The CPUs are recorded in the JSON files: an Intel Xeon
+with AMX, one without it for most runs in fp32 (by an earlier and slower version of the same
+mathematics), and two AMD EPYC, one of them without bf16. `tokens/s` counts real tokens over the
+training steps (frozen: over the one encoding and the steps). `overall` is the leaderboard's.
 
 {long_table()}
 

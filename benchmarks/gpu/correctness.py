@@ -112,7 +112,7 @@ class Case:
         switches.fit(self.network.encoder, dtype, device, attention)
         self.network.to(device)
         self.sources, self.device = sources, device
-        self.shared = self.network.shared_parameters()
+        self.shared = self.network.partition.shared
         self.rows = {name: np.arange(len(source)) for name, source in sources.items()}
 
     def outputs(self, seed: int | None = None) -> dict[str, Tensor]:
@@ -145,7 +145,7 @@ class Case:
         found = self.backward(names, surgery)
         gradients = {
             name: self._home(parameter.grad.to_dense())
-            for name, parameter in self.network.named_parameters()
+            for name, parameter in self.network.partition.all.items()
             if parameter.grad is not None
         }
         return gradients if found.gram is None else gradients | {"gram": self._home(found.gram)}
@@ -167,8 +167,8 @@ class Case:
 
     def update(self) -> dict[str, Tensor]:
         """What one step of the optimizer adds to the weights with the gradients that are there."""
-        before = {n: p.detach().clone() for n, p in self.network.named_parameters()}
-        heads = self.network.head_parameters()
+        before = {n: p.detach().clone() for n, p in self.network.partition.all.items()}
+        heads = self.network.partition.all_own
         groups = parameter_groups(
             self.shared, heads, learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.01
         )
@@ -176,18 +176,20 @@ class Case:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"]
         optimizer.step()
-        return {n: self._home(p.detach() - before[n]) for n, p in self.network.named_parameters()}
+        return {
+            n: self._home(p.detach() - before[n]) for n, p in self.network.partition.all.items()
+        }
 
     def take_gradients(self, other: Case) -> None:
         """Those of another case, as this one's own."""
-        theirs = dict(other.network.named_parameters())
-        for name, parameter in self.network.named_parameters():
+        theirs = dict(other.network.partition.all.items())
+        for name, parameter in self.network.partition.all.items():
             gradient = theirs[name].grad
             parameter.grad = None if gradient is None else gradient.to_dense().to(self.device)
 
     def weights(self) -> dict[str, Tensor]:
         """All of them."""
-        return {n: self._home(p.detach()) for n, p in self.network.named_parameters()}
+        return {n: self._home(p.detach()) for n, p in self.network.partition.all.items()}
 
     def clear(self) -> None:
         """Drop the gradients."""

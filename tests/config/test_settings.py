@@ -247,13 +247,16 @@ def test_a_file_is_shared_through_a_link_too(tmp_path):
     assert two_tasks_on("t.csv", "link.csv", dir=str(tmp_path)).shares_file("link.csv")
 
 
-def test_a_file_that_one_task_uses_twice_or_for_its_test_is_not_shared():
+def test_a_file_that_one_task_uses_twice_is_not_shared():
     assert not two_tasks_on("a-dev.csv", "b.csv").shares_file("a-dev.csv")
+
+
+def test_a_file_is_shared_with_the_task_that_tests_on_it():
     tasks = {
         "a": {"kind": "pair_regression", "train": "a.csv", "dev": "d.csv", "test": "b.csv"},
         "b": {"kind": "pair_regression", "train": "b.csv", "dev": "e.csv"},
     }
-    assert not Settings(tasks=tasks).shares_file("b.csv")
+    assert Settings(tasks=tasks).shares_file("b.csv")
 
 
 def test_the_packaged_files_are_shared_by_their_names():

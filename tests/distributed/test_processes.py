@@ -105,7 +105,7 @@ def test_a_step_has_the_gradients_computed_by_hand(gradients_of, step, surgery):
 
 
 def _flat(found):
-    shared = gradient_cases.make_network(torch.float64).shared_parameters()
+    shared = gradient_cases.make_network(torch.float64).partition.shared
     return torch.cat([found.get(n, torch.zeros_like(p)).flatten() for n, p in shared.items()])
 
 

@@ -103,6 +103,14 @@ def test_names_and_order_of_the_parameters_are_those_of_checkpoints(network):
     assert list(network.partition.all) == encoder + heads
 
 
+def test_without_the_trunk_the_heads_alone_learn(network):
+    everything, heads = network.learning(trunk=True), network.learning(trunk=False)
+    assert list(everything.all) == list(network.partition.all)
+    assert heads.shared == {}
+    assert heads.own == network.partition.own
+    assert {id(p) for p in heads.all.values()} == {id(p) for p in network.heads.parameters()}
+
+
 def test_a_tasks_loss_reaches_what_is_shared_and_its_own(network):
     for task, own in network.partition.own.items():
         network.zero_grad()

@@ -138,7 +138,7 @@ def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None,
     kind = getattr(torch, dtype)
     network = make_network(kind, sparse, pooled)
     chosen = batches(step)
-    shared = list(network.shared_parameters().values())
+    shared = list(network.partition.shared.values())
     sum_over, size = gradients._sum_over, process_group._BUCKET
     with mock.patch.object(process_group, "_BUCKET", bucket or size):
         if wrong:

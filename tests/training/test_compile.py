@@ -35,7 +35,7 @@ def gradients(step, seed, **options):
     fit_encoder(network.encoder, torch.float64, torch.device("cpu"), **options)
     found = compute_gradients(
         network, batches(step), sources(torch.float64), class_weights=class_weights(torch.float64),
-        shared=list(network.shared_parameters().values()),
+        shared=list(network.partition.shared.values()),
         options=GradientOptions(dropout=Generator().manual_seed(seed)),
     )  # fmt: skip
     named = {n: p.grad.to_dense() for n, p in network.named_parameters() if p.grad is not None}

@@ -88,7 +88,7 @@ def test_what_is_scored_and_kept_is_the_average_of_the_steps(toy, tmp_path, monk
             assert mode == "frozen" or not torch.equal(values, history[-1]) or not values.any()
     best = next(i for i, r in reversed([*enumerate(records(tmp_path / "run", "dev"))]) if r["best"])
     model = MultitaskModel.from_pretrained(tmp_path / "run" / "model").network
-    for name, parameter in (model.shared_parameters() | model.head_parameters()).items():
+    for name, parameter in model.partition.all.items():
         if name in scored[best]:
             torch.testing.assert_close(parameter.double(), scored[best][name], rtol=0, atol=0)
 

@@ -48,7 +48,7 @@ def run(network, step=STEP, sources=None, **options):
     """One call on fresh gradients: its result, and the gradients by name."""
     network.zero_grad()
     options["aggregator"] = choose(AGGREGATORS, options.pop("surgery", "none"))
-    shared = options.pop("shared", list(network.shared_parameters().values()))
+    shared = options.pop("shared", list(network.partition.shared.values()))
     options.setdefault("orders", Generator().manual_seed(5))
     result = compute_gradients(
         network, step, sources or make_sources(), class_weights=WEIGHTS, shared=shared,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeVar
 
 from pydantic import PlainValidator, SerializeAsAny, ValidationError
 
-from mtbert.config.messages import PartErrors, close_name, explain
+from mtbert.config.messages import PartErrors, explain, one_of, unknown_name
 from mtbert.errors import shown
 from mtbert.methods.aggregation import table as aggregation
 from mtbert.methods.aggregation.base import GramAggregator
@@ -40,15 +40,14 @@ def choose(members: Sequence[type[_M]], value: object) -> _M:
     by_name = {str(member.model_fields["name"].default): member for member in members}
     if not isinstance(tree, Mapping):
         raise ValueError(
-            f"input should be {_one_of(by_name)}, or a mapping of `name` and options, "
+            f"input should be {one_of(by_name)}, or a mapping of `name` and options, "
             f"found {shown(value)}"
         )
     if "name" not in tree:
-        raise PartErrors([f"name: missing; it should be {_one_of(by_name)}"])
+        raise PartErrors([f"name: missing; it should be {one_of(by_name)}"])
     name = tree["name"]
     if not isinstance(name, str) or name not in by_name:
-        hint = close_name(name, list(by_name)) if isinstance(name, str) else ""
-        raise ValueError(f"input should be {_one_of(by_name)}, found {shown(name)}{hint}")
+        raise ValueError(unknown_name(name, list(by_name)))
     try:
         return by_name[name].model_validate(tree)
     except ValidationError as error:
@@ -60,12 +59,6 @@ def choose(members: Sequence[type[_M]], value: object) -> _M:
                 for problem in explain(e, lambda _: options)
             ]
         ) from None
-
-
-def _one_of(names: Iterable[str]) -> str:
-    """`'a', 'b' or 'c'`."""
-    *others, last = map(repr, names)
-    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _sampler(value: object) -> Sampler:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section
+from mtbert.config.messages import unknown_name
 from mtbert.errors import shown
 
-__all__ = ["ColumnSettings", "TargetKind", "TaskSettings", "predictions_name"]
+__all__ = ["LOSSES", "ColumnSettings", "LossRule", "TargetKind", "TaskSettings", "predictions_name"]
 
 
 class TargetKind(StrEnum):
@@ -44,6 +46,37 @@ class TargetKind(StrEnum):
     def default_loss(self) -> Literal["cross_entropy", "mse"]:
         """The loss of a task that names none."""
         return "cross_entropy" if self.is_classification else "mse"
+
+
+@dataclass(frozen=True, slots=True)
+class LossRule:
+    """Which tasks a loss fits; the package `objectives` computes it.
+
+    Attributes:
+        one_output: whether the head has one output, on classes of two; else one a class.
+        on_classes: whether it is a loss of classes.
+        on_regression: whether it is a loss of a regression.
+        needs_range: whether a regression must have a `range`.
+    """
+
+    one_output: bool = True
+    on_classes: bool = True
+    on_regression: bool = True
+    needs_range: bool = False
+
+
+LOSSES: dict[str, LossRule] = {
+    "cross_entropy": LossRule(one_output=False, on_regression=False),
+    "binary_cross_entropy": LossRule(needs_range=True),
+    "mse": LossRule(),
+}
+"""What `tasks.NAME.loss` may name."""
+
+
+def _known_loss(value: object) -> object:
+    if not isinstance(value, str) or value not in LOSSES:
+        raise ValueError(unknown_name(value, list(LOSSES)))
+    return value
 
 
 def predictions_name(task: str, dev_set: str, *, selects: bool) -> str:
@@ -93,8 +126,9 @@ class TaskSettings(Section):
     range: tuple[float, float] | None = Field(
         None, description="Smallest and largest label of a regression; others are bad rows."
     )
-    loss: Literal["cross_entropy", "binary_cross_entropy", "mse"] | None = Field(
+    loss: Annotated[str, BeforeValidator(_known_loss)] | None = Field(
         None,
+        json_schema_extra={"enum": list(LOSSES)},
         description="Default: `cross_entropy` for classes, `mse` for regression. Two classes may "
         "use the others with one output (its class is 1 when the probability, for `mse` the raw "
         "output, is above 0.5). `binary_cross_entropy` on a regression needs `range` and bounds "
@@ -201,10 +235,11 @@ class TaskSettings(Section):
             problems.append("`labels` belongs to classes; a regression has `range`")
         if self.class_weights is not None:
             problems.append("`class_weights` belongs to classes")
-        if self.loss == "cross_entropy":
-            problems.append("`cross_entropy` needs classes; use `mse`")
-        if self.loss == "binary_cross_entropy" and self.range is None:
-            problems.append("`binary_cross_entropy` on a regression needs `range`")
+        rule = LOSSES[self.loss_name]
+        if not rule.on_regression:
+            problems.append(f"`{self.loss}` needs classes; use `{self.kind.default_loss}`")
+        if rule.needs_range and self.range is None:
+            problems.append(f"`{self.loss}` on a regression needs `range`")
         return problems
 
     def _range_problems(self) -> list[str]:
@@ -220,10 +255,9 @@ class TaskSettings(Section):
     def _cosine_problems(self) -> list[str]:
         if self.sequences_per_example == 1:
             return ["`features: cosine` needs a pair and `pair_encoding: separately`"]
-        if self.loss_name == "cross_entropy":
-            return [
-                "`features: cosine` has one output; set `loss` to `binary_cross_entropy` or `mse`"
-            ]
+        if not LOSSES[self.loss_name].one_output:
+            fit = [f"`{n}`" for n, rule in LOSSES.items() if rule.one_output and rule.on_classes]
+            return [f"`features: cosine` has one output; set `loss` to {' or '.join(fit)}"]
         return []
 
     def _class_problems(self) -> list[str]:
@@ -236,7 +270,10 @@ class TaskSettings(Section):
             problems.append(f"`labels` needs two classes or more, found {len(self.labels)}")
         if len(set(self.class_names)) < len(self.class_names):
             problems.append("`labels` names a class twice")
-        if self.loss_name != "cross_entropy" and len(self.class_names) != 2:
+        rule = LOSSES[self.loss_name]
+        if not rule.on_classes:
+            problems.append(f"`{self.loss}` needs a regression; use `{self.kind.default_loss}`")
+        elif rule.one_output and len(self.class_names) != 2:
             problems.append(f"`{self.loss_name}` needs two classes, found {len(self.class_names)}")
         if isinstance(self.class_weights, tuple) and len(self.class_weights) != len(
             self.class_names

@@ -88,14 +88,13 @@ class MultitaskNetwork(nn.Module):
     def partition(self) -> Partition:
         """Every parameter of the trunk and the heads; a head is its task's own."""
         trunk = self.trunk.partition()
-        own = {
-            task: {
-                **trunk.own.get(task, {}),
-                **{f"heads.{task}.{n}": p for n, p in head.named_parameters()},
-            }
-            for task, head in self.heads.items()
-        }
+        heads = self._own_heads()
+        own = {task: {**trunk.own.get(task, {}), **heads[task]} for task in heads}
         return Partition(trunk.shared, own)
+
+    def learning(self, *, trunk: bool) -> Partition:
+        """What is trained with the trunk, or with the trunk as it is: the heads alone."""
+        return self.partition if trunk else Partition({}, self._own_heads())
 
     def head(self, task: str) -> Head:
         """The head that answers for a task."""
@@ -121,16 +120,12 @@ class MultitaskNetwork(nn.Module):
             inputs = self.represent(task, inputs, generator)
         return self.head(task)(inputs, generator)
 
+    def _own_heads(self) -> dict[str, dict[str, Parameter]]:
+        return {
+            task: {f"heads.{task}.{name}": p for name, p in head.named_parameters()}
+            for task, head in self.heads.items()
+        }
+
     def _owner(self, task: str) -> str:
         """The task whose head, and whose part of the trunk, answers for a task."""
         return self.tasks[task].uses or task
-
-    # Until training works on the partition:
-
-    def shared_parameters(self) -> dict[str, Parameter]:
-        """What all tasks share, by name."""
-        return self.partition.shared
-
-    def head_parameters(self) -> dict[str, Parameter]:
-        """What each task has for itself, by name."""
-        return self.partition.all_own

@@ -26,7 +26,8 @@ from torch import Tensor
 
 from mtbert.errors import UserError, problem_list
 from mtbert.io import atomic
-from mtbert.io.hashing import file_sha256
+from mtbert.io.manifest import damage, entries
+from mtbert.model.tensors import mismatches
 from mtbert.runs.folder import by_step
 
 __all__ = [
@@ -86,8 +87,7 @@ def save(folder: Path, step: int, checkpoint: Checkpoint, keep: int) -> None:
             _write_tensors(checkpoint.average, new / _AVERAGE)
         atomic.write_json(new / _STATE, {"format": FORMAT, **checkpoint.state})
         atomic.sync_folder(new)
-        files = {p.name: [p.stat().st_size, file_sha256(p)] for p in sorted(new.iterdir())}
-        atomic.write_json(new / _MANIFEST, files)
+        atomic.write_json(new / _MANIFEST, entries(new.iterdir()))
     others = [path for path in reversed(by_step(folder)) if path != target]
     whole = (path for path in others if _problem(path) is None)
     kept = set(itertools.islice(whole, keep - 1))
@@ -122,13 +122,7 @@ def check_fit(source: str, found: Mapping[str, Tensor], expected: Mapping[str, T
     Raises:
         UserError: names `source` and every tensor that is missing, unexpected or of another shape.
     """
-    problems = [f"{name}: missing" for name in expected if name not in found]
-    problems += [f"{name}: unexpected" for name in found if name not in expected]
-    problems += [
-        f"{name}: shape {list(found[name].shape)}, expected {list(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in found and found[name].shape != tensor.shape
-    ]
+    problems = mismatches(found, expected)
     if problems:
         raise UserError(problem_list(f"{source}: not of this model", problems))
 
@@ -169,10 +163,7 @@ def _verify(path: Path) -> set[str]:
     try:
         manifest = json.loads((path / _MANIFEST).read_text("utf-8"))
         for name, (size, digest) in manifest.items():
-            file = path / name
-            if file.parent != path or not file.is_file() or file.stat().st_size != size:
-                raise _DamagedError(f"{name} is missing or damaged")
-            if file_sha256(file) != digest:
+            if (path / name).parent != path or damage(path / name, [size, digest]):
                 raise _DamagedError(f"{name} is missing or damaged")
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise _DamagedError(f"cannot be read ({error})") from None

@@ -123,8 +123,8 @@ def compute_gradients(
     """Fill `.grad` of every parameter for one step.
 
     A task's loss is the (class-weighted) mean over its batch, times the sampler's factor, its
-    `loss_weight` and the weighting's factor. Heads receive their own task's gradient, shared
-    parameters the sum that the aggregator decides.
+    `loss_weight` and the weighting's factor. A task's own parameters receive its gradient, shared
+    ones the sum that the aggregator decides.
 
     Args:
         network: in any mode; dropout is decided by the generator.
@@ -204,7 +204,7 @@ def _backward(
         The shard's part of the batch's unweighted mean loss.
     """
     source, processes = examples.source, options.processes
-    device, dtype = _home(network)
+    device, dtype = network.device, next(network.heads.parameters()).dtype
     labels = move(source.label_tensor(batch.indices), device)
     weights = example_weights(labels, examples.class_weights)
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
@@ -242,11 +242,12 @@ def _coalesce(parameters: Iterable[Parameter]) -> None:
 def _sum_over(
     processes: Processes, network: MultitaskNetwork, shared: Sequence[Parameter], step: SuperBatch
 ) -> None:
-    """Let `.grad` of the shared parameters and of the step's heads be the sum over processes."""
+    """Let `.grad` of the shared parameters and of the tasks' own be the sum over processes."""
     if processes.size == 1:
         return
-    heads = [p for task in step for p in network.head(task).parameters()]
-    parameters = [*shared, *heads]
+    owned = network.partition.own
+    own = [p for task in step for p in owned[task].values() if p.requires_grad]
+    parameters = [*shared, *own]
     gradients = [parameter.grad for parameter in parameters]
     may_lack = any(len(batch.indices) < processes.size for batch in step.values())
     summed = sum_gradients(processes, parameters, gradients, may_lack=may_lack)
@@ -261,9 +262,3 @@ def _sum_losses(processes: Processes, losses: dict[str, Tensor]) -> dict[str, Te
     summed = [torch.stack(list(losses.values()))]
     processes.all_reduce_sum(summed)
     return dict(zip(losses, summed[0].unbind(), strict=True))
-
-
-def _home(network: MultitaskNetwork) -> tuple[torch.device, torch.dtype]:
-    """Where the heads lie, and their numbers."""
-    parameter = next(network.heads.parameters())
-    return parameter.device, parameter.dtype

@@ -39,18 +39,17 @@ class Learner:
 
 def make_learner(network: MultitaskNetwork, phase: Phase, settings: TrainingSettings) -> Learner:
     """Let a phase's parameters, and no others, require gradients; with a fresh optimizer."""
-    for parameter in network.encoder.parameters():
-        parameter.requires_grad_(phase.trains_encoder)
-    shared = network.shared_parameters() if phase.trains_encoder else {}
-    heads = network.head_parameters()
+    learning = network.learning(trunk=phase.trains_encoder)
+    parameters = learning.all
+    for name, parameter in network.partition.all.items():
+        parameter.requires_grad_(name in parameters)
     groups = parameter_groups(
-        shared,
-        heads,
+        learning.shared,
+        learning.all_own,
         learning_rate=phase.learning_rate,
         head_learning_rate=phase.head_learning_rate,
         weight_decay=settings.weight_decay,
     )
-    parameters = {**shared, **heads}
     decay = settings.average
     average = None if decay is None else WeightAverage(parameters, decay)
     return Learner(parameters, AdamW(groups), average)

@@ -141,12 +141,11 @@ def bad_examples(
 
     They are computed in so many parts.
     """
-    device = next(network.heads.parameters()).device
     finite = []
     for part in np.array_split(np.arange(len(batch.indices)), min(parts, len(batch.indices))):
-        labels = source.label_tensor(batch.indices[part]).to(device)
+        labels = source.label_tensor(batch.indices[part]).to(network.device)
         order = None if batch.swapped is None else batch.swapped[part]
-        outputs = network(task, source.inputs(batch.indices[part], order).to(device), None)
+        outputs = network(task, source.inputs(batch.indices[part], order).to(network.device), None)
         finite.append(torch.isfinite(example_losses(network.tasks[task], outputs, labels)))
     bad = batch.indices[(~torch.cat(finite)).cpu().numpy()]
     return [int(row) for row in (bad if len(bad) else batch.indices)]

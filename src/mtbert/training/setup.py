@@ -96,15 +96,14 @@ class Prepared:
     @property
     def description(self) -> str:
         """The plan in words and numbers."""
-        learns = self.settings.encoder.mode != "frozen"
-        encoder = sum(p.numel() for p in self.network.shared_parameters().values())
+        learning = self.network.learning(trunk=self.settings.encoder.mode != "frozen")
         return describe(
             self.settings,
             self.spec,
             {name: part.truncated for name, part in self.train.items()},
             (
-                encoder if learns else 0,
-                sum(p.numel() for p in self.network.head_parameters().values()),
+                sum(p.numel() for p in learning.shared.values()),
+                sum(p.numel() for p in learning.all_own.values()),
             ),
             f"{self.runtime.precision} on {self.runtime.device}, {torch.get_num_threads()} threads",
         )

@@ -87,9 +87,9 @@ class GradientStep:
         """
         self.network, self.data, self.settings = network, data, settings
         self.runtime, self.state, self.methods = runtime, state, methods
-        shared, heads = network.shared_parameters().values(), network.head_parameters().values()
-        self._shared = [parameter for parameter in shared if parameter.requires_grad]
-        self._learning = [*self._shared, *heads]
+        partition = network.partition
+        self._shared = [p for p in partition.shared.values() if p.requires_grad]
+        self._learning = [p for p in partition.all.values() if p.requires_grad]
         self._class_weights = {
             task: None if weights is None else move(weights, runtime.device)
             for task, weights in data.class_weights.items()

@@ -289,8 +289,7 @@ class Trainer:
 
 def _learned_by_any(network: MultitaskNetwork, phases: Sequence[Phase]) -> dict[str, Parameter]:
     """The parameters that learn in any phase, by name."""
-    shared = network.shared_parameters() if any(p.trains_encoder for p in phases) else {}
-    return {**shared, **network.head_parameters()}
+    return network.learning(trunk=any(phase.trains_encoder for phase in phases)).all
 
 
 def _reads_late(device: torch.device) -> bool:
