@@ -10,8 +10,8 @@ import struct
 from functools import partial
 
 import numpy as np
+from fuzz.odd import HUGE, VALUES, any_text, as_json, damaged, damaged_tree, seeds, soups
 from hypothesis import strategies as st
-from odd import HUGE, VALUES, any_text, as_json, damaged, damaged_tree, seeds, soups
 from support.harness import outcome, same_twice
 from support.toy import TASKS
 

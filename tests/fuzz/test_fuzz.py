@@ -8,8 +8,8 @@ import logging
 
 import pytest
 import torch
+from fuzz.targets import TARGETS, World
 from support.harness import REFUSED, SECONDS, TRIED, fuzz
-from targets import TARGETS, World
 
 MOST_INPUTS = 100_000
 

@@ -1,0 +1,150 @@
+import pytest
+from pydantic import ValidationError
+
+from mtbert.config.tasks import LOSSES, LossRule, TargetKind, TaskSettings, predictions_name
+from mtbert.objectives.table import objective_of
+
+SINGLE = {"kind": "classification", "labels": ["bad", "good"], "train": "a.csv", "dev": "b.csv"}
+PAIR = {"kind": "pair_regression", "train": "a.csv", "dev": "b.csv"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "pair", "classes", "metrics"),
+    [
+        ("classification", False, True, ("accuracy", "f1")),
+        ("pair_classification", True, True, ("accuracy", "f1")),
+        ("regression", False, False, ("pearson", "spearman")),
+        ("pair_regression", True, False, ("pearson", "spearman")),
+    ],
+)
+def test_what_a_kind_means(kind, pair, classes, metrics):
+    kind = TargetKind(kind)
+    assert (kind.is_pair, kind.is_classification, kind.metrics) == (pair, classes, metrics)
+
+
+@pytest.mark.parametrize(
+    ("changes", "names", "loss", "outputs"),
+    [
+        ({}, ("bad", "good"), "cross_entropy", 2),
+        ({"labels": ["a", "b", "c"]}, ("a", "b", "c"), "cross_entropy", 3),
+        ({"loss": "binary_cross_entropy"}, ("bad", "good"), "binary_cross_entropy", 1),
+        ({"loss": "mse"}, ("bad", "good"), "mse", 1),
+        ({"kind": "pair_classification", "labels": None}, ("0", "1"), "cross_entropy", 2),
+        ({"kind": "regression", "labels": None}, (), "mse", 1),
+    ],
+)
+def test_classes_loss_and_outputs_of_a_task(changes, names, loss, outputs):
+    task = TaskSettings.model_validate({**SINGLE, **changes})
+    assert (task.class_names, task.loss_name) == (names, loss)
+    assert objective_of(task).outputs(task) == outputs
+
+
+def test_number_of_sequences_of_an_example():
+    def sequences(**changes):
+        return TaskSettings.model_validate({**PAIR, **changes}).sequences_per_example
+
+    assert sequences() == 1
+    assert sequences(pair_encoding="separately") == 2
+    single = TaskSettings.model_validate({**SINGLE, "pair_encoding": "separately"})
+    assert single.sequences_per_example == 1
+
+
+def test_text_columns_have_the_names_of_the_course():
+    assert TaskSettings.model_validate(SINGLE).text_columns == ("sentence",)
+    assert TaskSettings.model_validate(PAIR).text_columns == ("sentence1", "sentence2")
+    mapped = TaskSettings.model_validate({**PAIR, "columns": {"text": "q", "text2": "r"}})
+    assert mapped.text_columns == ("q", "r")
+
+
+def test_one_dev_file_or_several_by_name_in_order():
+    assert TaskSettings.model_validate(SINGLE).dev_files == {"dev": "b.csv"}
+    several = TaskSettings.model_validate({**SINGLE, "dev": {"z": "1.csv", "a": "2.csv"}})
+    assert list(several.dev_files.items()) == [("z", "1.csv"), ("a", "2.csv")]
+    assert TaskSettings.model_validate({**SINGLE, "dev": None}).dev_files == {}
+
+
+BAD_TASKS = [
+    ({**SINGLE, "train": None}, "`train`, or `uses`"),
+    ({**SINGLE, "uses": "a"}, "exclude each other"),
+    ({**SINGLE, "train": None, "uses": "a", "dev": None}, "needs `dev`"),
+    ({**SINGLE, "labels": None}, "`labels` must name the classes"),
+    ({**SINGLE, "labels": ["one"]}, "two classes or more, found 1"),
+    ({**SINGLE, "labels": ["a", "a"]}, "names a class twice"),
+    ({**SINGLE, "range": [0, 1]}, "`range` belongs to a regression"),
+    ({**SINGLE, "labels": list("abc"), "loss": "mse"}, "`mse` needs two classes, found 3"),
+    ({**SINGLE, "class_weights": [1, 2, 3]}, "`class_weights` needs 2 numbers, found 3"),
+    ({**SINGLE, "columns": {"text2": "x"}}, "`columns.text2` belongs to a pair"),
+    ({**SINGLE, "features": "cosine"}, "needs a pair and `pair_encoding: separately`"),
+    ({**PAIR, "features": "cosine"}, "needs a pair and `pair_encoding: separately`"),
+    ({**PAIR, "labels": ["a", "b"]}, "`labels` belongs to classes"),
+    ({**PAIR, "class_weights": "balanced"}, "`class_weights` belongs to classes"),
+    ({**PAIR, "loss": "cross_entropy"}, "`cross_entropy` needs classes"),
+    ({**PAIR, "loss": "binary_cross_entropy"}, "on a regression needs `range`"),
+    ({**PAIR, "range": [5, 0]}, "`range` must rise"),
+    ({**PAIR, "range": [2, 2]}, "`range` must rise"),
+    (
+        {
+            **PAIR,
+            "kind": "pair_classification",
+            "features": "cosine",
+            "pair_encoding": "separately",
+        },
+        "`features: cosine` has one output",
+    ),
+]
+
+
+@pytest.mark.parametrize(("task", "message"), BAD_TASKS, ids=[m for _, m in BAD_TASKS])
+def test_a_contradictory_task_is_refused(task, message):
+    with pytest.raises(ValidationError) as error:
+        TaskSettings.model_validate(task)
+    assert message in str(error.value)
+
+
+def test_all_contradictions_of_a_task_are_told_at_once():
+    with pytest.raises(ValidationError) as error:
+        TaskSettings.model_validate({**PAIR, "labels": ["a"], "range": [1, 0], "train": None})
+    assert all(part in str(error.value) for part in ("`labels`", "must rise", "`uses`"))
+
+
+@pytest.mark.parametrize("loss", ["mse", "binary_cross_entropy"])
+def test_cosine_is_accepted_with_one_output(loss):
+    changes = {"kind": "pair_classification", "features": "cosine", "pair_encoding": "separately"}
+    task = TaskSettings.model_validate({**PAIR, **changes, "loss": loss})
+    assert objective_of(task).outputs(task) == 1
+
+
+@pytest.mark.parametrize("kind", TargetKind)
+def test_the_main_metric_is_one_that_is_reported(kind):
+    assert kind.main_metric == kind.metrics[0]
+    assert kind.main_metric in ("accuracy", "pearson")
+
+
+@pytest.mark.parametrize("kind", TargetKind)
+def test_the_default_loss_fits_its_kind(kind):
+    rule = LOSSES[kind.default_loss]
+    assert rule.on_classes if kind.is_classification else rule.on_regression
+    assert not rule.needs_range
+
+
+@pytest.mark.parametrize("loss", ["mae", 3, None, ["mse"], {"mse": 1}])
+def test_an_unknown_loss_is_refused_with_those_that_are_known(loss):
+    if loss is None:
+        assert TaskSettings.model_validate({**PAIR, "loss": loss}).loss_name == "mse"
+        return
+    with pytest.raises(ValidationError) as error:
+        TaskSettings.model_validate({**PAIR, "loss": loss})
+    expected = "should be 'cross_entropy', 'binary_cross_entropy' or 'mse', found"
+    assert expected in str(error.value)
+
+
+def test_a_loss_that_is_not_for_classes_is_refused_there(monkeypatch):
+    monkeypatch.setitem(LOSSES, "absolute_error", LossRule(on_classes=False))
+    assert TaskSettings.model_validate({**PAIR, "loss": "absolute_error"}).loss_name
+    with pytest.raises(ValidationError, match="`absolute_error` needs a regression"):
+        TaskSettings.model_validate({**SINGLE, "loss": "absolute_error"})
+
+
+def test_predictions_of_the_set_that_selects_have_the_tasks_name_alone():
+    assert predictions_name("sst", "dev", selects=True) == "sst"
+    assert predictions_name("sst", "other", selects=False) == "sst-other"
