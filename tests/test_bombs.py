@@ -131,7 +131,7 @@ def test_a_json_file_that_is_large_deep_or_double_is_refused(tmp_path):
     for text, told in [
         ("[" * 100_000, "damaged"),
         ('{"a":' * 100_000, "damaged"),
-        ('{"a": 1, "a": 2}', "a key stands twice"),
+        ('{"a": 1, "a": 2}', "a key occurs twice"),
         (f'{{"a": {"9" * 5000}}}', "damaged"),
         (" " * (5 * MEBIBYTE), "expected at most 4194304"),
         ("[]", "expected a JSON object, found list"),
@@ -146,7 +146,7 @@ def test_json_lines_without_end_are_refused(tmp_path):
     for text, told in [
         ('{"a": 1}\n' + "[" * 100_000, "x.jsonl:2: damaged"),
         ('{"a": 1}\n[]\n', "x.jsonl:2: damaged: expected a JSON object, found list"),
-        ('{"a": 1, "a": 2}\n', "a key stands twice"),
+        ('{"a": 1, "a": 2}\n', "a key occurs twice"),
         ('{"a": "' + "x" * MEBIBYTE, "x.jsonl:1: longer than"),
     ]:
         file.write_text(text)
@@ -237,7 +237,7 @@ def test_an_old_file_that_unfolds_to_more_than_it_holds_is_refused(tmp_path):
 TOKENIZERS = {
     "regular expression": (
         {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "invert": False}},
-        "pre_tokenizer 'Split' is none of BERT's",
+        "pre_tokenizer 'Split' is not one of BERT's",
     ),
     "doubling": (
         {
@@ -247,15 +247,15 @@ TOKENIZERS = {
                 * 40,
             }
         },
-        "normalizer 'Replace' is none of BERT's",
+        "normalizer 'Replace' is not one of BERT's",
     ),
     "abort": (
         {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
-        "normalizer 'Precompiled' is none of BERT's",
+        "normalizer 'Precompiled' is not one of BERT's",
     ),
     "long words": ({"model": {"max_input_chars_per_word": 10**6}}, "expected at most 200"),
-    "large ids": ({"model": {"vocab": {"[UNK]": 2**32 - 1}}}, "a token's id is none of 0 to"),
-    "other model": ({"model": {"type": "BPE"}}, "the model is no WordPiece"),
+    "large ids": ({"model": {"vocab": {"[UNK]": 2**32 - 1}}}, "a token's id is not one of 0 to"),
+    "other model": ({"model": {"type": "BPE"}}, "the model is not WordPiece"),
     "no unknown word": ({"model": {"unk_token": "none"}}, "the token of unknown words is not in"),
     "added": ({"added_tokens": [{"id": 0, "content": ""}]}, "added token"),
     "template": (

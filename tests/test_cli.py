@@ -10,7 +10,8 @@ import torch
 from support.toy import command_line
 
 import mtbert
-from mtbert.cli import main
+from mtbert.cli import exit_code, main
+from mtbert.errors import ReportedElsewhere, TrainingError, UserError
 from mtbert.training import run as run_module
 
 
@@ -194,3 +195,24 @@ def test_a_reader_that_goes_away_ends_predict_without_a_traceback(finished, tmp_
         err = process.stderr.read()
     assert process.returncode == 1
     assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (UserError("wrong"), 2, "mtbert: wrong\n"),
+        (TrainingError("stuck"), 1, "mtbert: stuck\n"),
+        (ReportedElsewhere(2), 2, ""),
+        (KeyboardInterrupt(), 130, "mtbert: interrupted\n"),
+        (None, 0, ""),
+    ],
+)
+def test_each_kind_of_end_has_its_exit_code(capsys, error, code, told):
+    def run():
+        if error is not None:
+            raise error
+
+    assert exit_code(run) == code
+    assert capsys.readouterr().err == told
+    with pytest.raises(ZeroDivisionError):
+        exit_code(lambda: 1 // 0)

@@ -1,4 +1,4 @@
-"""The contract between data and model: a batch without padding."""
+"""Packed batches: what the data hands to the model, without padding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["TokenBatch", "move"]
 
 @dataclass(frozen=True, slots=True)
 class TokenBatch:
-    """Sequences that lie one after another.
+    """Sequences packed one after another.
 
     Attributes:
         token_ids: `[tokens]`, int64.

@@ -46,7 +46,7 @@ def test_truncated_texts_are_counted(check):
 def test_dev_examples_in_train_are_counted(check, toy):
     line = (toy.folder / "sst-dev.csv").read_text("utf-8").splitlines()[1]
     text, clean = check(f"{line}\nother,sea,bad\n")
-    assert "1 of these stand in train too" in text
+    assert "1 of these are also in train" in text
     assert clean
 
 

@@ -46,7 +46,7 @@ def test_standard_input_is_read_and_standard_output_written(finished, predict, m
 
 
 def test_a_bad_row_is_told_by_line_and_leaves_no_file(predict, tmp_path):
-    with pytest.raises(UserError, match=r"rows\.csv:4: found 1 columns.*mend the row"):
+    with pytest.raises(UserError, match=r"rows\.csv:4: found 1 columns.*fix the row"):
         predict("id,sentence\na,film\nb,film\nc\n")
     assert [p.name for p in tmp_path.iterdir()] == ["rows.csv"]
 

@@ -63,7 +63,7 @@ def test_every_damaged_byte_is_found(cache, arrays, caplog):
         if found is not None:  # white space that the format allows
             same(found, arrays)
             assert whole[position : position + 1] == b" "
-    assert "made anew" in caplog.text
+    assert "rebuilt" in caplog.text
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         assert cache.get(KEY) is None
@@ -118,7 +118,7 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path, arrays, caplog):
     cache = Cache(tmp_path / "file" / "cache")
     assert cache.get(KEY) is None
     cache.put(KEY, arrays)
-    assert "the cache is of no use" in caplog.text
+    assert "the cache cannot be written" in caplog.text
 
 
 def test_the_folder_is_the_one_asked_for(tmp_path, monkeypatch):

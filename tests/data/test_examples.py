@@ -64,8 +64,8 @@ def test_an_unnamed_index_column_is_no_bother(write, make_task):
     [
         ("r2,b", "found 2 columns, expected 3 as in line 1"),
         ("r2,b,good,x", "found 4 columns, expected 3 as in line 1"),
-        ("r2,,good", "empty text in column 'sentence', expected some"),
-        ("r2,  ,good", "empty text in column 'sentence', expected some"),
+        ("r2,,good", "empty text in column 'sentence', expected text"),
+        ("r2,  ,good", "empty text in column 'sentence', expected text"),
         ("r2,b,", "blank label, expected one of bad, good or a number from 0 to 1"),
         ("r2,b,great", "column 'label': label 'great', expected one of bad, good"),
         ("r2,b,2", "column 'label': label '2', expected one of bad, good"),
@@ -73,7 +73,7 @@ def test_an_unnamed_index_column_is_no_bother(write, make_task):
         ("r2,b,0.5", "column 'label': label '0.5', expected one of"),
         ("r2,b,nan", "column 'label': label 'nan', expected one of"),
         ("r2,b,inf", "column 'label': label 'inf', expected one of"),
-        ("r1,b,good", "id 'r1' stands in line 2 too, expected unique ids"),
+        ("r1,b,good", "id 'r1' is also in line 2, expected unique ids"),
         ('r2,"b"x,good', "broken quoting"),
     ],
 )
@@ -142,8 +142,8 @@ def test_a_file_of_bad_rows_alone_is_refused_though_they_are_skipped(write, make
         ("id,text,label", {}, ":1: no column 'sentence', found 'id', 'text', 'label'"),
         ("id,sentence", {}, ":1: no column 'label'"),
         ("sentence,label", {"id": "key"}, ":1: no column 'key'"),
-        ("sentence,sentence,label", {}, ":1: column 'sentence' stands twice"),
-        ("id,id,sentence,label", {}, ":1: column 'id' stands twice"),
+        ("sentence,sentence,label", {}, ":1: column 'sentence' occurs twice"),
+        ("id,id,sentence,label", {}, ":1: column 'id' occurs twice"),
     ],
 )
 def test_a_missing_or_doubled_column_is_told_once(write, make_task, header, columns, message):

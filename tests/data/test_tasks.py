@@ -118,7 +118,7 @@ def test_examples_that_stand_in_train_too_are_counted_by_set(settings, tmp_path,
     found = load_tasks(both, tokenizer)
     assert found["tone"].leaks == {"main": 1, "odd": 0, "test": 1}
     assert found["length"].leaks == {}
-    assert "task tone: 1 of 2 main examples stand in train too: 1" in caplog.text
+    assert "task tone: 1 of 2 main examples are also in train: 1" in caplog.text
 
 
 def test_a_task_without_training_data_is_only_evaluated(settings, tmp_path, tokenizer):

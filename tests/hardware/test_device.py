@@ -143,3 +143,18 @@ def test_deterministic_cublas_gets_its_workspace_before_it_starts(monkeypatch):
     assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
     compute_deterministically(True, CUDA)
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_each_process_takes_the_gpu_of_its_number(toy, monkeypatch):
+    taken = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    for asked in ("auto", "cuda"):
+        assert resolve_device(toy.settings(device=asked), 1) == torch.device("cuda:1")
+    assert taken == [torch.device("cuda:1")] * 2
+    with pytest.raises(UserError, match="2 GPUs here, but at least 3 processes"):
+        resolve_device(toy.settings(device="auto"), 2)
+    with pytest.raises(UserError, match="each of several processes takes the GPU of its number"):
+        resolve_device(toy.settings(device="cuda:0"), 1)
+    assert resolve_device(toy.settings(device="cpu"), 1) == torch.device("cpu")

@@ -100,8 +100,8 @@ def test_an_object_is_read_back_equal(tmp_path_factory, value):
         (b"", "damaged"),
         (b"{", "damaged"),
         (b"[1]", "expected a JSON object, found list"),
-        (b'{"a": 1, "a": 2}', "a key stands twice"),
-        (b'{"a": {"b": 1, "b": 2}}', "a key stands twice"),
+        (b'{"a": 1, "a": 2}', "a key occurs twice"),
+        (b'{"a": {"b": 1, "b": 2}}', "a key occurs twice"),
         (b"\xff", "damaged"),
         (b"[" * 100_000, "damaged"),
     ],
@@ -136,7 +136,7 @@ def test_lines_are_bounded_each_and_together(file, monkeypatch, limit):
 
 def test_unique_keys_keep_their_order():
     assert list(unique_keys([("b", 1), ("a", 2)]).items()) == [("b", 1), ("a", 2)]
-    with pytest.raises(ValueError, match="a key stands twice"):
+    with pytest.raises(ValueError, match="a key occurs twice"):
         unique_keys([("a", 1), ("a", 1)])
 
 

@@ -48,7 +48,7 @@ def test_a_finished_model_lists_all_its_files_but_the_card(finished):
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
     ("damage", "told"),
-    [(flip, "damaged: not the bytes written"), (cut, "damaged: "), (Path.unlink, "missing")],
+    [(flip, "damaged: its content has changed"), (cut, "damaged: "), (Path.unlink, "missing")],
 )
 def test_a_file_that_changed_by_a_byte_is_refused_by_name(run, name, damage, told):
     damage(run / "model" / name)
@@ -79,7 +79,7 @@ def test_every_command_refuses_a_model_with_a_flipped_byte(toy, run, tmp_path, r
         for split in ("dev", "test-student"):
             (tmp_path / "data" / f"{name}-{split}.csv").write_text("id\tsentence\n")
     toy.config(tmp_path / "config.json", "sst")
-    refuse("model.safetensors: damaged: not the bytes written", *command)
+    refuse("model.safetensors: damaged: its content has changed", *command)
 
 
 def test_the_card_may_be_edited_and_further_files_lie_beside(run):

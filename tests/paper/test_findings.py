@@ -21,19 +21,19 @@ def measure(ends):
 CASES = [
     # intervals, sign, margin, need, verdict
     ([UP, UP], 1, 0, "all", "holds"),
-    ([UP, OPEN], 1, 0, "all", "cannot be told"),
+    ([UP, OPEN], 1, 0, "all", "inconclusive"),
     ([UP, DOWN], 1, 0, "all", "does not hold"),
-    ([UP, None], 1, 0, "all", "cannot be told"),
+    ([UP, None], 1, 0, "all", "inconclusive"),
     ([DOWN, None], 1, 0, "all", "does not hold"),
     ([DOWN, DOWN], -1, 0, "all", "holds"),
     ([UP, DOWN], -1, 0, "all", "does not hold"),
     ([UP, DOWN], 1, 0, "any", "holds"),
-    ([OPEN, DOWN], 1, 0, "any", "cannot be told"),
+    ([OPEN, DOWN], 1, 0, "any", "inconclusive"),
     ([DOWN, DOWN], 1, 0, "any", "does not hold"),
-    ([None, DOWN], 1, 0, "any", "cannot be told"),
+    ([None, DOWN], 1, 0, "any", "inconclusive"),
     ([(-0.009, 0.004)], 1, -0.01, "all", "holds"),  # hardly hurts
     ([(-0.03, -0.011)], 1, -0.01, "all", "does not hold"),
-    ([(-0.03, 0.004)], 1, -0.01, "all", "cannot be told"),
+    ([(-0.03, 0.004)], 1, -0.01, "all", "inconclusive"),
     ([(0.011, 0.03)], -1, -0.01, "all", "does not hold"),
 ]
 
@@ -50,15 +50,15 @@ def test_where_one_of_several_is_enough_it_must_be_surer():
         half = 0.02 if level > 0.96 else 0.01
         return Interval(0.015, 0.015 - half, 0.015 + half, 3, half, None)
 
-    assert verdict([narrow, measure(OPEN)], 1, 0, "any") == "cannot be told"
+    assert verdict([narrow, measure(OPEN)], 1, 0, "any") == "inconclusive"
     assert verdict([narrow], 1, 0, "any") == "holds"  # it is the only one
     assert verdict([narrow, measure(UP)], -1, 0, "all") == "does not hold"
-    assert verdict([narrow, measure(OPEN)], -1, 0, "all") == "cannot be told"
+    assert verdict([narrow, measure(OPEN)], -1, 0, "all") == "inconclusive"
 
 
 def test_an_interval_of_one_value_decides_nothing():
     known_of_nothing = Interval(0.1, 0.1, 0.1, 1, None, None)
-    assert verdict([lambda level: known_of_nothing], 1, 0, "all") == "cannot be told"
+    assert verdict([lambda level: known_of_nothing], 1, 0, "all") == "inconclusive"
     assert shown_interval(known_of_nothing) == "+0.100"
 
 
@@ -96,7 +96,7 @@ def test_a_change_is_after_less_before(results):
 def test_what_is_missing_is_said(results):
     finding = Finding("?", (Change("batching", "method2", "method9", "para"),))
     told = judge(results, "paper", finding)
-    assert told.verdict == "cannot be told"
+    assert told.verdict == "inconclusive"
     assert (told.agreeing, told.known) == (0, 0)
     assert told.details[0].endswith("missing")
 
@@ -118,4 +118,4 @@ def test_means_on_a_findings_side_are_counted(monkeypatch, sign, margin, agreein
 
     monkeypatch.setattr(findings, "change_interval", made_up)
     told = judge(None, "paper", Finding("?", changes, sign=sign, margin=margin))
-    assert (told.verdict, told.agreeing, told.known) == ("cannot be told", agreeing, 3)
+    assert (told.verdict, told.agreeing, told.known) == ("inconclusive", agreeing, 3)

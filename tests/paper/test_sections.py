@@ -10,7 +10,7 @@ import pytest
 from support.studies import made_up, overrides
 
 from mtbert.commands.report import study_sections
-from mtbert.paper.sections import ON_CONSTANT, changes_csv
+from mtbert.paper.sections import ON_CONSTANT, changes_csv, reproduced_tables
 from mtbert.paper.tables import TABLES
 from mtbert.reports import study as study_report
 from mtbert.studies import runner
@@ -127,3 +127,39 @@ def test_csv_has_a_line_for_each_change_and_form(results):
     assert len(changes) == 2 * sum(len(table.changes) for table in TABLES)
     for row in changes:
         assert float(row["low"]) <= float(row["mean"]) <= float(row["high"])
+
+
+def test_a_study_is_about_the_tables_whose_variations_and_tasks_it_has(results):
+    assert reproduced_tables(results) == list(TABLES)
+    own = [replace(p, variation=f"my-{p.variation}") for p in results.places]
+    assert reproduced_tables(Results(own, results.records)) == []
+    assert reproduced_tables(Results([], {})) == []
+    other_tasks = {
+        name: replace(r, summary=r.summary | {"dev": {"reviews": {"accuracy": 0.5}}})
+        for name, r in results.records.items()
+    }
+    assert reproduced_tables(Results(results.places, other_tasks)) == []
+    batching = [p for p in results.places if p.experiment == "batching"]
+    assert [t.number for t in reproduced_tables(Results(batching, results.records))] == [2]
+    assert [t.number for t in reproduced_tables(Results(batching, {}))] == [2]  # nothing finished
+
+
+def test_an_experiment_of_ones_own_beside_the_papers_has_a_section_and_no_say(
+    results, without_figures
+):
+    """Its epochs are not said to depart from the paper's, and its scores stand in a plain table."""
+    own = [
+        replace(p, experiment="mine", title="My own", run=f"my-{p.run}")
+        for p in results.places
+        if p.experiment == "batching"
+    ]
+    mine = {
+        f"my-{name}": replace(r, summary=r.summary | {"epochs": 77})
+        for name, r in results.records.items()
+    }
+    both = Results([*results.places, *own], results.records | mine)
+    titles = [s.title for s in study_sections(both)]
+    assert titles.index("My own") > titles.index("Table 5: leaderboard")
+    lines = section(both, "").blocks[-1].lines
+    assert any(line.startswith("Epochs: 2, not 10.") for line in lines)
+    assert section(both, "My own").blocks[0].headers == ["form", "variation", "task", "score"]

@@ -8,8 +8,6 @@ import pytest
 import torch
 from support.toy import TASKS, model_bytes, records, results
 
-from mtbert.inference import evaluate as evaluation
-from mtbert.inference.evaluate import Evaluation
 from mtbert.methods.sampling.base import TaskBatch
 from mtbert.training import gradients, nonfinite
 from mtbert.training import step as computation
@@ -281,61 +279,3 @@ def test_a_task_whose_loss_explodes_is_said_once_and_stands_in_the_summary(
         summary = toy.train(tmp_path / "run")
     assert summary["exploded"] == {"sts": 4}
     assert caplog.text.count("task sts, step 4: the loss explodes") == 1
-
-
-@pytest.mark.parametrize(
-    ("task", "rows", "reason"),
-    [
-        ("sts", "sentence1,sentence2,label\na,b,2\na,c,2\n", "all labels are 2"),
-        ("sts", "sentence1,sentence2,label\na,b,2\n", "fewer than two examples"),
-    ],
-)
-def test_dev_labels_that_tell_nothing_are_said_and_the_other_tasks_choose(
-    toy, tmp_path, caplog, task, rows, reason
-):
-    (tmp_path / "dev.csv").write_text(rows)
-    tree = toy.tree("sst", task)
-    tree["tasks"][task]["dev"] = str(tmp_path / "dev.csv")
-    training = {"epochs": 12, "learning_rate": 3e-3}
-    summary = toy.train(tmp_path / "run", tasks=tree["tasks"], training=training)
-    assert f"{task}: the scores are undefined: {reason}" in caplog.text
-    assert summary["dev"][task] == {"pearson": None, "spearman": None}
-    scores = [r["dev"]["sst"]["accuracy"] for r in records(tmp_path / "run", "dev")]
-    assert len(set(scores)) > 1
-    assert summary["best_epoch"] == 1 + scores.index(max(scores))
-
-
-@pytest.mark.parametrize(
-    ("value", "reason"),
-    [(1.5, "all predictions are 1.5"), (math.nan, "10 of 10 predictions are not finite"),
-     (math.inf, "10 of 10 predictions are not finite")],
-)  # fmt: skip
-@pytest.mark.parametrize("task", ["sst", "sts"])
-def test_predictions_that_tell_nothing_are_said(
-    toy, tmp_path, caplog, monkeypatch, task, value, reason
-):
-    outputs = evaluation.compute_outputs
-
-    def same(*args):
-        return outputs(*args) * 0 + value
-
-    monkeypatch.setattr(evaluation, "compute_outputs", same)
-    summary = toy.train(tmp_path / "run", task, training={"epochs": 1})
-    text = (tmp_path / "run" / "predictions" / f"{task}-dev.jsonl").read_text("utf-8")
-    assert "NaN" not in text and "Infinity" not in text
-    if task == "sst" and value == 1.5:
-        assert "undefined" not in caplog.text  # accuracy is defined for one class only
-        return
-    assert (
-        f"{task}: the scores are undefined: {reason.replace('10', '8' if task == 'sst' else '10')}"
-        in caplog.text
-    )
-    assert set(summary["dev"][task].values()) == {None}
-
-
-def test_in_the_sum_an_undefined_metric_counts_nothing():
-    found = Evaluation(
-        {"a": {"pearson": math.nan}, "b": {"accuracy": 0.5}}, {}, {}, {}, {"a": math.nan, "b": 0.5}
-    )
-    assert found.selection_score("sum") == 0.5
-    assert math.isnan(found.selection_score("a.pearson"))

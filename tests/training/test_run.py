@@ -2,18 +2,15 @@
 
 import json
 import shutil
-import sys
 import warnings
 from pathlib import Path
 
 import pytest
 import torch
-from support.toy import model_bytes, records, write_encoder, write_rows
+from support.toy import model_bytes, records, write_rows
 
 from mtbert.commands.evaluate import evaluate_run
 from mtbert.config.load import load_config
-from mtbert.data.tokenizer import Tokenizer
-from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
 from mtbert.model.encoders.base import load_encoder
 from mtbert.training import run as module
@@ -124,28 +121,6 @@ def test_a_runs_model_can_start_another_run(toy, finished, tmp_path, part):
     assert toy.train(tmp_path / "run", "sst", encoder=encoder)["steps"] == 8
 
 
-def test_an_encoder_with_too_few_positions_is_refused(toy, tmp_path):
-    with pytest.raises(UserError, match=r"encoder\.max_length: found 33, but .* has 32 positions"):
-        toy.train(tmp_path / "run", encoder={"max_length": 33})
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_tokenizer_that_the_encoder_cannot_serve_is_refused(toy, tmp_path):
-    folder = write_encoder(tmp_path / "encoder", vocab_size=10)
-    tokens = Tokenizer.from_folder(folder).vocabulary_size
-    with pytest.raises(UserError, match=f"the tokenizer has {tokens} tokens, but the encoder 10"):
-        toy.train(tmp_path / "run", "sst", encoder={"path": str(folder)})
-    assert not (tmp_path / "run").exists()
-
-
-def test_pairs_as_one_sequence_need_two_segments(toy, tmp_path):
-    folder = write_encoder(tmp_path / "encoder", type_vocab_size=1)
-    encoder = {"path": str(folder)}
-    with pytest.raises(UserError, match=r"tasks\.sts\.pair_encoding: .* one segment only"):
-        toy.train(tmp_path / "run", encoder=encoder)
-    toy.train(tmp_path / "run", "sst", "para", encoder=encoder)
-
-
 def test_a_run_without_data_folder_can_be_resumed_and_evaluated(toy, tmp_path):
     """Files given by absolute names need no data.dir, in the first call nor in later ones."""
     names = {split: str(toy.folder / f"sst-{split}.csv") for split in ("train", "dev", "test")}
@@ -168,38 +143,6 @@ def test_a_relative_data_folder_from_the_environment_stays_where_it_was(toy, tmp
     module.train(settings, Path("runs/one"), resume=True)
     monkeypatch.chdir("runs")
     assert evaluate_run(Path("one"), "dev")["dev"]
-
-
-def test_tensorboard_files_are_written_on_demand(toy, tmp_path, monkeypatch):
-    pytest.importorskip("tensorboard")
-    written = []
-
-    class Writer:
-        def __init__(self, folder):
-            written.append(folder)
-
-        def add_scalar(self, tag, value, step):
-            written.append((tag, step))
-
-        def close(self):
-            written.append("closed")
-
-    stub = type(sys)("tensorboard")
-    stub.SummaryWriter = Writer
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", stub)
-    toy.train(tmp_path / "run", "sst", training={"tensorboard": True, "epochs": 1})
-    assert written[0] == str(tmp_path / "run" / "tensorboard")
-    assert {("train/loss/sst", 1), ("train/loss/sst", 4), ("dev/dev/sst/f1", 4)} < set(written)
-    assert written[-1] == "closed"
-
-
-def test_without_tensorboard_the_run_is_refused_before_anything_is_written(
-    toy, tmp_path, monkeypatch
-):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(UserError, match=r"pip install 'mtbert\[tensorboard\]'"):
-        toy.train(tmp_path / "run", "sst", training={"tensorboard": True})
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_second_run_takes_tokens_from_the_cache_and_is_the_same(toy, tmp_path, caplog):

@@ -9,8 +9,6 @@ import pytest
 import torch
 from support.toy import model_bytes, records
 
-from mtbert.inference.evaluate import Evaluation
-from mtbert.inference.model import MultitaskModel
 from mtbert.model.encoders.base import Encoder
 from mtbert.training import step as computation
 from mtbert.training.nonfinite import NonFiniteLoss
@@ -54,65 +52,12 @@ def spy(monkeypatch):
     return seen
 
 
-@pytest.fixture
-def give_scores(monkeypatch):
-    """Let the evaluations have these selection scores, one after the other."""
-
-    def give(*scores):
-        coming = iter(scores)
-        monkeypatch.setattr(Evaluation, "selection_score", lambda self, select: next(coming))
-
-    return give
-
-
 def test_losses_fall_on_a_task_that_can_be_learned(toy, tmp_path):
     summary = toy.train(tmp_path / "run", "sst", training={"epochs": 12, "learning_rate": 3e-3})
     losses = [record["loss"]["sst"] for record in records(tmp_path / "run", "train")]
     assert len(losses) == 48
     assert sum(losses[-8:]) < 0.4 * sum(losses[:8])
     assert summary["dev"]["sst"] == {"accuracy": 1.0, "f1": 1.0}
-
-
-def test_the_model_on_disk_is_the_best_and_not_the_last(toy, tmp_path, spy, give_scores):
-    give_scores(0.1, 0.9, 0.3)
-    summary = toy.train(tmp_path / "run", training={"epochs": 3, "learning_rate": 1e-2})
-    found = weights(MultitaskModel.from_pretrained(tmp_path / "run" / "model").network)
-    assert equal(found, spy.evaluated[1])
-    assert not equal(found, spy.evaluated[2])
-    assert (summary["best_epoch"], summary["best_step"], summary["steps"]) == (2, 6, 9)
-    dev = records(tmp_path / "run", "dev")
-    assert summary["dev"] == dev[1]["dev"]
-    assert [record["best"] for record in dev] == [True, True, False]
-
-
-def test_of_equal_scores_the_earliest_stays(toy, tmp_path, give_scores):
-    give_scores(0.5, 0.5, 0.5)
-    assert toy.train(tmp_path / "run", "sst", training={"epochs": 3})["best_epoch"] == 1
-
-
-def test_a_score_that_is_undefined_at_first_is_beaten_by_any_other(toy, tmp_path, give_scores):
-    give_scores(math.nan, -0.5, math.nan)
-    assert toy.train(tmp_path / "run", "sst", training={"epochs": 3})["best_epoch"] == 2
-
-
-def test_a_correlation_that_is_undefined_does_not_stop_the_run(toy, tmp_path, caplog):
-    (tmp_path / "dev.csv").write_text("sentence1,sentence2,label\na cat,a dog,2\na,b,2\n")
-    tree = toy.tree("sst", "sts")
-    tree["tasks"]["sts"]["dev"] = str(tmp_path / "dev.csv")
-    toy.train(tmp_path / "run", tasks=tree["tasks"])
-    assert "sts: the scores are undefined: all labels are 2" in caplog.text
-    summary = json.loads((tmp_path / "run" / "summary.json").read_text("utf-8"))
-    assert summary["dev"]["sts"] == {"pearson": None, "spearman": None}
-    assert "undefined" in (tmp_path / "run" / "model" / "README.md").read_text("utf-8")
-
-
-def test_the_score_is_the_metric_that_is_asked_for(toy, tmp_path):
-    training = {"epochs": 3, "select": "sts.spearman", "learning_rate": 1e-2}
-    summary = toy.train(tmp_path / "run", "sst", "sts", training=training)
-    dev = records(tmp_path / "run", "dev")
-    scores = [record["dev"]["sts"]["spearman"] for record in dev]
-    assert [record["score"] for record in dev] == scores
-    assert summary["best_epoch"] == 1 + scores.index(max(scores))
 
 
 def test_a_run_is_a_function_of_its_seed(toy, tmp_path):
@@ -169,12 +114,6 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_weights_change(
     with pytest.raises(NonFiniteLoss, match="step 3"):
         toy.train(tmp_path / "run", training={"clip": clip})
     assert equal(weights(spy.network), spy.before[2])
-
-
-def test_patience_stops_a_run_that_does_not_get_better(toy, tmp_path, give_scores):
-    give_scores(0.1, 0.9, 0.5, 0.9)
-    summary = toy.train(tmp_path / "run", training={"epochs": 9, "patience": 2})
-    assert (summary["steps"], summary["best_epoch"]) == (12, 2)
 
 
 def test_a_cap_shortens_every_epoch(toy, tmp_path):

@@ -1,1 +1,1 @@
-"""The commands of the command line, a file each; `table.py` names them."""
+"""The commands of the command line, one per file; `table.py` lists them."""

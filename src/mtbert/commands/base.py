@@ -1,4 +1,4 @@
-"""What a command is, and the types of its arguments."""
+"""The interface of a command, and argument types that commands share."""
 
 from __future__ import annotations
 

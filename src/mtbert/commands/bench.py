@@ -1,4 +1,4 @@
-"""`mtbert bench`: what this machine uses, and how near training comes to its ceiling."""
+"""`mtbert bench`: what this machine uses, and how close training comes to its peak."""
 
 from __future__ import annotations
 

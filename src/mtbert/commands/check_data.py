@@ -81,7 +81,7 @@ def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]
             if set_name == "train":
                 train = found
             elif train is not None and (leaks := len(leaked(train.keys, found.keys))):
-                parts.append(f"  {leaks} of these stand in train too")
+                parts.append(f"  {leaks} of these are also in train")
     return "\n".join(parts), clean
 
 

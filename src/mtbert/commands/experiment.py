@@ -1,4 +1,4 @@
-"""`mtbert experiment`: a grid of runs, planned or run."""
+"""`mtbert experiment`: plan or run a grid of runs."""
 
 from __future__ import annotations
 

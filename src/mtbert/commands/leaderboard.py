@@ -1,4 +1,4 @@
-"""`mtbert leaderboard`: the course's six prediction files, each task from its best run."""
+"""`mtbert leaderboard`: the course's six prediction files, each task by its best run."""
 
 from __future__ import annotations
 

@@ -74,5 +74,5 @@ def _examples(stream: BinaryIO, name: str, task: TaskSettings) -> Iterator[Examp
 
     for example in parse_rows(read_table(stream, name), task, labelled=False):
         if isinstance(example, str):
-            raise UserError(f"{example}; mend the row and start again")
+            raise UserError(f"{example}; fix the row and start again")
         yield example

@@ -1,4 +1,4 @@
-"""The table of commands: a new one is a file of its own and a line here."""
+"""The table of commands: a new command is one file and one line here."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Files → examples → token batches, and the order in which batches are trained on."""
+"""Data: files → rows → examples → token ids → packed batches."""

@@ -1,4 +1,4 @@
-"""Examples → packed batches: sequences one after another, `[tokens]`, no padding."""
+"""Tokenized examples, and packed batches of them: `[tokens]`, no padding."""
 
 from __future__ import annotations
 

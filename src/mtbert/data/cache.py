@@ -1,8 +1,8 @@
-"""Arrays on disk, keyed by everything that decides them, so that none is ever out of date.
+"""An on-disk cache of arrays, keyed by everything that determines them, so never out of date.
 
-An entry is one safetensors file with a digest of its key and content inside: what is damaged,
-cut short or under a wrong name is found, and made anew. Writes are atomic, so runs may share the
-folder; of two that write the same entry the later one replaces an equal file.
+An entry is one safetensors file that contains a digest of its key and content: an entry that is
+damaged, truncated or misnamed is detected and rebuilt. Writes are atomic, so runs may share the
+folder; if two write the same entry, the later one replaces an identical file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["Cache", "content_key", "file_digest", "open_cache"]
 Arrays = dict[str, NDArray[Any]]
 
 _LIMIT = 4 << 30
-"""Bytes of all entries; what was not used for longest goes first."""
+"""Bytes of all entries together; the least recently used ones go first."""
 _SUFFIX = ".mtbert-cache"
 _DIGEST = "digest"
 
@@ -55,7 +55,7 @@ def open_cache(setting: bool | str) -> Cache | None:
 
 
 def content_key(parts: Mapping[str, Any]) -> str:
-    """The name of what these JSON values decide."""
+    """The cache key that these JSON values determine."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -69,10 +69,10 @@ def file_digest(path: Path) -> str | None:
 
 
 class Cache:
-    """Entries of arrays in one folder. Whatever goes wrong is a warning and a miss, no error."""
+    """Arrays in one folder, by key. Any failure is a warning and a cache miss, never an error."""
 
     def __init__(self, folder: Path, limit: int = _LIMIT) -> None:
-        """Args: the folder, made when something is put into it; bytes that it may hold."""
+        """Args: the folder, created on the first write; the bytes that it may hold."""
         self.folder = folder
         self.limit = limit
 
@@ -85,10 +85,10 @@ class Cache:
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
-            _log.warning("%s: cannot be read (%s); made anew", path, error)
+            _log.warning("%s: cannot be read (%s); rebuilt", path, error)
             return None
         if found != _digest(key, arrays):
-            _log.warning("%s: damaged; made anew", path)
+            _log.warning("%s: damaged; rebuilt", path)
             return None
         with suppress(OSError):
             os.utime(path)
@@ -102,7 +102,7 @@ class Cache:
             with atomic.new_file(self._path(key)) as stream:
                 stream.buffer.write(save({**arrays, _DIGEST: digest}))
         except (OSError, UserError) as error:
-            _log.warning("the cache is of no use: %s", error)
+            _log.warning("the cache cannot be written: %s", error)
             return
         self._prune()
 
@@ -110,7 +110,7 @@ class Cache:
         return self.folder / f"{key}{_SUFFIX}"
 
     def _prune(self) -> None:
-        """Remove what was not used for longest, leftovers of killed runs included."""
+        """Remove the least recently used entries, and what killed runs left behind."""
         entries = []
         for path in self.folder.glob(f"*{_SUFFIX}*"):
             with suppress(OSError):  # another run may have removed it

@@ -1,4 +1,4 @@
-"""A task's file → a data set: token ids, labels, and what is wrong with the file.
+"""A data file → a data set: token ids, labels, and what is wrong with the file.
 
 Texts are read and tokenized a few thousand at a time and not kept. The result is a function of
 the file's bytes and a few settings, so it is taken from the cache when it was made before.

@@ -1,4 +1,4 @@
-"""Rows → examples of one task: columns found, labels parsed, bad rows told apart."""
+"""Rows → examples of one task: columns looked up, labels parsed, bad rows reported."""
 
 from __future__ import annotations
 
@@ -105,14 +105,14 @@ def iterate_examples(
                     )
             elif result.id in seen:
                 problems.append(
-                    f"{path}:{result.line}: id {shown(result.id)} stands in line "
-                    f"{seen[result.id]} too, expected unique ids"
+                    f"{path}:{result.line}: id {shown(result.id)} is also in line "
+                    f"{seen[result.id]}, expected unique ids"
                 )
             else:
                 seen[result.id] = result.line
                 yield result
     if problems and task.on_bad_rows == "error":
-        advice = "mend the rows, or leave them out with on_bad_rows: skip"
+        advice = "fix the rows, or leave them out with on_bad_rows: skip"
         raise UserError(f"{problem_list(str(path), problems)}\n{advice}")
     if not seen:
         raise UserError(f"{path}: no usable row, expected at least one")
@@ -174,7 +174,7 @@ def _check_header(table: Table, needed: list[str], id_column: str) -> None:
             )
     for column in {*needed, id_column}:
         if columns.count(column) > 1:
-            raise UserError(f"{table.name}:1: column {column!r} stands twice")
+            raise UserError(f"{table.name}:1: column {column!r} occurs twice")
 
 
 def _parse_row(
@@ -188,7 +188,7 @@ def _parse_row(
     texts = tuple(row.values[column].strip() for column in task.text_columns)
     for column, text in zip(task.text_columns, texts, strict=True):
         if not text and labelled:
-            return f"empty text in column {column!r}, expected some"
+            return f"empty text in column {column!r}, expected text"
     label_text = row.values[task.columns.label].strip() if labelled else ""
     if not label_text:
         return texts, None

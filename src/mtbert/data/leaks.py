@@ -1,4 +1,4 @@
-"""Examples that stand in training and in evaluation data."""
+"""Leakage: examples that occur in both training and evaluation data."""
 
 from __future__ import annotations
 

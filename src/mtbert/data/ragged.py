@@ -1,4 +1,4 @@
-"""Rows of different lengths in flat arrays: no object a row, no padding."""
+"""Ragged arrays: rows of different lengths in flat memory, without padding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task's files → its training and evaluation examples, checked against each other."""
+"""The data sets of each task, and examples that leak from one into another."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _test_set(
 
 
 def _leaks(name: str, train: DataSet, sets: dict[str, DataSet]) -> dict[str, int]:
-    """How many examples of each set stand in train too; they are logged."""
+    """How many examples of each set are also in train; they are logged."""
     counts = {}
     for set_name, part in sets.items():
         found = leaked(train.keys, part.keys)
@@ -136,7 +136,7 @@ def _leaks(name: str, train: DataSet, sets: dict[str, DataSet]) -> dict[str, int
         if len(found):
             ids = ", ".join(part.ids[i] for i in found[:5]) + (", …" if len(found) > 5 else "")
             _log.warning(
-                "task %s: %d of %d %s examples stand in train too: %s",
+                "task %s: %d of %d %s examples are also in train: %s",
                 name, len(found), len(part), set_name, ids,
             )  # fmt: skip
     return counts

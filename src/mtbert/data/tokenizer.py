@@ -1,4 +1,4 @@
-"""Text → token ids, by the tokenizers library; special tokens and truncation are ours.
+"""WordPiece tokenization by the tokenizers library; special tokens and truncation are ours.
 
 Each text is tokenized alone and kept without special tokens, so one tokenization serves both pair
 encodings, and truncation that a tokenizer.json carries with it cannot cut anything unseen.

@@ -1,4 +1,4 @@
-"""A `tokenizer.json` that comes from outside: read only if it is BERT's, and bounded.
+"""Untrusted `tokenizer.json` files: accepted only if they are BERT's, and bounded.
 
 The format can also hold regular expressions that take exponential time, replacements that double
 a text as often as they like, and parts that make the library abort. BERT needs none of these.
@@ -50,13 +50,13 @@ def read_tokenizer_json(file: Path) -> str:
     for part, known in _STEPS.items():
         for kind in _kinds(content.get(part), _LISTS.get(part)):
             if kind not in known:
-                raise ValueError(f"{part} {shown(kind)} is none of BERT's")
+                raise ValueError(f"{part} {shown(kind)} is not one of BERT's")
     _check_model(content.get("model"))
     _check_added(content.get("added_tokens") or [])
     template = content.get("post_processor") or {}
     for pieces in (template.get("single"), template.get("pair")):
         if isinstance(pieces, list) and len(pieces) > _LONGEST_TEMPLATE:
-            raise ValueError(f"a template of {len(pieces)} pieces is none of BERT's")
+            raise ValueError(f"a template of {len(pieces)} pieces is not one of BERT's")
     return text
 
 
@@ -85,12 +85,12 @@ def _kinds(step: Any, inner: str | None) -> Iterator[object]:
 
 def _check_model(model: Any) -> None:
     if not isinstance(model, dict) or model.get("type", "WordPiece") != "WordPiece":
-        raise ValueError("the model is no WordPiece")
+        raise ValueError("the model is not WordPiece")
     vocabulary, longest = model.get("vocab"), model.get("max_input_chars_per_word", 100)
     if not isinstance(vocabulary, dict) or "merges" in model:
-        raise ValueError("the model is no WordPiece")
+        raise ValueError("the model is not WordPiece")
     if not all(_is_id(token_id) for token_id in vocabulary.values()):
-        raise ValueError(f"a token's id is none of 0 to {_LARGEST_ID - 1}")
+        raise ValueError(f"a token's id is not one of 0 to {_LARGEST_ID - 1}")
     if not isinstance(longest, int) or longest > _LONGEST_WORD:
         raise ValueError(
             f"max_input_chars_per_word {shown(longest)}, expected at most {_LONGEST_WORD}"
@@ -101,7 +101,7 @@ def _check_model(model: Any) -> None:
 
 def _check_added(tokens: Any) -> None:
     if not isinstance(tokens, list) or not all(isinstance(token, dict) for token in tokens):
-        raise ValueError("added_tokens is no list of tokens")
+        raise ValueError("added_tokens is not a list of tokens")
     for token in tokens:
         if not _is_id(token.get("id")) or not token.get("content"):
             raise ValueError(f"added token {shown(token)} has no content, or no usable id")

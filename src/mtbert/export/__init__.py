@@ -1,1 +1,1 @@
-"""What a finished model is given to others with."""
+"""What a finished model is published with."""

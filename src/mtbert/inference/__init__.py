@@ -1,1 +1,1 @@
-"""A trained network at work: predictions, scores, the leaderboard's files."""
+"""Inference: predictions, metrics and leaderboard files of a trained network."""

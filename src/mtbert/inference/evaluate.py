@@ -1,4 +1,4 @@
-"""Evaluation sets → predictions and scores of a network."""
+"""Evaluation of a network: predictions and scores on labelled sets."""
 
 from __future__ import annotations
 

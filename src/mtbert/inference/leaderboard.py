@@ -1,4 +1,4 @@
-"""The course's six leaderboard files, byte for byte as its own code writes them."""
+"""The course's leaderboard files, byte for byte as its own code writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics: arrays → numbers. Thin and pure, on scikit-learn and scipy."""
+"""Evaluation metrics, on scikit-learn and SciPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained model as a program uses it: texts in, answers out."""
+"""The public model class: texts in, predictions out."""
 
 from __future__ import annotations
 

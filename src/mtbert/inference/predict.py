@@ -1,4 +1,4 @@
-"""Network + examples → outputs → predictions."""
+"""Batched inference: outputs, features and streamed predictions of a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished run, loaded to be used as it was trained and scored."""
+"""Loading a finished run: its settings and its best model, as it was trained and scored."""
 
 from __future__ import annotations
 

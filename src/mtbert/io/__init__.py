@@ -1,1 +1,1 @@
-"""Files of any kind: written whole or not at all, read within bounds, known by their bytes."""
+"""File I/O: atomic writes, bounded reads, hashes and manifests."""

@@ -1,4 +1,4 @@
-"""Writes that are there as a whole or not at all."""
+"""Atomic writes of files and folders."""
 
 from __future__ import annotations
 

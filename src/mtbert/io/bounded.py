@@ -1,4 +1,4 @@
-"""Small files from outside: regular ones, of bounded size, UTF-8; JSON objects of unique keys."""
+"""Bounded reads of untrusted files: regular files, limited sizes, UTF-8, JSON with unique keys."""
 
 from __future__ import annotations
 
@@ -116,11 +116,11 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """For `json.loads`: of two equal keys it would keep the last and say nothing.
 
     Raises:
-        ValueError: a key stands twice.
+        ValueError: a key occurs twice.
     """
     result = dict(pairs)
     if len(result) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key occurs twice")
     return result
 
 

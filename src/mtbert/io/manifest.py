@@ -56,7 +56,7 @@ def check_manifest(folder: Path) -> None:
         problem = damage(folder / name, entry)
         if problem is not None:
             raise UserError(
-                f"{folder / name}: {problem}; take the model again from where it came from (or "
+                f"{folder / name}: {problem}; fetch the model again from its source (or "
                 f"remove {MANIFEST}, if the change was meant)"
             )
 
@@ -73,8 +73,8 @@ def damage(file: Path, entry: list[object]) -> str | None:
     try:
         size = file.stat().st_size
         if size != entry[0]:
-            return f"damaged: {size} bytes, written were {shown(entry[0])}"
-        return None if [size, file_sha256(file)] == entry else "damaged: not the bytes written"
+            return f"damaged: {size} bytes, expected {shown(entry[0])}"
+        return None if [size, file_sha256(file)] == entry else "damaged: its content has changed"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except IndexError:

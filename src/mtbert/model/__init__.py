@@ -1,1 +1,1 @@
-"""BERT and the heads on it: tensors → tensors."""
+"""The network: encoder, shared trunk and task heads; tensors → tensors."""

@@ -1,4 +1,4 @@
-"""An old `pytorch_model.bin`, a pickle, turned into safetensors once."""
+"""Conversion of an old pickled `pytorch_model.bin` to safetensors."""
 
 from __future__ import annotations
 

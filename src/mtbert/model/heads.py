@@ -1,4 +1,4 @@
-"""Heads: encoded sequences → outputs, one head a task."""
+"""Task heads: pooled sequences → outputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an encoder's files are: a folder, the packaged encoder, or a download from the Hub."""
+"""Locating an encoder: a folder, the packaged encoder, or a download from the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def locate(source: str, revision: str | None = None) -> Path:
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
-            f"encoder.path: {source!r} is no folder here and could not be had from the Hub "
-            f"({reason}); give a folder, or 'packaged'"
+            f"encoder.path: {source!r} is not a folder here and could not be downloaded from the "
+            f"Hub ({reason}); give a folder, or 'packaged'"
         ) from None
     if not re.fullmatch(_COMMIT, revision or ""):
         _log.warning(

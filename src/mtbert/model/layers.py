@@ -1,4 +1,4 @@
-"""The basic layers of all models: parameters in float32, computation in the dtype of the input."""
+"""Linear and LayerNorm with float32 parameters that compute in the dtype of their input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trunk and a head for each task."""
+"""The multitask network: a trunk, and a head for each task."""
 
 from __future__ import annotations
 

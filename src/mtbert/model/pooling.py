@@ -1,4 +1,4 @@
-"""Encoded sequences → one vector each, as heads read them."""
+"""Pooling: hidden states of a packed batch → one vector per sequence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained network as a model folder: a Hugging Face encoder, and the heads beside it.
+"""Model folders, saved and loaded: a Hugging Face encoder with the task heads beside it.
 
 config.json, model.safetensors    the shared encoder, as transformers reads it
 heads.safetensors                 the heads: TASK.linear.weight, TASK.linear.bias

@@ -1,4 +1,4 @@
-"""Tensor files: read within bounds, and checked strictly against the tensors expected."""
+"""Safetensors files, read within bounds, and strict checks of tensors against those expected."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Targets: what a task's outputs are held to."""
+"""Objectives: the loss of a task, and the predictions that its outputs mean; one a file."""

@@ -1,4 +1,4 @@
-"""What an objective is: outputs of a head → losses in training, predictions afterwards."""
+"""The interface of the objectives: outputs of a head → losses, and → predictions."""
 
 from __future__ import annotations
 

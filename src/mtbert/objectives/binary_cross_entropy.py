@@ -1,4 +1,4 @@
-"""Binary cross-entropy: one logit, for two classes or for a regression within a range."""
+"""Binary cross-entropy: one logit, for two classes or a regression with a bounded range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights of the classes in a task's loss."""
+"""Class weights in the loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross-entropy over the classes: one logit a class, softmax."""
+"""Softmax cross-entropy: one logit per class."""
 
 from __future__ import annotations
 

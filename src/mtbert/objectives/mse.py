@@ -1,4 +1,4 @@
-"""Squared error: one output, for a regression or for two classes numbered 0 and 1."""
+"""Mean squared error: one output, for a regression or for two classes coded 0 and 1."""
 
 from __future__ import annotations
 

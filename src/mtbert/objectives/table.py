@@ -1,4 +1,4 @@
-"""The objectives by name, and a task's own."""
+"""The objectives by name, and the one of a task."""
 
 from __future__ import annotations
 

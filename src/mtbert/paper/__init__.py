@@ -1,1 +1,1 @@
-"""What the paper says, and whether it holds."""
+"""What the reproduced paper says, and whether our runs agree."""

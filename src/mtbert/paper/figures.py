@@ -1,4 +1,4 @@
-"""The figures about the paper's experiments: what is drawn, and from which runs."""
+"""Figures of the paper's experiments: what is drawn, and from which runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the paper concludes, and whether it holds here, from the intervals."""
+"""Verdicts on the paper's findings, from confidence intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mtbert.studies.statistics import Interval, shown_interval
 __all__ = ["Judged", "change_interval", "judge", "verdict"]
 
 Measure = Callable[[float], Interval | None]
-"""A change at a level of confidence; None where it could not be measured."""
+"""A change, as an interval of a given confidence level; None if it was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class Judged:
     """A finding's verdict in one form, and what it rests on.
 
     Attributes:
-        verdict: in words.
-        agreeing: changes whose mean is on its side.
-        known: changes of which anything is known.
+        verdict: see `verdict`.
+        agreeing: number of changes whose mean is on the finding's side.
+        known: number of changes with a known spread.
         details: every change, in words.
     """
 
@@ -59,12 +59,12 @@ def judge(results: Results, form: str, finding: Finding) -> Judged:
 
 
 def verdict(measures: Sequence[Measure], sign: int, margin: float, need: str) -> str:
-    """Holds, does not hold, or cannot be told.
+    """`holds`, `does not hold`, or `inconclusive`.
 
-    `all`: it holds where every interval lies beyond the margin, and does not hold where any lies
-    on the other side; `any`: the reverse. Where one of several changes is enough, its interval is
-    that of the level 1 - 0.05 / changes (Bonferroni), so that many changes do not make a finding
-    by chance.
+    `all`: it holds if every interval lies beyond the margin, and does not hold if any lies on the
+    other side; `any`: the reverse. Where one of several changes is enough to decide, its interval
+    has the level 1 - 0.05 / changes (Bonferroni), so that testing many changes does not make a
+    finding by chance.
     """
     strict = 1 - 0.05 / len(measures)
     if need == "all":
@@ -73,13 +73,13 @@ def verdict(measures: Sequence[Measure], sign: int, margin: float, need: str) ->
     else:
         beyond = any(_side(m(strict), sign, margin) > 0 for m in measures)
         against = all(_side(m(0.95), sign, margin) < 0 for m in measures)
-    return "holds" if beyond else "does not hold" if against else "cannot be told"
+    return "holds" if beyond else "does not hold" if against else "inconclusive"
 
 
 def change_interval(
     results: Results, form: str, change: Change, level: float = 0.95
 ) -> Interval | None:
-    """A change in one form, `after` less `before`; None where a run is missing."""
+    """A change in one form, `after` minus `before`; None if a run is missing."""
     before = results.group(change.experiment, form, change.before)
     after = results.group(change.experiment, form, change.after)
     if before is None or after is None:
@@ -104,7 +104,7 @@ def _measure(results: Results, form: str, change: Change) -> Measure:
 
 
 def _duration_steps() -> list[tuple[tuple[str, tuple[str, ...]], tuple[str, tuple[str, ...]]]]:
-    """From fewer tasks at once to more."""
+    """Pairs of ways to train all tasks, from fewer tasks at once to more."""
     singly, *pairs, together = DURATIONS
     return [(singly, pair) for pair in pairs] + [(pair, together) for pair in pairs]
 

@@ -1,4 +1,4 @@
-"""What the paper says beside what was measured: findings, Tables 1 to 5, and departures."""
+"""The paper's numbers beside ours: findings, Tables 1 to 5, and how our runs differ."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ __all__ = [
 TITLE = "The paper's experiments, reproduced"
 
 ON_SCORES = (
-    "[low, high]: 95 % interval of a difference, paired over seeds (Student's t) and over dev rows "
-    "(2,000 bootstrap samples); the two distances are added in squares. With one seed it knows of "
-    "the dev rows alone."
+    "[low, high]: 95 % confidence interval of a difference, paired over seeds (Student's t) and "
+    "over dev rows (2,000 bootstrap samples); the two half-widths are added in quadrature. With "
+    "one seed it covers the dev rows alone."
 )
-"""How the differences are to be read."""
+"""How to read the differences."""
 
 ON_CONSTANT = "A difference of two such scores has no interval and decides nothing."
-"""What follows for differences where a run has learned nothing."""
+"""What it means for differences that a run has learned nothing."""
 
 _VERDICTS = (
-    "A finding holds where the intervals of all its changes lie on its side, does not hold where "
-    "one lies on the other side, and else cannot be told. Where one of several changes is enough "
+    "A finding holds if the intervals of all its changes lie on its side, does not hold if one "
+    "lies on the other side, and is inconclusive otherwise. Where one of several changes is enough "
     "to decide, its interval is widened (Bonferroni). In brackets: how many of its changes lie on "
     "its side by their means alone, of those with an interval."
 )
@@ -55,8 +55,8 @@ _VERDICTS = (
 def reproduced_tables(results: Results) -> list[PaperTable]:
     """The paper's tables that a study has runs of; none for a study that is not about the paper.
 
-    A grid of one's own may have an experiment of the same name: it is the paper's if it has a
-    variation of the table, and if what is finished of it has one of the paper's tasks.
+    A user's grid may have an experiment of the same name. It is taken for the paper's only if it
+    has a variation of the table and, once a run is finished, one of the paper's tasks.
     """
     return [table for table in TABLES if _is_reproduced(results, table)]
 
@@ -72,7 +72,7 @@ def paper_sections(results: Results, tables: Sequence[PaperTable]) -> list[Secti
 
 
 def departures(results: Results, tables: Sequence[PaperTable]) -> list[str]:
-    """The forms, and how the runs of these tables differ from the paper's, by their own records."""
+    """What the forms are, and how the runs of these tables differ from the paper's."""
     lines = [
         f"{_form(form).capitalize()}: {FORM_NOTES[form]}."
         for form in results.forms
@@ -109,7 +109,7 @@ def departures(results: Results, tables: Sequence[PaperTable]) -> list[str]:
 
 
 def changes_csv(results: Results, tables: Sequence[PaperTable]) -> str:
-    """A line for each change of these tables in each form."""
+    """A row for each change of these tables in each form."""
     rows = []
     for table in tables:
         for change in table.changes:

@@ -1,1 +1,1 @@
-"""Results as people read them: tables, figures, HTML and Markdown."""
+"""Results for readers: tables, figures, HTML, Markdown and CSV."""

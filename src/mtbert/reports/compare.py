@@ -1,4 +1,4 @@
-"""Any runs side by side: scores and differences with intervals, and what differs in settings."""
+"""Runs side by side: scores, differences with intervals, and the settings that differ."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["compare", "group_runs"]
 
 
 def compare(paths: Sequence[Path]) -> str:
-    """Tables of the runs; those that differ in their seed alone make one row.
+    """Tables of the runs; those that differ only in their seed share a row.
 
     Raises:
         UserError: one is no finished run, or one is named twice.
@@ -51,9 +51,9 @@ def compare(paths: Sequence[Path]) -> str:
 
 
 def group_runs(records: Sequence[Record]) -> list[Group]:
-    """Records whose settings differ in the seed alone, together; seeds in order.
+    """Group records whose settings differ only in the seed; seeds in order.
 
-    The same seed a second time makes a group of its own.
+    The same seed a second time starts a new group.
     """
     groups: list[list[Record]] = []
     for record in records:

@@ -1,4 +1,4 @@
-"""A report as data: sections of text, tables and figures → Markdown, HTML."""
+"""A report as data: sections of text, tables and figures → Markdown or HTML."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DARK, _LIGHT = "#e6edf3", "#1f2328"  # text colours of the two themes of code h
 
 @dataclass(frozen=True, slots=True)
 class TableBlock:
-    """Cells as text; the first `left` columns stand left, the others right."""
+    """Cells as text; the first `left` columns are left-aligned, the others right-aligned."""
 
     caption: str
     headers: Sequence[str]
@@ -26,7 +26,7 @@ class TableBlock:
 
 @dataclass(frozen=True, slots=True)
 class FigureBlock:
-    """A picture as SVG whose text and axes have the colour `currentColor`."""
+    """A chart as SVG, whose text and axes have the colour `currentColor`."""
 
     name: str
     caption: str
@@ -35,23 +35,23 @@ class FigureBlock:
 
 @dataclass(frozen=True, slots=True)
 class Bullets:
-    """A list of lines."""
+    """A bulleted list."""
 
     lines: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and what stands below it; a plain string is a paragraph."""
+    """A heading and the blocks below it; a plain string is a paragraph."""
 
     title: str
     blocks: Sequence[str | Bullets | TableBlock | FigureBlock]
 
 
 def to_markdown(title: str, sections: Sequence[Section]) -> tuple[str, dict[str, str]]:
-    """The text, and the pictures by file name: each in a dark and a light rendering.
+    """The text, and the figures by file name, each in a dark and a light version.
 
-    Pictures are looked for in the folder `figures` beside the text.
+    The text refers to them in the folder `figures` beside it.
     """
     parts, files = [f"# {title}"], {}
     for section in sections:
@@ -75,7 +75,7 @@ def to_markdown(title: str, sections: Sequence[Section]) -> tuple[str, dict[str,
 
 
 def to_html(title: str, sections: Sequence[Section], footer: str) -> str:
-    """One file that needs no other.
+    """One self-contained file.
 
     Raises:
         UserError: the extra `report` is not installed.

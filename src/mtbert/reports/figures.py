@@ -1,4 +1,4 @@
-"""Pictures: matplotlib → SVG that takes the colour of the page around it."""
+"""Charts: matplotlib → SVG that takes the text colour of the page around it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOURS", "DASHES", "GREY", "Curve", "curves", "render", "tidy"]
 
-# Okabe and Ito's colours, told apart by colour-blind readers; dash patterns tell them apart again.
+# Okabe and Ito's colours, which colour-blind readers can tell apart; dashes help further.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":")
 GREY = "#888888"
@@ -26,9 +26,9 @@ Curve = tuple[str, Sequence[float], Sequence[float], dict[str, Any]]
 
 
 def render(draw: Callable[[Figure], None], width: float, height: float) -> str:
-    """What `draw` puts on a figure of so many inches, as SVG.
+    """What `draw` draws on a figure of this size in inches, as SVG.
 
-    Text and axes have the colour `currentColor`, so one picture serves dark and light.
+    Text and axes have the colour `currentColor`, so that one image serves dark and light pages.
 
     Raises:
         UserError: the extra `report` is not installed.
@@ -39,7 +39,7 @@ def render(draw: Callable[[Figure], None], width: float, height: float) -> str:
     except ImportError:
         raise UserError("report: needs matplotlib; run: pip install 'mtbert[report]'") from None
     style: dict[Any, Any] = {"svg.fonttype": "none", "font.size": 11, "svg.hashsalt": "mtbert"}
-    style["text.parse_math"] = False  # a dollar sign in a name is one
+    style["text.parse_math"] = False  # so that a dollar sign in a name stays one
     style |= dict.fromkeys(
         ["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"], _MARKER
     )
@@ -53,7 +53,7 @@ def render(draw: Callable[[Figure], None], width: float, height: float) -> str:
 
 
 def curves(panels: Sequence[tuple[str, str, Sequence[Curve]]], x_label: str) -> str:
-    """Lines, a panel a (title, y label, curves), one legend below for all of them."""
+    """Line charts side by side, one per (title, y label, curves), with one legend below."""
     labels = list(dict.fromkeys(curve[0] for _, _, lines in panels for curve in lines))
     width = 1.2 + 3.4 * len(panels)
     columns = max(1, min(len(labels), int(width * 10 / (4 + max(map(len, labels), default=1)))))
@@ -82,7 +82,7 @@ def curves(panels: Sequence[tuple[str, str, Sequence[Curve]]], x_label: str) -> 
 
 
 def tidy(panel: Axes) -> None:
-    """Without a box, with a faint grid."""
+    """Remove the box around a panel and draw a faint grid."""
     panel.spines[["top", "right"]].set_visible(False)
     panel.set_axisbelow(True)
     panel.grid(alpha=0.25)

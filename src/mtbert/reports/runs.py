@@ -1,4 +1,4 @@
-"""Finished runs below a folder → a table and learning curves, as sections, Markdown and CSV."""
+"""Finished runs below a folder → a table and learning curves; Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mtbert.runs.scores import main_metric, main_score, shown_score
 __all__ = ["FinishedRun", "read_runs", "runs_csv", "runs_markdown", "runs_sections"]
 
 _INTRODUCTION = (
-    "Scores on dev at the best epoch of each run. The epoch was chosen on the same dev data, so "
-    "they are slightly optimistic."
+    "Dev scores at the best epoch of each run. The epoch was chosen on the same dev data, so they "
+    "are slightly optimistic."
 )
-_CURVES = "Main metric of each task over the epochs."
+_CURVES = "The main metric of each task by epoch."
 
 
 class _Evaluation(BaseModel):
-    """What is read of a line of metrics.jsonl."""
+    """What a report reads of an evaluation in metrics.jsonl."""
 
     model_config = ConfigDict(strict=True)
 
@@ -38,7 +38,7 @@ class _Evaluation(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A finished run as its files tell it.
+    """A finished run, as read from its files.
 
     Attributes:
         name: its folder, relative to the reported one.
@@ -52,7 +52,7 @@ class FinishedRun:
 
 
 def read_runs(folder: Path) -> list[FinishedRun]:
-    """Every finished run at or below a folder, by name.
+    """The finished runs at or below a folder, sorted by name.
 
     Raises:
         UserError: a file of one is damaged.

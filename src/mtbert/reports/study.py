@@ -1,4 +1,4 @@
-"""A study's results → sections that every study's report has, and CSV."""
+"""Sections that every study's report has, and its results as CSV."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = [
 ]
 
 _SCORES = (
-    "Scores are those of the best epoch on dev, chosen on the same dev data, so they are slightly "
-    "optimistic. A ± B: mean and standard deviation over seeds."
+    "Scores are dev scores at each run's best epoch. The epoch was chosen on the same dev data, so "
+    "they are slightly optimistic. A ± B: mean and standard deviation over seeds."
 )
 _CONSTANT = (
-    "†: one run of these or more gives every dev row the same answer. Its score is the share of "
-    "one class: within its budget it has learned nothing of this task."
+    "†: at least one of these runs predicts the same answer for every dev row. Its score is the "
+    "share of one class: on its budget it has learned nothing about this task."
 )
 
 
@@ -40,14 +40,14 @@ def introduction(
     on_constant: str = "",
     remarks: Sequence[str] = (),
 ) -> Section:
-    """What is finished and on what budget, how scores are to be read, and remarks.
+    """What is finished and on what budget, how to read the scores, and remarks.
 
     Args:
         results: of the study.
-        form_names: what forms are called in the text; otherwise as in the grid.
-        on_scores: what else is said of scores.
-        on_constant: what else is said of runs with one answer for all rows.
-        remarks: lines of a list at the end.
+        form_names: names of forms for the text; by default those of the grid.
+        on_scores: more about how to read scores.
+        on_constant: more about runs that predict one answer for all rows.
+        remarks: items of a list at the end.
     """
     total = len({place.run for place in results.places})
     missing = results.missing
@@ -60,7 +60,7 @@ def introduction(
     ]
     if missing:
         listed = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if missing[8:] else "")
-        blocks.append(f"Missing: {listed}. What they would fill is marked or left out.")
+        blocks.append(f"Missing: {listed}. Their cells are marked or left out.")
     blocks.append(f"{_SCORES} {on_scores}".rstrip())
     if any(rows.constant for r in results.records.values() for rows in r.predictions.values()):
         blocks.append(f"{_CONSTANT} {on_constant}".rstrip())
@@ -70,7 +70,7 @@ def introduction(
 
 
 def experiment_section(results: Results, experiment: str) -> Section:
-    """The scores of an experiment: a row a form, variation and task."""
+    """The scores of an experiment, a row for each form, variation and task."""
     rows = []
     for form in results.forms:
         for variation in results.variations(experiment):
@@ -91,7 +91,7 @@ def experiment_section(results: Results, experiment: str) -> Section:
 
 
 def runs_section(results: Results) -> Section:
-    """Every finished run, and the machines that they ran on."""
+    """Every finished run, and the machines they ran on."""
     rows = []
     for name, record in results.records.items():
         scores = ", ".join(
@@ -108,9 +108,8 @@ def runs_section(results: Results) -> Section:
     return Section(
         "Runs",
         [
-            "Seconds per epoch are those of the training steps, evaluation left out: on a CPU the "
-            "processor time of each thread, which runs beside it change little; elsewhere the "
-            "time that passed.",
+            "Seconds per epoch cover the training steps, not evaluation: on a CPU the processor "
+            "time per thread, which other processes hardly affect; elsewhere wall time.",
             Bullets(list(machines)),
             TableBlock("", headers, rows, left=2),
         ],
@@ -118,7 +117,7 @@ def runs_section(results: Results) -> Section:
 
 
 def results_csv(results: Results) -> str:
-    """A line for each place, task and metric of the finished runs."""
+    """A row for each place, task and metric of the finished runs."""
     rows = []
     for place in results.places:
         record = results.records.get(place.run)
@@ -154,7 +153,7 @@ def score_cell(results: Results, experiment: str, form: str, variation: str, tas
 
 
 def budget(results: Results, form: str, experiment: str | None = None) -> str:
-    """Seeds, epochs and limits of the finished runs of a form, in words."""
+    """Seeds, epochs and step limits of a form's finished runs, in words."""
     places = [
         p for p in results.places
         if p.form == form and p.run in results.records and experiment in (None, p.experiment)

@@ -1,4 +1,4 @@
-"""Scores as a table on a terminal."""
+"""Scores as a terminal table, and the machine of a run in one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["machine", "scores_table"]
 
 
 def scores_table(summary: Mapping[str, Any]) -> str:
-    """One line per task and metric, the overall scores below."""
+    """A line per task and metric, the overall scores below."""
     rows = [
         [task, metric, shown_score(value)]
         for part in ("train", "dev", "test", "others")
@@ -31,7 +31,7 @@ def scores_table(summary: Mapping[str, Any]) -> str:
 
 
 def machine(summary: Mapping[str, Any]) -> str:
-    """Where and with what a run was made, in a line."""
+    """Processor, threads, precision and versions of a run, in one line."""
     threads, versions = summary["threads"], summary["versions"]
     return (
         f"{summary['processor']}, {threads} thread{'' if threads == 1 else 's'}, "

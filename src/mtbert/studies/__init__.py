@@ -1,1 +1,1 @@
-"""Many runs that belong together: planned, run, kept and compared. No torch."""
+"""Grids of runs: planned, run, recorded and compared. No torch."""

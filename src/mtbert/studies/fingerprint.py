@@ -1,4 +1,4 @@
-"""What a run is made of: the bytes of its files and the size of its work. No torch."""
+"""Fingerprints of planned runs: a key of all that decides a run, and its cost. No torch."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["Fingerprints"]
 
 
 class Fingerprints:
-    """Reads each file once, however many runs use it."""
+    """Keys and costs of runs; each file is read once, however many runs use it."""
 
     def __init__(self) -> None:
         self._digests: dict[Path, str] = {}
         self._counted: dict[tuple[Path, str, bool], tuple[int, int]] = {}
 
     def key(self, settings: Settings) -> str:
-        """Twelve hex digits that depend on the settings and on the content of the files.
+        """Twelve hex digits of the settings and of the contents of the files.
 
-        Settings at their defaults do not count, so that keys that later versions add, and that
-        change nothing where they are not used, leave the runs of today what they are. Where the
-        files are, the device and the threads do not count, nor do test files, which no
-        run trains or is scored on.
+        Settings at their defaults are left out, so that a setting added later, which changes
+        nothing where it is not used, leaves the keys of existing runs as they are. Also left out:
+        where the files are, the device, the threads, and test files, on which no run is trained or
+        scored.
 
         Raises:
             UserError: a file cannot be read.
@@ -57,7 +57,7 @@ class Fingerprints:
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:12]
 
     def batches(self, settings: Settings) -> dict[str, int]:
-        """Batches in one pass over each trained task's data."""
+        """Batches in one pass over each trained task's data, by task."""
         spec = self._epoch_spec(settings)
         return {task: spec.batches(task) for task in spec.examples}
 
@@ -73,7 +73,7 @@ class Fingerprints:
         return epochs * self.epoch_length(settings)
 
     def work(self, settings: Settings) -> float:
-        """Characters to encode; a training step counts three passes, evaluation one an epoch."""
+        """Characters to encode: three passes for a training step, one per epoch for evaluation."""
         counted = {name: self._count(settings, name) for name in settings.trained_tasks}
         dev = sum(
             self._count(settings, name, dev_set)[1]

@@ -1,8 +1,8 @@
-"""The folder of a study: its runs, what state they are in, and what is kept of them.
+"""A study's folder: its runs, the state each is in, and what is kept of them.
 
 DIR/study.json            which run fills which place of which experiment
-    runs/LABEL-sSEED-KEY/ run folders; finished ones without model and checkpoints, save the
-                          models of the best run of each form and task
+    runs/LABEL-sSEED-KEY/ run folders; finished ones keep no checkpoints, and a model only
+                          where it is the best of its form on a task
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ __all__ = [
 INDEX_FORMAT = 1
 
 RECORDS = "runs"
-"""Folder of the results in an export."""
+"""The folder of records in an export."""
 
 PLANNED = "planned.yaml"
-"""The configuration of a run that is to be made; a run that was begun has its own config.yaml."""
+"""The configuration of a run before it starts; afterwards it has its own config.yaml."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 
 
 class RunStatus(StrEnum):
-    """Of one run."""
+    """Where a run of a study stands."""
 
     FINISHED = "finished"
     WAITING = "waiting"
@@ -64,7 +64,7 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """The state of a run, and why where it is a bad one."""
+    """The status of a run, and the reason where something is wrong."""
 
     status: RunStatus
     reason: str = ""
@@ -72,7 +72,7 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in an experiment's table, as study.json tells it."""
+    """A cell of an experiment's table, as study.json has it."""
 
     experiment: str
     title: str
@@ -83,21 +83,21 @@ class Place:
 
 
 class Study:
-    """Owns a study's folder for as long as the process lives."""
+    """A study's folder; `opened` locks it for this process."""
 
     def __init__(self, folder: Path, export: Path | None = None) -> None:
-        """Of a folder.
+        """A study that need not exist yet.
 
         Args:
             folder: of the study.
-            export: where results of finished runs are kept too; a run that has its result there
-                is finished, whether or not its folder is here.
+            export: where the results of finished runs are also kept; a run with a result there is
+                finished, whether or not it has a folder here.
         """
         self.folder, self.export = folder, export
 
     @contextmanager
     def opened(self, cells: Sequence[Cell]) -> Iterator[None]:
-        """Take the folder, and note what its runs are for.
+        """Lock the folder, and write down what its runs are for.
 
         Raises:
             UserError: another process works on it, or it cannot be written.
@@ -118,7 +118,7 @@ class Study:
             yield
 
     def path(self, run: PlannedRun) -> Path:
-        """The folder of a run, whatever it was called when it was made."""
+        """The folder of a run, whatever its label was when it was made."""
         found = sorted((self.folder / "runs").glob(f"*-{run.key}"))
         if found:
             return found[0]
@@ -132,13 +132,13 @@ class Study:
         return next(iter(sorted((self.export / RECORDS).glob(f"*-{run.key}.json"))), None)
 
     def state(self, run: PlannedRun) -> RunState:
-        """What has become of a run, here or where it was exported from."""
+        """The state of a run, from its folder here or its exported result."""
         if self.record(run) is not None:
             return RunState(RunStatus.FINISHED)
         return run_state(self.path(run))
 
     def prepare(self, run: PlannedRun) -> Path:
-        """Make a run's folder ready to be started or resumed; a broken one is made anew."""
+        """Make a run's folder ready to start or resume; a broken one is deleted first."""
         path = self.path(run)
         state = run_state(path)
         if state.status is RunStatus.BROKEN:
@@ -148,7 +148,7 @@ class Study:
         return path
 
     def tidy(self) -> None:
-        """Remove the checkpoints of finished runs, and models that were beaten."""
+        """Delete the checkpoints of finished runs, and models that a better run has replaced."""
         keep = {path for _, _, path in kept_models(self.folder)}
         for path in sorted((self.folder / "runs").iterdir()):
             if is_finished(path):
@@ -171,12 +171,12 @@ class Study:
 
 
 def is_study(folder: Path) -> bool:
-    """Whether a folder is a study's."""
+    """Whether a folder holds a study."""
     return is_file(folder / "study.json")
 
 
 def copy_index(study: Path, folder: Path) -> None:
-    """Write what a study's study.json says into another folder.
+    """Copy a study's index into another folder.
 
     Raises:
         UserError: it is not there, or damaged, or the folder cannot be written.
@@ -185,7 +185,7 @@ def copy_index(study: Path, folder: Path) -> None:
 
 
 def read_places(folder: Path) -> list[Place]:
-    """The places of every experiment, in order.
+    """The places of all experiments, in order.
 
     Raises:
         UserError: study.json is not there, or damaged.
@@ -217,9 +217,9 @@ def is_finished(path: Path) -> bool:
 
 
 def run_state(path: Path) -> RunState:
-    """What has become of a run.
+    """The state of a run, from its files.
 
-    Not for a run that this process has at work: its lock is tried for a moment.
+    Not for a run of this process: the run's lock is taken for a moment.
     """
     if (path / "summary.json").exists():
         lacking = _lacking(path)
@@ -231,7 +231,7 @@ def run_state(path: Path) -> RunState:
     if (path / "failed.json").exists():
         try:
             found = read_json(path / "failed.json")
-            # Exit code 2: what is in the folder cannot be used, and would not be the next time.
+            # Exit code 2: the folder cannot be used, and will not be usable next time either.
             return RunState(
                 RunStatus.BROKEN if found["code"] == 2 else RunStatus.FAILED, str(found["reason"])
             )
@@ -245,7 +245,7 @@ def run_state(path: Path) -> RunState:
 def kept_models(folder: Path) -> list[tuple[str, str, Path]]:
     """The best finished run of each form and task: (form, task, run folder).
 
-    Among equals the one that still has its model.
+    Of runs with equal scores, one that still has its model.
     """
     best: dict[tuple[str, str], tuple[float, bool, Path]] = {}
     for place in read_places(folder):
@@ -278,7 +278,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def _lacking(path: Path) -> str | None:
-    """What a finished run should have and has not, or None."""
+    """What a finished run should have but lacks, or None."""
     try:
         tasks = read_summary(path)["dev"]
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Grid files: base configurations × variations × seeds → runs, each with a key of its content.
+"""Grid files: base configurations × variations × seeds → runs, each keyed by its content.
 
     forms:                              # or `base: NAME` for one
       paper: {base: paper-multitask}
@@ -10,8 +10,8 @@
       sst: {tasks: [sst]}               # of the base's tasks, these
     include: [batching, other.yaml]     # instead of a base: other grids, changed by the keys above
 
-Later ones win: base, `set`, the form's `set`, the variation's `set`, the same of an including grid,
-overrides of the command line. Reads files only: no torch.
+Later settings win: base, `set`, the form's `set`, the variation's `set`, the same of an including
+grid, overrides of the command line. Reads files only: no torch.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from mtbert.studies.fingerprint import Fingerprints
 __all__ = ["Cell", "Experiment", "PlannedRun", "cells", "load_grid", "shipped_grids"]
 
 SMALLEST = "smallest"
-"""As `training.steps_per_epoch`: the batches that the smallest data set of the base has."""
+"""As `training.steps_per_epoch`: the number of batches of the base's smallest data set."""
 
 _MOST_PLACES = 10_000
 _CAP = "training.steps_per_epoch"
@@ -85,15 +85,15 @@ class _Grid(_Section):
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Runs that belong together.
+    """Runs that are compared with each other, from one grid file.
 
     Attributes:
         name: of its grid.
-        title: what it is about.
+        title: its heading in reports.
         bases: the base configuration of each form.
         variations: the tasks of each variation; None for all of the base.
         seeds: in order.
-        layers: the files it comes from; later ones change earlier ones.
+        layers: the grid files it comes from; later ones override earlier ones.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Experiment:
     layers: tuple[_Grid, ...]
 
     def changes(self, form: str, variation: str) -> dict[str, Any]:
-        """Dotted keys and values in the order of their force, the strongest last."""
+        """Dotted keys and values, in order of precedence, the strongest last."""
         changes: dict[str, Any] = {}
         for layer in self.layers:
             for section in (layer, layer.forms.get(form), layer.variations.get(variation)):
@@ -116,15 +116,15 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One configuration to run.
+    """One run to be made.
 
     Attributes:
-        label: what it is called first, `FORM-VARIATION`.
-        key: of the content of its settings and data files.
+        label: `FORM-VARIATION` of the first place that it fills.
+        key: a fingerprint of its settings and data files.
         settings: resolved.
-        steps: of all epochs.
-        work: characters to encode, a pass forward counted once and a training step three times;
-            in proportion to the time it takes.
+        steps: optimizer steps of all epochs.
+        work: characters to encode, a forward pass counted once and a training step three times;
+            roughly proportional to the time it takes.
     """
 
     label: str
@@ -135,13 +135,13 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """The name of its folder."""
         return f"{self.label}-s{self.settings.seed}-{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A place in an experiment's table, and the run that fills it."""
+    """A cell of an experiment's table, and the run that fills it."""
 
     experiment: Experiment
     form: str
@@ -151,7 +151,7 @@ class Cell:
 
 
 def shipped_grids() -> dict[str, Path]:
-    """The grids that come with mtbert, by name."""
+    """The grid files shipped with mtbert, by name."""
     return {path.stem: path for path in sorted(_GRIDS.glob("*.yaml"))}
 
 
@@ -166,7 +166,7 @@ def load_grid(source: str) -> list[Experiment]:
 
 
 def cells(experiments: Sequence[Experiment], overrides: Sequence[str] = ()) -> list[Cell]:
-    """Every place of every experiment, seeds in the outermost loop; equal runs are one object.
+    """Every cell of every experiment, seeds in the outermost loop; equal runs are one object.
 
     Args:
         experiments: to expand.
@@ -329,7 +329,7 @@ def _resolve(
             settings = _capped(settings, min(fingerprints.batches(settings).values()))
         settings = _select_tasks(settings, experiment.variations[variation])
         if settings.training.steps_per_epoch is not None:
-            # One that changes nothing is left out, so that equal runs have equal settings.
+            # A cap that changes nothing is dropped, so that equal runs have equal settings.
             free = _capped(settings, None)
             if fingerprints.epoch_length(free) == fingerprints.epoch_length(settings):
                 settings = free

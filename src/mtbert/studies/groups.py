@@ -1,4 +1,4 @@
-"""Groups of runs that differ in their seed alone: scores and differences with intervals."""
+"""Groups of runs that differ only in their seed: scores and differences with intervals."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ class Group:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """In order."""
+        """The seeds, in order."""
         return tuple(record.seed for record in self.records)
 
     def scores(self, task: str) -> list[float]:
-        """The main metric of a task by seed; undefined ones left out."""
+        """The main metric of a task by seed, undefined ones left out."""
         return [s for record in self.records if (s := record.score(task)) is not None]
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Tasks that were evaluated."""
+        """The tasks that were evaluated."""
         return tuple(self.records[0].summary["dev"])
 
     def has_constant(self, task: str) -> bool:
-        """Whether some run that did the task gives all its dev rows the same answer."""
+        """Whether a run predicts the same answer for all dev rows of a task."""
         return any(r.predictions[task].constant for r in self.records if task in r.predictions)
 
 
 def score_interval(group: Group, task: str, level: float = 0.95) -> Interval | None:
-    """The main metric with its interval; None where it is undefined or did not run."""
+    """A task's main metric, averaged over seeds, with its interval; None if there is none."""
     found = [r for r in group.records if r.score(task) is not None]
     if not found:
         return None
@@ -54,12 +54,12 @@ def score_interval(group: Group, task: str, level: float = 0.95) -> Interval | N
 
 
 def difference(group: Group, other: Group, task: str, level: float = 0.95) -> Interval | None:
-    """How much higher a group's main metric is than another's, paired over seeds and dev rows.
+    """By how much a group's main metric exceeds another's, paired over seeds and dev rows.
 
     Seeds that only one of them has are left out, unless they have none in common: then they are
-    paired in order. Rows are left out of the interval where the dev sets are not the same. Where
-    every run gives all rows one answer, nothing is known: two runs that have learned nothing are
-    not two runs that do equally well.
+    paired in order. If the dev sets differ, the interval covers seeds alone. If every run predicts
+    one answer for all rows, nothing is known: two runs that have learned nothing do not thereby do
+    equally well.
 
     Returns:
         None where the task did not run in both, or is undefined.
@@ -85,7 +85,7 @@ def difference(group: Group, other: Group, task: str, level: float = 0.95) -> In
 def seconds_difference(
     groups: Sequence[Group], others: Sequence[Group], level: float = 0.95
 ) -> Interval | None:
-    """How many seconds an epoch of some groups takes more than of others, each side summed.
+    """By how many seconds per epoch some groups exceed others, each side summed.
 
     Paired over the seeds that all of them have; None if there are none.
     """
@@ -101,9 +101,9 @@ def seconds_difference(
 
 
 def setting_differences(groups: Sequence[Group]) -> dict[str, list[object]]:
-    """Settings in which groups differ, by dotted key: the value in each, None where there is none.
+    """Settings in which groups differ, by dotted key: each group's value, or None.
 
-    The seed is no difference.
+    The seed is left out.
     """
     trees = [group.records[0].settings for group in groups]
     keys = list(dict.fromkeys(key for tree in trees for key in tree if key != "seed"))

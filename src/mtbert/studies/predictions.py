@@ -1,4 +1,4 @@
-"""Answers on a task's dev set, as compact as reports need them. No torch."""
+"""Predictions on dev sets, in the compact form that reports need. No torch."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ __all__ = [
 Array = NDArray[np.float64]
 
 LARGEST = 32 << 20
-"""Bytes of a record or its labels; one of a run of a thousand epochs takes less."""
+"""Bytes of a record or of its labels, more than a run of a thousand epochs needs."""
 
 _STRICT = ConfigDict(strict=True, extra="ignore")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DevPredictions:
-    """Answers on a task's dev set.
+    """Labels and predictions on a task's dev set.
 
     Attributes:
-        digest: of ids and labels in order; equal digests can be paired.
+        digest: hash of ids and labels in order; predictions of equal digest can be paired.
         gold: `[rows]`, class numbers or values.
-        predicted: `[rows]`, the same; values to a thousandth.
-        probability: `[rows]`, of the second of two classes, to 1/255 (for `mse` the output, held
-            within 0 and 1); None for other tasks.
+        predicted: `[rows]`, likewise; values rounded to a thousandth.
+        probability: `[rows]`, of the second of two classes, rounded to 1/255 (for `mse` the
+            output, clipped to 0 to 1); None for other tasks.
     """
 
     digest: str
@@ -55,12 +55,12 @@ class DevPredictions:
 
     @property
     def constant(self) -> bool:
-        """Whether every row has the same answer: nothing has been learned."""
+        """Whether all rows have the same prediction: nothing has been learned."""
         return bool((self.predicted == self.predicted[0]).all())
 
 
 class StoredPredictions(BaseModel):
-    """A task's dev rows: the digest of their labels, predictions as text of base 64."""
+    """As a record has them: the digest of the labels, and predictions in base 64."""
 
     model_config = _STRICT
 
@@ -76,7 +76,7 @@ class _Labels(BaseModel):
 
 
 def store_predictions(rows: DevPredictions, folder: Path) -> dict[str, str]:
-    """Predictions as they stand in a record; their labels are written into the folder once."""
+    """Predictions as a record has them; their labels are written into the folder once."""
     labels = folder / f"labels-{rows.digest}.json"
     if not labels.is_file():
         atomic.write_text(labels, json.dumps({"labels": _plain(rows.gold)}) + "\n")
@@ -87,7 +87,7 @@ def store_predictions(rows: DevPredictions, folder: Path) -> dict[str, str]:
 
 
 def load_predictions(path: Path, found: StoredPredictions) -> DevPredictions:
-    """The predictions of a record, with the labels that lie beside it.
+    """The predictions of a record, with the labels from the file beside it.
 
     Raises:
         UserError: the labels are not there, or do not fit.
@@ -112,7 +112,7 @@ def load_predictions(path: Path, found: StoredPredictions) -> DevPredictions:
 
 
 def read_predictions(path: Path, settings: Settings, task: str) -> DevPredictions:
-    """The predictions in a file of them.
+    """The predictions in a run's file of predictions.
 
     Raises:
         UserError: it is damaged.
@@ -148,7 +148,7 @@ def _probability(answer: Mapping[str, Any], names: Sequence[str]) -> float:
 
 
 def _known(values: Array) -> Array:
-    """Zeros in the place of what is no number; the score of such a run is undefined anyway."""
+    """Non-finite values as zeros; the score of such a run is undefined anyway."""
     return np.nan_to_num(values, posinf=0.0, neginf=0.0)
 
 

@@ -1,8 +1,8 @@
-"""What is kept of a finished run: settings, scores, curves, and compact predictions. No torch.
+"""Records of finished runs: settings, scores, curves and compact predictions. No torch.
 
-A record holds no text of the data: of each dev row the label and the answer alone. As JSON a run of
-the course's three tasks takes some 20 KB; labels, the same for all runs, stand in files of their
-own.
+A record holds no text of the data, only the label and the prediction of each dev row. As JSON, a
+run of the course's three tasks takes some 20 KB; labels, which are the same for all runs, are in
+files of their own.
 """
 
 from __future__ import annotations
@@ -102,10 +102,10 @@ class Record:
 
     Attributes:
         name: of its folder.
-        settings: resolved, by dotted key, without paths of the machine.
-        summary: of summary.json, what reports use.
+        settings: resolved, by dotted key, without this machine's paths.
+        summary: what reports use of summary.json.
         curve: epoch, step and scores of each evaluation.
-        gradients: step, cosines and lengths (and surgery's weights) where they were measured.
+        gradients: step, cosines and norms (and surgery's weights) where they were measured.
         predictions: on the dev set, by task.
     """
 
@@ -118,16 +118,15 @@ class Record:
 
     @property
     def seed(self) -> int:
-        """Of the run."""
+        """The seed of the run."""
         return int(self.summary["seed"])
 
     @property
     def seconds_per_epoch(self) -> float:
-        """Of the training steps; evaluation and start-up left out.
+        """Time of the training steps, without evaluation and start-up.
 
-        On a CPU it is the processor time, shared out over the threads, so that runs beside one
-        another and a busy machine do not change it; elsewhere, and in older runs, the time that
-        passed.
+        On a CPU it is processor time divided by the number of threads, so that other runs and a
+        busy machine do not change it; elsewhere, and in older runs, wall time.
         """
         seconds, threads = self.summary.get("step_cpu_seconds"), 1
         if seconds is None or self.summary["device"] != "cpu":
@@ -137,11 +136,11 @@ class Record:
         return float(seconds) / threads / max(1, int(self.summary["epochs"]))
 
     def metric(self, task: str) -> str:
-        """The main metric of a task."""
+        """The name of a task's main metric."""
         return main_metric(self.summary["dev"][task])
 
     def score(self, task: str) -> float | None:
-        """The main metric of a task; None where it is undefined or the task did not run."""
+        """A task's main metric; None if it is undefined or the run does not have the task."""
         return main_score(self.summary["dev"].get(task))
 
 
@@ -245,7 +244,7 @@ def _record(
 
 
 def _flat_settings(settings: Settings) -> dict[str, Any]:
-    """Dotted keys, as overrides have them; files by their bare names."""
+    """By dotted keys, as in overrides; files by their names, without folders."""
     tree = settings.model_dump(mode="json", exclude={"data"}, exclude_none=True)
     tree["encoder"]["path"] = settings.encoder.public_path
     for task in tree["tasks"].values():
@@ -273,7 +272,7 @@ def _flat(prefix: str, tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
-    """The same tree with floats of eight digits."""
+    """The same tree with floats rounded to eight digits."""
     if isinstance(value, float):
         return float(f"{value:.8g}")
     if isinstance(value, Mapping):

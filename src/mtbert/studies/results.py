@@ -1,4 +1,4 @@
-"""A study as its reports see it: which run fills which place, finished or missing."""
+"""A study's results as reports read them: which run fills which place, finished or missing."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Results:
 
     @property
     def forms(self) -> list[str]:
-        """In order of appearance."""
+        """The forms, in order of appearance."""
         return list(dict.fromkeys(place.form for place in self.places))
 
     @property
     def missing(self) -> list[str]:
-        """Names of the runs that are not finished."""
+        """The names of the runs that are not finished."""
         names = dict.fromkeys(place.run for place in self.places)
         return [name for name in names if name not in self.records]
 
     def variations(self, experiment: str) -> list[str]:
-        """Of an experiment, in order."""
+        """The variations of an experiment, in order."""
         found = (p.variation for p in self.places if p.experiment == experiment)
         return list(dict.fromkeys(found))
 
@@ -63,7 +63,7 @@ class Results:
 
 
 def load_results(folder: Path) -> Results:
-    """Of a study's folder, or of one that results were exported to.
+    """The results in a study's folder, or in a folder of exported ones.
 
     Raises:
         UserError: a file is damaged.
@@ -80,14 +80,14 @@ def load_results(folder: Path) -> Results:
 
 
 def is_export(folder: Path) -> bool:
-    """Whether results were exported to a folder."""
+    """Whether a folder holds exported results."""
     return not is_study(folder) and is_study(folder / RECORDS)
 
 
 def export(study: Path, folder: Path) -> Path:
     """Write the records of a study's finished runs as JSON below `folder`; returns where.
 
-    What is there already stays as it is, so this can be called again and again.
+    Records that are there already are kept, so this can be called repeatedly.
 
     Raises:
         UserError: the study or a run is damaged, or the folder cannot be written.

@@ -1,7 +1,7 @@
-"""Runs → processes, several at once; whatever stops them, the next call goes on.
+"""Run the runs of a study, several at once; whatever stops them, the next call goes on.
 
 Each run is `mtbert train` in a process of its own, so one that dies takes nothing with it. What
-starts a process is a function, whose place the engine of a cluster can take.
+starts a process is a function, which a cluster's scheduler can replace.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class _Process:
 
     @property
     def seconds(self) -> float:
-        """For how long it has run."""
+        """How long it has run."""
         return time.monotonic() - self.started
 
     def work(self, step: int) -> float:
-        """What it has done up to a step, in the unit of `PlannedRun.work`."""
+        """The work done by this process up to a step, in the unit of `PlannedRun.work`."""
         return self.run.work * max(0, step - self.first_step) / self.run.steps
 
 
 @dataclass(slots=True)
 class _Done:
-    """Work, and the seconds that it took."""
+    """Work done, and the seconds it took."""
 
     work: float = 0.0
     seconds: float = 0.0
@@ -72,10 +72,10 @@ class _Done:
 def launch_train(path: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """`mtbert train` of a run folder, in its own session; what it prints goes to log.txt.
 
-    A run that was begun goes on with its own config.yaml: where its files are, the device and the
-    threads may be written there otherwise than they are planned now.
+    A run that has started goes on with its own config.yaml, whose paths, device and threads may
+    differ from what is planned now.
     """
-    path = path.absolute()  # so that its name is no option
+    path = path.absolute()  # so that its name cannot be an option
     begun = path / "config.yaml"
     config = begun if begun.exists() else path / PLANNED
     arguments = [str(config), "--output", str(path), "--resume"]
@@ -86,12 +86,12 @@ def launch_train(path: Path, environment: Mapping[str, str]) -> subprocess.Popen
             stdout=log,
             stderr=log,
             env=dict(environment),
-            start_new_session=True,  # Ctrl-C reaches it through us, once
+            start_new_session=True,  # so that Ctrl-C reaches it once, through this process
         )
 
 
 def threads_each(workers: int) -> int:
-    """Threads for each of several runs at once: OMP_NUM_THREADS, or the cores, shared."""
+    """Threads for each of several runs at once: a share of OMP_NUM_THREADS, or of the cores."""
     told = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, (int(told) if told.isdecimal() else _cores()) // workers)
 
@@ -105,14 +105,14 @@ def run_cells(
 ) -> None:
     """Run what is not finished, in order, at most `workers` at once.
 
-    A run that fails does not stop the others. With `export` each run's result is written there as
-    soon as it is finished, and what has its result there, from another machine perhaps, is
-    finished too.
+    A run that fails does not stop the others. With `export`, each run's result is written there as
+    soon as the run is finished, and a run with a result there, perhaps from another machine, counts
+    as finished.
 
     Raises:
         UserError: the folder cannot be used.
         TrainingError: at the end, if runs failed; they are listed.
-        KeyboardInterrupt: asked to stop; running ones have saved where they are.
+        KeyboardInterrupt: asked to stop; active runs have saved a checkpoint.
     """
     study = Study(folder, export)
     with study.opened(cells), watch_interruption() as interruption:
@@ -143,7 +143,7 @@ def run_cells(
 
 
 class _Pool:
-    """The runs of a study in their states."""
+    """The runs of a study: waiting, active, failed and finished."""
 
     def __init__(
         self, study: Study, runs: Sequence[PlannedRun], workers: int, launch: Launch
@@ -192,7 +192,7 @@ class _Pool:
         self.board.say(f"{path.name}: started{at}")
 
     def collect(self) -> None:
-        """Take in the runs that have come to an end."""
+        """Handle the runs that have ended."""
         for process in list(self.active):
             code = process.process.poll()
             if code is None:
@@ -216,19 +216,19 @@ class _Pool:
                 self.board.say(f"{process.path.name}: failed: {reason}")
 
     def write_results(self) -> None:
-        """Export what is finished, if it is to be."""
+        """Export finished runs, if asked to."""
         if self.study.export is not None:
             export_results(self.study.folder, self.study.export)
 
     def _seconds(self, run: PlannedRun) -> float:
-        """How long a finished run took."""
+        """How long a finished run took, in seconds."""
         record = self.study.record(run)
         if record is not None:
             return stored_seconds(record)
         return float(read_summary(self.study.path(run))["seconds"])
 
     def stop(self) -> None:
-        """Ask what runs to save and stop; once."""
+        """Ask active runs, once, to save a checkpoint and stop."""
         if not self._stopping:
             self._stopping = True
             self.board.say("stopping: running ones save where they are")
@@ -236,14 +236,14 @@ class _Pool:
                 process.process.send_signal(SIGTERM)
 
     def kill(self) -> None:
-        """Stop at once what still runs; it goes on from its last checkpoint."""
+        """Stop what is still active at the end; the next call resumes it."""
         for process in self.active:
             process.process.send_signal(SIGTERM)
         for process in self.active:
             process.process.wait()
 
     def show(self) -> None:
-        """How far it is, and the running ones."""
+        """Show progress: counts, time left, active runs."""
         if self._stopping:
             return
         lines = [Line(p.path.name, _last_step(p.path), p.run.steps, p.seconds) for p in self.active]
@@ -254,10 +254,10 @@ class _Pool:
         self.board.show(head, self.seconds_left(), lines)
 
     def seconds_left(self) -> float | None:
-        """From the speed so far, running ones included; None before anything is known.
+        """From the speed so far, active runs included; None before anything is known.
 
-        The speed is that of this command, once it has worked for a minute; until then also that of
-        runs which were finished before, perhaps by a busier machine.
+        The speed is that of this command once it has run for a minute; until then also that of runs
+        finished earlier, perhaps on a busier machine.
         """
         left = sum(run.work for run in self.waiting)
         done = _Done(self.here.work, self.here.seconds)
@@ -274,7 +274,7 @@ class _Pool:
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -282,7 +282,9 @@ def _cores() -> int:
 
 def _last_step(path: Path) -> int:
     """The last step in metrics.jsonl, which may be growing; 0 if there is none."""
-    lines = _end(path / "metrics.jsonl").split(b"\n")[:-1]  # after the last line end: half a line
+    lines = _end(path / "metrics.jsonl").split(b"\n")[
+        :-1
+    ]  # after the last line end: an incomplete line
     try:
         return int(json.loads(lines[-1])["step"])
     except (IndexError, ValueError, KeyError, TypeError):

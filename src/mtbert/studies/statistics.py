@@ -1,7 +1,7 @@
-"""Means, deviations and intervals: arrays → numbers. Pure, no torch.
+"""Means, standard deviations and confidence intervals: arrays → numbers. Pure, no torch.
 
-Two kinds of chance stand between a score and what it is taken for: the seed of a run, and which
-rows happen to be in the dev set. An interval holds both.
+A score varies with the seed of the run and with the rows that happen to be in the dev set. An
+interval accounts for both.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["DRAWS", "Interval", "bootstrap", "interval", "mean_deviation", "show
 Array = NDArray[np.float64]
 
 DRAWS = 2000
-"""Samples of the dev rows."""
+"""Bootstrap samples of the dev rows."""
 
 _SEED = 2024
 
@@ -31,10 +31,10 @@ class Interval:
     Attributes:
         mean: over seeds.
         low: lower end, and
-        high: upper end; both equal to the mean where nothing is known of its spread.
-        seeds: how many.
-        by_seeds: half the width that the seeds alone give; None for one seed.
-        by_rows: the same for the dev rows; None where no rows were given.
+        high: upper end; both equal the mean if nothing is known of its spread.
+        seeds: number of seeds.
+        by_seeds: half-width due to seeds alone; None for one seed.
+        by_rows: half-width due to dev rows alone; None if no rows were given.
     """
 
     mean: float
@@ -46,21 +46,21 @@ class Interval:
 
     @property
     def is_known(self) -> bool:
-        """Whether anything is known of the spread."""
+        """Whether the spread is known."""
         return self.by_seeds is not None or self.by_rows is not None
 
 
 def mean_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Mean, and standard deviation over seeds (n - 1); NaN for one value."""
+    """Mean and sample standard deviation (n - 1); NaN for one value."""
     array = np.asarray(values, dtype=np.float64)
     return float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else math.nan
 
 
 def bootstrap(metric: str, gold: Array, predicted: Array) -> Array:
-    """The metric on samples of the rows with replacement, `[DRAWS]`.
+    """The metric on bootstrap samples of the rows, `[DRAWS]`.
 
-    The samples depend on the number of rows alone, so differences of two results on the same rows
-    are paired. NaN where a correlation is undefined in a sample. Source: Efron, Tibshirani, An
+    The samples depend on the number of rows alone, so that differences of two results on the same
+    rows are paired. NaN where a correlation is undefined in a sample. Source: Efron, Tibshirani, An
     Introduction to the Bootstrap, 1993.
 
     Args:
@@ -72,11 +72,10 @@ def bootstrap(metric: str, gold: Array, predicted: Array) -> Array:
 
 
 def interval(values: Sequence[float], draws: Array | None = None, level: float = 0.95) -> Interval:
-    """The mean of one value a seed, with its interval.
+    """The mean of one value per seed, with its interval.
 
-    Seeds: Student's t. Rows: percentiles of the bootstrap of the mean. The two are independent,
-    so the distances to the mean are added in squares. With one seed the interval knows of the
-    rows alone.
+    Seeds: Student's t. Rows: percentiles of the bootstrap of the mean. The two are independent, so
+    their half-widths are added in quadrature. With one seed the interval covers the rows alone.
 
     Args:
         values: `[seeds]`.
@@ -100,7 +99,7 @@ def interval(values: Sequence[float], draws: Array | None = None, level: float =
 
 
 def shown_interval(found: Interval, digits: int = 3) -> str:
-    """As `+0.012 [-0.004, +0.028]`; without an interval where nothing is known of it."""
+    """As `+0.012 [-0.004, +0.028]`; without the interval if it is not known."""
     if not found.is_known:
         return f"{found.mean:+.{digits}f}"
     return f"{found.mean:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
@@ -108,7 +107,7 @@ def shown_interval(found: Interval, digits: int = 3) -> str:
 
 @functools.lru_cache(maxsize=8)
 def _counts(rows: int) -> NDArray[np.float32]:
-    """How often each sample holds each row, `[DRAWS, rows]`."""
+    """How often each row occurs in each sample, `[DRAWS, rows]`."""
     generator = np.random.default_rng([_SEED, rows])
     counts = np.empty((DRAWS, rows), np.float32)
     for sample in counts:
@@ -123,7 +122,7 @@ def _accuracy(counts: NDArray[np.float32], gold: Array, predicted: Array) -> Arr
 
 
 def _pearson(counts: NDArray[np.float32], gold: Array, predicted: Array) -> Array:
-    # Centred on the whole set first, so that the moments keep their digits.
+    # Centred on the whole set first, so that the moments lose no digits.
     x, y = gold - gold.mean(), predicted - predicted.mean()
     columns = np.stack([x, y, x * x, y * y, x * y], axis=1).astype(np.float64)
     moments = (counts.astype(np.float64) @ columns) / len(gold)

@@ -24,7 +24,7 @@ def test_json_lines_may_start_with_a_mark_or_a_blank_line(prefix):
     [
         ("{", "not a JSON object"),
         ("{'a': 1}", "not a JSON object"),
-        ('{"a": 1, "a": 2}', "a key stands twice"),
+        ('{"a": 1, "a": 2}', "a key occurs twice"),
         ("[1, 2]", "found a JSON list, expected an object"),
         ('"text"', "found a JSON str, expected an object"),
         ("5", "found a JSON int, expected an object"),

@@ -1,1 +1,1 @@
-"""Files of rows, read one at a time and within bounds."""
+"""Readers of data files: one format a file, one row at a time, within bounds."""

@@ -1,4 +1,4 @@
-"""What a reader of data files yields: rows with their line numbers, bad ones told apart."""
+"""The interface of the readers: rows with their line numbers, bad ones marked."""
 
 from __future__ import annotations
 

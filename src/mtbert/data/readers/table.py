@@ -1,4 +1,4 @@
-"""The formats of data files, and how the one of a file is found."""
+"""The supported file formats, and detection of a file's own."""
 
 from __future__ import annotations
 

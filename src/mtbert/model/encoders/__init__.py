@@ -1,1 +1,1 @@
-"""Encoders: token ids → hidden states; their sizes and weights, in and out."""
+"""Encoders: token ids → hidden states; one family a file."""

@@ -1,4 +1,4 @@
-"""What every encoder is: pretrained weights in, packed or padded token ids in, hidden states out.
+"""The encoder interface: pretrained weights, packed and padded forward pass, saving.
 
 Shapes: T tokens of a batch whose sequences lie one after another, S sequences, R the slots they
 lie in (T and a few empty ones, see `Layout`), W the hidden width.

@@ -1,4 +1,4 @@
-"""Sizes and constants of an encoder, read from a Hugging Face `config.json`."""
+"""Encoder configurations, read from a Hugging Face `config.json`."""
 
 from __future__ import annotations
 

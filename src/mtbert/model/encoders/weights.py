@@ -1,4 +1,4 @@
-"""Tensors of an encoder ↔ those of its Hugging Face checkpoint: names and layout, strict both ways.
+"""Conversion between our tensors and those of a Hugging Face checkpoint, strict both ways.
 
 A family's names are one table of rules, read from left to right to save and from right to left to
 load.
@@ -73,7 +73,7 @@ def from_checkpoint(
         if names.ignored.fullmatch(name):
             ignored.append(key)
         elif name in theirs:
-            problems.append(f"{key}: stands twice, under an old and a new name")
+            problems.append(f"{key}: occurs twice, under an old and a new name")
         else:
             theirs[name] = tensor
     lacks_optional = not any(name.startswith(names.optional) for name in theirs)

@@ -1,1 +1,1 @@
-"""What the tasks share of the network below their heads: one scheme a file."""
+"""Parameter sharing between tasks: one scheme a file."""

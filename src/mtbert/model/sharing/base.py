@@ -1,4 +1,4 @@
-"""The trunk of a multitask network: what lies below the heads, and who owns which part of it.
+"""The trunk of a multitask network, and which of its parameters are shared or a task's own.
 
 A scheme says how a task's sequences are encoded, which parameters all tasks share and which are
 one task's own. A term of the loss that ties the tasks' parameters together (soft sharing) would be

@@ -1,4 +1,4 @@
-"""The schemes of parameter sharing, by their options in the configuration."""
+"""The sharing schemes, by their options in the configuration."""
 
 from __future__ import annotations
 
