@@ -1,4 +1,4 @@
-"""The section `data`: where the files are."""
+"""The `data` section: where the files are."""
 
 from __future__ import annotations
 

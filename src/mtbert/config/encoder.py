@@ -1,4 +1,4 @@
-"""The section `encoder`: which one, how it learns, and what of it the tasks share."""
+"""The `encoder` section: which encoder, how it is trained, and what of it the tasks share."""
 
 from __future__ import annotations
 

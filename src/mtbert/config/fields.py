@@ -1,4 +1,4 @@
-"""What sections of a configuration are made of: kinds of values and the names they may hold."""
+"""Building blocks of configuration sections: value types, and the names they may hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in plain words: the key, what was found, what is meant."""
+"""Configuration errors in plain words: the key, what was found, what was expected."""
 
 from __future__ import annotations
 

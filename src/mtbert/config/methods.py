@@ -1,4 +1,4 @@
-"""A method in a configuration: its bare name, or a mapping of its name and its options."""
+"""Methods in a configuration: a bare name, or a mapping of a name and options."""
 
 from __future__ import annotations
 

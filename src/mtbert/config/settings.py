@@ -1,4 +1,4 @@
-"""The whole configuration: its sections, and what they must agree on.
+"""The whole configuration: its sections, and the checks that span them.
 
 The descriptions of the keys are the documentation: docs/configuration.md is generated from them.
 """

@@ -1,4 +1,4 @@
-"""The section `tasks`: what each task predicts, from which files, with which head and loss."""
+"""The `tasks` section: the target, files, head and loss of each task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The section `training`: how the weights are learned."""
+"""The `training` section: how the weights are learned."""
 
 from __future__ import annotations
 

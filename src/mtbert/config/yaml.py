@@ -1,4 +1,4 @@
-"""YAML in and out: plain values of bounded size and depth, without aliases and merge keys."""
+"""Reading and writing YAML: plain values of bounded size and depth, no aliases or merge keys."""
 
 from __future__ import annotations
 

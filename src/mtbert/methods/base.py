@@ -1,4 +1,4 @@
-"""What every method is: a frozen value with a name and options; its state; the progress it sees."""
+"""The base of all methods: a frozen value with a name and options, its state, and progress."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Method(BaseModel):
         return {k: v for k, v in values.items() if v != type(self).model_fields[k].default}
 
     def __str__(self) -> str:
-        """As it is told: `annealed`, `annealed (decay 0.5)`."""
+        """As messages show it: `annealed`, `annealed (decay 0.5)`."""
         changed = ", ".join(f"{key} {value}" for key, value in self.changed_options().items())
         return f"{self.name} ({changed})" if changed else self.name
 

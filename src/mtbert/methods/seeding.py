@@ -1,4 +1,4 @@
-"""Seeds that are functions of what they are for, so that no random state has to be kept."""
+"""Seeds derived from what they are used for, so no random state has to be saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an aggregator is: inner products of the tasks' gradients → weights of their sum.
+"""The aggregator interface: the Gram matrix of the tasks' gradients → weights of their sum.
 
 Every method that combines gradients linearly needs no more than their inner products, so the
 gradients themselves are touched twice: once for the Gram matrix, once for the weighted sum.

@@ -1,4 +1,4 @@
-"""The sum of the tasks' gradients: that of the sum of their losses."""
+"""The plain sum of the tasks' gradients."""
 
 from __future__ import annotations
 

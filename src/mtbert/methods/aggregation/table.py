@@ -1,4 +1,4 @@
-"""The aggregators: the one place that names them."""
+"""The table of aggregators, the only module that names them."""
 
 from __future__ import annotations
 

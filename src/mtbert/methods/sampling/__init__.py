@@ -1,1 +1,1 @@
-"""Which examples of which task a step sees."""
+"""Sampling: which examples of which task each step trains on."""

@@ -1,4 +1,4 @@
-"""What a sampler is: the sizes of the data sets → the batches of every step of an epoch."""
+"""The sampler interface: sizes of the data sets → the batches of every step of an epoch."""
 
 from __future__ import annotations
 

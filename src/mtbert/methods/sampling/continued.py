@@ -1,4 +1,4 @@
-"""Method 3 in which a data set goes on where the last epoch left it."""
+"""Method 3, with each data set resumed where the last epoch left it."""
 
 from __future__ import annotations
 

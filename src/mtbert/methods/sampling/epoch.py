@@ -1,4 +1,4 @@
-"""The plan of an epoch, whatever the sampler: capped, pairs in either order, counted."""
+"""The plan of one epoch, for any sampler: step limit, order within pairs, counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of batches of one data set in random order, from which samplers put steps together.
+"""Shuffled batches of one data set, from which samplers build their steps.
 
 The order is a function of seed, task, epoch and round alone.
 """

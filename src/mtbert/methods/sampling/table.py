@@ -1,4 +1,4 @@
-"""The samplers: the one place that names them."""
+"""The table of samplers, the only module that names them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How much each task's loss counts in a step."""
+"""Weighting: how much each task's loss counts in a step."""

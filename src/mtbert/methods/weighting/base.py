@@ -1,4 +1,4 @@
-"""What a weighting is: losses seen so far → factors of the tasks' losses."""
+"""The loss-weighting interface: losses seen so far → factors of the tasks' losses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixed weights: each task's own `loss_weight` and nothing else."""
+"""Fixed weights: each task's own `loss_weight`, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weightings: the one place that names them."""
+"""The table of loss weightings, the only module that names them."""
 
 from __future__ import annotations
 
