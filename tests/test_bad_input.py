@@ -67,7 +67,7 @@ DATA = {
     "header": (HEAD, "rows.csv: no usable row"),
     "blank header": ("\na,b,good\n", "rows.csv:1: no column names"),
     "no label": ("id,sentence\na,b\n", "rows.csv:1: no column 'label', found 'id', 'sentence'"),
-    "twice": ("id,label,sentence,label\na,good,b,good\n", "rows.csv:1: column 'label' stands"),
+    "twice": ("id,label,sentence,label\na,good,b,good\n", "rows.csv:1: column 'label' occurs"),
     "short": (HEAD + "a,film,good\nb\n", "rows.csv:3: found 1 columns, expected 3"),
     "long": (HEAD + "a,one, two,good\n", "rows.csv:2: found 4 columns, expected 3"),
     "blank label": (HEAD + "a,film,\n", "rows.csv:2: blank label, expected one of bad, good"),

@@ -106,7 +106,7 @@ def test_a_damaged_run_is_refused_before_anything_is_written(runs):
 
 
 def test_files_are_written_beside_a_study_and_its_export(part, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "study_sections", lambda results: [])
+    monkeypatch.setattr(report, "study_sections", lambda results, measured: [])
     names = {path.relative_to(part).as_posix() for path in write_report(part)}
     assert names == {"report.html", "report.md", "results.csv", "differences.csv"}
     from mtbert.cli import main

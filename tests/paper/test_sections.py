@@ -10,7 +10,8 @@ import pytest
 from support.studies import made_up, overrides
 
 from mtbert.commands.report import study_sections
-from mtbert.paper.sections import ON_CONSTANT, changes_csv, reproduced_tables
+from mtbert.paper.measured import measure
+from mtbert.paper.sections import ON_CONSTANT, changes_csv
 from mtbert.paper.tables import TABLES
 from mtbert.reports import study as study_report
 from mtbert.studies import runner
@@ -39,7 +40,7 @@ def part(course, tmp_path, monkeypatch):
 
 
 def section(results, start):
-    return next(s for s in study_sections(results) if s.title.startswith(start))
+    return next(s for s in study_sections(results, measure(results)) if s.title.startswith(start))
 
 
 def test_a_table_has_the_papers_number_and_ours_side_by_side(results, without_figures):
@@ -55,7 +56,7 @@ def test_a_table_has_the_papers_number_and_ours_side_by_side(results, without_fi
 
 
 def test_all_of_the_papers_tables_are_there(results, without_figures):
-    titles = [s.title for s in study_sections(results)]
+    titles = [s.title for s in study_sections(results, measure(results))]
     for number in range(1, 6):
         assert any(title.startswith(f"Table {number}") for title in titles)
     assert "Which of the paper's findings hold here" in titles
@@ -123,25 +124,10 @@ def test_scores_of_runs_that_have_learned_nothing_are_marked(results, without_fi
 
 
 def test_csv_has_a_line_for_each_change_and_form(results):
-    changes = list(csv.DictReader(io.StringIO(changes_csv(results, TABLES))))
+    changes = list(csv.DictReader(io.StringIO(changes_csv(measure(results)))))
     assert len(changes) == 2 * sum(len(table.changes) for table in TABLES)
     for row in changes:
         assert float(row["low"]) <= float(row["mean"]) <= float(row["high"])
-
-
-def test_a_study_is_about_the_tables_whose_variations_and_tasks_it_has(results):
-    assert reproduced_tables(results) == list(TABLES)
-    own = [replace(p, variation=f"my-{p.variation}") for p in results.places]
-    assert reproduced_tables(Results(own, results.records)) == []
-    assert reproduced_tables(Results([], {})) == []
-    other_tasks = {
-        name: replace(r, summary=r.summary | {"dev": {"reviews": {"accuracy": 0.5}}})
-        for name, r in results.records.items()
-    }
-    assert reproduced_tables(Results(results.places, other_tasks)) == []
-    batching = [p for p in results.places if p.experiment == "batching"]
-    assert [t.number for t in reproduced_tables(Results(batching, results.records))] == [2]
-    assert [t.number for t in reproduced_tables(Results(batching, {}))] == [2]  # nothing finished
 
 
 def test_an_experiment_of_ones_own_beside_the_papers_has_a_section_and_no_say(
@@ -158,7 +144,7 @@ def test_an_experiment_of_ones_own_beside_the_papers_has_a_section_and_no_say(
         for name, r in results.records.items()
     }
     both = Results([*results.places, *own], results.records | mine)
-    titles = [s.title for s in study_sections(both)]
+    titles = [s.title for s in study_sections(both, measure(both))]
     assert titles.index("My own") > titles.index("Table 5: leaderboard")
     lines = section(both, "").blocks[-1].lines
     assert any(line.startswith("Epochs: 2, not 10.") for line in lines)

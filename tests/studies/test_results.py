@@ -3,8 +3,8 @@
 import pytest
 
 from mtbert.commands.report import study_sections
+from mtbert.paper.measured import measure
 from mtbert.paper.sections import changes_csv
-from mtbert.paper.tables import TABLES
 from mtbert.reports.document import to_markdown
 from mtbert.reports.study import results_csv
 from mtbert.studies.results import Results, export, is_export, load_results
@@ -27,9 +27,11 @@ def test_tables_are_made_again_without_the_runs(study, exported, monkeypatch):
     first, again = load_results(study), load_results(exported)
     assert is_export(exported)
     assert not is_export(study)
-    texts = [to_markdown("t", study_sections(results))[0] for results in (first, again)]
+    texts = [
+        to_markdown("t", study_sections(results, measure(results)))[0] for results in (first, again)
+    ]
     assert texts[0] == texts[1]
-    changes = [changes_csv(results, TABLES).count("\n") for results in (first, again)]
+    changes = [changes_csv(measure(results)).count("\n") for results in (first, again)]
     assert changes[0] == changes[1] > 40
     for line, other in zip(results_csv(first).splitlines()[1:], results_csv(again).splitlines()[1:],
                            strict=True):  # fmt: skip

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mtbert.distributed.processes import ALONE
-from mtbert.training.learner import learning_part, make_learner
+from mtbert.training.learner import make_learner
 from mtbert.training.phases.table import phases_of
 from mtbert.training.setup import prepare
 
@@ -15,11 +15,11 @@ def prepared(toy):
 
 
 def test_the_heads_alone_learn_where_the_trunk_is_frozen(prepared):
-    part = learning_part(prepared.network, trains_trunk=False)
+    part = prepared.network.learning(trunk=False)
     assert part.shared == {}
     assert set(part.own) == {"sst", "para", "sts"}
     assert all(name.startswith("heads.") for name in part.all)
-    whole = learning_part(prepared.network, trains_trunk=True)
+    whole = prepared.network.learning(trunk=True)
     assert whole.all.keys() == prepared.network.partition.all.keys()
     assert part.all.keys() < whole.all.keys()
 

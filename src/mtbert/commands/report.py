@@ -10,6 +10,7 @@ from mtbert.commands.base import existing_or_new
 from mtbert.errors import UserError
 
 if TYPE_CHECKING:
+    from mtbert.paper.measured import Measured
     from mtbert.reports.document import Section
     from mtbert.studies.results import Results
 
@@ -59,25 +60,24 @@ def write_report(folder: Path) -> list[Path]:
     return [folder / name for name in texts]
 
 
-def study_sections(results: Results) -> list[Section]:
-    """A study's report: what the paper says stands in it only if the study is about the paper."""
+def study_sections(results: Results, measured: Measured) -> list[Section]:
+    """A study's report: what the paper says is in it only if the study is about the paper."""
     from mtbert.paper import sections as paper
     from mtbert.paper.figures import figure_sections
     from mtbert.paper.tables import FORMS
     from mtbert.reports.study import experiment_section, introduction, runs_section
 
-    tables = paper.reproduced_tables(results)
-    own = [name for name in results.experiments if name not in {t.experiment for t in tables}]
+    own = [name for name in results.experiments if name not in measured.experiments]
     sections = [experiment_section(results, name) for name in own]
-    if not tables:
+    if not measured.tables:
         return [introduction(results), *sections, runs_section(results)]
     return [
         introduction(
             results, FORMS,
             on_scores=paper.ON_SCORES, on_constant=paper.ON_CONSTANT,
-            remarks=paper.departures(results, tables),
+            remarks=paper.departures(measured),
         ),
-        *paper.paper_sections(results, tables),
+        *paper.paper_sections(measured),
         *sections,
         *figure_sections(results),
         runs_section(results),
@@ -102,7 +102,8 @@ def _runs_report(folder: Path) -> dict[str, str]:
 
 def _study_report(folder: Path) -> dict[str, str]:
     """Texts and pictures by the names of their files."""
-    from mtbert.paper.sections import TITLE, changes_csv, reproduced_tables
+    from mtbert.paper.measured import measure
+    from mtbert.paper.sections import TITLE, changes_csv
     from mtbert.reports.document import to_html, to_markdown
     from mtbert.reports.study import results_csv
     from mtbert.reports.tables import machine
@@ -111,9 +112,9 @@ def _study_report(folder: Path) -> dict[str, str]:
     results = load_results(folder)
     if not results.records:
         raise UserError(f"{folder}: no run of this study is finished yet")
-    tables = reproduced_tables(results)
-    title = TITLE if tables else "Study"
-    found = study_sections(results)
+    measured = measure(results)
+    title = TITLE if measured.tables else "Study"
+    found = study_sections(results, measured)
     markdown, pictures = to_markdown(title, found)
     if is_export(folder):
         texts = {"README.md": markdown}
@@ -121,6 +122,6 @@ def _study_report(folder: Path) -> dict[str, str]:
         footer = machine(next(iter(results.records.values())).summary)
         texts = {"report.html": to_html(title, found, footer), "report.md": markdown}
     texts["results.csv"] = results_csv(results)
-    if tables:
-        texts["differences.csv"] = changes_csv(results, tables)
+    if measured.tables:
+        texts["differences.csv"] = changes_csv(measured)
     return texts | {f"figures/{name}": picture for name, picture in pictures.items()}

@@ -1,1 +1,1 @@
-"""What a person sees of work that takes long, and how it is asked to stop."""
+"""Progress of long-running work on a terminal, and its cooperative shutdown."""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question that is asked between two steps."""
+"""Cooperative shutdown on SIGINT and SIGTERM: a run checks for it between two steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Interruption:
 
 @contextmanager
 def watch_interruption(echo: float = 0.0) -> Iterator[Interruption]:
-    """The first signal asks for a stop; a second one stops at once.
+    """The first signal requests a shutdown; a second one raises at once.
 
     Outside the main thread signals cannot be watched and nothing is changed.
 

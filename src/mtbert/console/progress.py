@@ -1,4 +1,4 @@
-"""What a person sees while a run works: a bar on a terminal, plain lines elsewhere."""
+"""Progress of a run: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ProgressBar:
             self._bar = tqdm(total=total, initial=done, desc=title, unit="step", leave=False)
 
     def advance(self, tokens: int) -> None:
-        """One step of so many real tokens is done."""
+        """Count one finished step, and its tokens (padding not included)."""
         self._done += 1
         self._tokens += tokens
         now = time.perf_counter()
@@ -48,7 +48,7 @@ class ProgressBar:
             )
 
     def say(self, line: str) -> None:
-        """A line that does not tear the bar."""
+        """Print a line above the bar."""
         if self._bar is not None:
             self._bar.write(line, file=sys.stderr)
         else:
@@ -68,7 +68,7 @@ class ProgressBar:
 
 
 def duration(seconds: float) -> str:
-    """As `1:02:03` or `2:03`."""
+    """A duration as `1:02:03` or `2:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

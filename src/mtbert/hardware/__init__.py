@@ -1,1 +1,1 @@
-"""The machine: device, precision, memory, and what they can do."""
+"""The hardware a run uses: device, precision, memory, and how fast it is."""

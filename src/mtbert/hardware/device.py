@@ -79,7 +79,7 @@ def _own_gpu(name: str, local_rank: int) -> torch.device:
 
 
 def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Numbers of the forward and backward pass.
+    """The dtype of the forward and backward passes.
 
     `auto` takes bf16 where it is the faster one: on GPUs that have it, on CPUs with AMX, and on
     AMD's with AVX512-BF16. Intel's AVX512-BF16 without AMX multiplies bf16 at half the speed of
@@ -114,7 +114,7 @@ def _fast_bf16(device: torch.device) -> tuple[bool, str]:
 
 
 def compute_deterministically(wanted: bool, device: torch.device) -> None:
-    """Let torch refuse operations that may differ between identical runs, or allow them."""
+    """Let torch refuse operations that are not deterministic, or allow them."""
     if wanted and device.type == "cuda":
         # cuBLAS repeats itself only with a workspace of its own; read when it starts.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -123,7 +123,7 @@ def compute_deterministically(wanted: bool, device: torch.device) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what a step frees, for the next step needs the same amounts again.
+    """Let glibc keep the memory a step frees: the next step needs the same amounts again.
 
     By default large blocks go back to the kernel at once and every step pays their page faults
     anew. Elsewhere than on glibc nothing happens.
@@ -149,7 +149,7 @@ def _of_glibc(name: str) -> Callable[..., Any] | None:
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Numbers below 1e-38 count as zero inside.
+    """Flush denormals (numbers below 1e-38) to zero inside the context.
 
     The moments of embedding rows that no batch touches any more decay to such numbers, and with
     them an update of the optimizer takes ten times as long. Threads inherit the setting from the

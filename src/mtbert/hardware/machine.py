@@ -1,4 +1,4 @@
-"""What this machine is and how fast its matrix products are: the ceiling of all training."""
+"""What this machine is, and how fast it multiplies matrices: the upper bound for training."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Memory that does not suffice: noticed, given back, and tried again with less at a time.
+"""Out-of-memory recovery: notice it, free what was held, and try again with less at a time.
 
-Memory runs out where an allocation fails, or where the process has gone above
-`training.memory_limit`. On CPUs the limit is compared with the peak of the resident memory, which
-the kernel keeps anyway; that costs two small files of /proc for each step. On a GPU torch's own
-allocator obeys it.
+Memory has run out when an allocation fails, or when the process has exceeded
+`training.memory_limit`. On CPUs the limit is compared with the peak resident set size, which the
+kernel keeps anyway; that costs two small files of /proc for each step. On a GPU torch's own
+allocator enforces it.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _Result = TypeVar("_Result")
 
 
 class OutOfMemory(UserError):
-    """What was asked for takes more memory than there is; the message says what helps."""
+    """The work does not fit into memory; the message says what helps."""
 
 
 class Memory:
-    """What a process may take.
+    """The memory that a process may use.
 
     Attributes:
         limit: bytes, or None.
@@ -72,7 +72,7 @@ class Memory:
             )
 
     def fit(self, attempt: Callable[[], _Result], smaller: Callable[[str], None]) -> _Result:
-        """What `attempt` gives, as soon as it fits.
+        """The result of `attempt`, once it fits into memory.
 
         Args:
             attempt: begins afresh each time that it is called.
@@ -111,7 +111,7 @@ class Memory:
 
 @contextmanager
 def advising() -> Iterator[None]:
-    """Memory that runs out where nothing can be made smaller becomes the user's message.
+    """Turn running out of memory, where nothing can be made smaller, into a message to the user.
 
     Raises:
         OutOfMemory: instead of what torch or Python raise.
@@ -127,7 +127,7 @@ def advising() -> Iterator[None]:
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an exception says that memory did not suffice."""
+    """Whether an exception means that memory ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _ALLOCATORS)

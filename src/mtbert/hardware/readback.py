@@ -1,4 +1,4 @@
-"""Values that are read from a device without making it wait."""
+"""Reading values back from a device without stalling it."""
 
 from __future__ import annotations
 

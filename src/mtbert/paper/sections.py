@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 from mtbert.inference.metrics import overall_score
-from mtbert.paper.findings import change_interval, judge
-from mtbert.paper.tables import (
-    FINDINGS,
-    FORM_NOTES,
-    FORMS,
-    TABLES,
-    TASKS,
-    TEST_SCORES,
-    PaperTable,
-    contradictions,
-)
+from mtbert.paper.measured import Measured, MeasuredTable
+from mtbert.paper.tables import FORM_NOTES, FORMS, TASKS, TEST_SCORES, contradictions
 from mtbert.reports.document import Bullets, Section, TableBlock
 from mtbert.reports.study import budget, csv_text, score_cell
 from mtbert.studies.results import Results
@@ -29,7 +17,6 @@ __all__ = [
     "changes_csv",
     "departures",
     "paper_sections",
-    "reproduced_tables",
 ]
 
 TITLE = "The paper's experiments, reproduced"
@@ -52,33 +39,24 @@ _VERDICTS = (
 )
 
 
-def reproduced_tables(results: Results) -> list[PaperTable]:
-    """The paper's tables that a study has runs of; none for a study that is not about the paper.
-
-    A user's grid may have an experiment of the same name. It is taken for the paper's only if it
-    has a variation of the table and, once a run is finished, one of the paper's tasks.
-    """
-    return [table for table in TABLES if _is_reproduced(results, table)]
-
-
-def paper_sections(results: Results, tables: Sequence[PaperTable]) -> list[Section]:
+def paper_sections(measured: Measured) -> list[Section]:
     """Findings, the tables with the paper's numbers and ours, contradictions, the leaderboard."""
     return [
-        _findings(results, tables),
-        *(_paper_table(results, table) for table in tables),
+        _findings(measured),
+        *(_paper_table(measured.results, table) for table in measured.tables),
         _contradictions(),
-        _leaderboard(results),
+        _leaderboard(measured),
     ]
 
 
-def departures(results: Results, tables: Sequence[PaperTable]) -> list[str]:
+def departures(measured: Measured) -> list[str]:
     """What the forms are, and how the runs of these tables differ from the paper's."""
     lines = [
         f"{_form(form).capitalize()}: {FORM_NOTES[form]}."
-        for form in results.forms
+        for form in measured.results.forms
         if form in FORM_NOTES
     ]
-    experiments = {table.experiment for table in tables}
+    results, experiments = measured.results, measured.experiments
     names = dict.fromkeys(p.run for p in results.places if p.experiment in experiments)
     records = [results.records[name] for name in names if name in results.records]
     if any(r.settings["encoder.path"] == "packaged" for r in records):
@@ -108,20 +86,16 @@ def departures(results: Results, tables: Sequence[PaperTable]) -> list[str]:
     return lines
 
 
-def changes_csv(results: Results, tables: Sequence[PaperTable]) -> str:
-    """A row for each change of these tables in each form."""
-    rows = []
-    for table in tables:
-        for change in table.changes:
-            for form in results.forms:
-                found = change_interval(results, form, change)
-                if found is not None:
-                    rows.append(
-                        [table.number, form, change.task, change.before, change.after,
-                         _paper_change(table, change.before, change.after, change.task),
-                         found.mean, found.low, found.high, found.by_seeds, found.by_rows,
-                         found.seeds]
-                    )  # fmt: skip
+def changes_csv(measured: Measured) -> str:
+    """A row for each change of the tables in each form."""
+    rows = [
+        [table.table.number, form, c.change.task, c.change.before, c.change.after, c.paper,
+         ours.mean, ours.low, ours.high, ours.by_seeds, ours.by_rows, ours.seeds]
+        for table in measured.tables
+        for c in table.changes
+        for form, ours in c.ours.items()
+        if ours is not None
+    ]  # fmt: skip
     return csv_text(
         ["table", "form", "task", "before", "after", "paper", "mean", "low", "high",
          "half_width_seeds", "half_width_rows", "seeds"],
@@ -129,54 +103,38 @@ def changes_csv(results: Results, tables: Sequence[PaperTable]) -> str:
     )  # fmt: skip
 
 
-def _is_reproduced(results: Results, table: PaperTable) -> bool:
-    experiment = table.experiment
-    if experiment not in results.experiments:
-        return False
-    known = {name for row in table.rows for name in row.variations.values()}
-    groups = [results.group(experiment, f, v) for f in results.forms for v in known]
-    tasks = {task for group in groups if group is not None for task in group.tasks}
-    return not known.isdisjoint(results.variations(experiment)) and (
-        not tasks or not tasks.isdisjoint(TASKS)
-    )
-
-
-def _findings(results: Results, tables: Sequence[PaperTable]) -> Section:
-    experiments = {table.experiment for table in tables}
+def _findings(measured: Measured) -> Section:
     rows, details = [], []
-    for finding in (f for f in FINDINGS if f.experiment in experiments):
-        judged = {form: judge(results, form, finding) for form in results.forms}
+    for found in measured.findings:
+        text = found.finding.text
         rows.append(
-            [finding.text, *(f"{j.verdict} ({j.agreeing} of {j.known})" for j in judged.values())]
+            [text, *(f"{j.verdict} ({j.agreeing} of {j.known})" for j in found.judged.values())]
         )
         details += [
-            f"{finding.text} {_form(form).capitalize()}: {j.verdict}. {'; '.join(j.details)}."
-            for form, j in judged.items()
+            f"{text} {_form(form).capitalize()}: {j.verdict}. {'; '.join(j.details)}."
+            for form, j in found.judged.items()
         ]
-    headers = ["The paper's finding", *map(_form, results.forms)]
+    headers = ["The paper's finding", *map(_form, measured.results.forms)]
     return Section(
         "Which of the paper's findings hold here",
         [_VERDICTS, TableBlock("", headers, rows, left=len(headers)), Bullets(details)],
     )
 
 
-def _paper_table(results: Results, table: PaperTable) -> Section:
-    forms = results.forms
+def _paper_table(results: Results, measured: MeasuredTable) -> Section:
+    table, forms = measured.table, results.forms
     rows = [
         [row.label, TASKS[task], f"{number:.3f}",
          *(score_cell(results, table.experiment, f, row.variations[task], task) for f in forms)]
         for row in table.rows
         for task, number in row.scores.items()
     ]  # fmt: skip
-    changes = []
-    for change in table.changes:
-        cells = [change_interval(results, form, change) for form in forms]
-        paper = _paper_change(table, change.before, change.after, change.task)
-        names = [table.label(v, change.task) for v in (change.before, change.after)]
-        changes.append(
-            [" → ".join(names), TASKS[change.task], f"{paper:+.3f}",
-             *("missing" if c is None else shown_interval(c) for c in cells)]
-        )  # fmt: skip
+    changes = [
+        [" → ".join(table.label(v, c.change.task) for v in (c.change.before, c.change.after)),
+         TASKS[c.change.task], f"{c.paper:+.3f}",
+         *("missing" if ours is None else shown_interval(ours) for ours in c.ours.values())]
+        for c in measured.changes
+    ]  # fmt: skip
     headers = ["task", "the paper", *map(_form, forms)]
     budgets = " ".join(
         f"{_form(f).capitalize()}: {budget(results, f, table.experiment)}." for f in forms
@@ -205,18 +163,9 @@ def _contradictions() -> Section:
     )
 
 
-def _leaderboard(results: Results) -> Section:
+def _leaderboard(measured: Measured) -> Section:
     rows = [["the paper, test", *(f"{TEST_SCORES[task]:.3f}" for task in (*TASKS, "overall"))]]
-    for form in results.forms:
-        best: dict[str, tuple[float, str]] = {}
-        for place in results.places:
-            record = results.records.get(place.run)
-            for task in TASKS:
-                value = record.score(task) if record and place.form == form else None
-                if value is not None and value > best.get(task, (-math.inf, ""))[0]:
-                    best[task] = (value, place.run)
-        if set(best) != set(TASKS):
-            continue
+    for form, best in measured.best.items():
         overall = overall_score({task: value for task, (value, _) in best.items()})
         cells = [f"{best[task][0]:.3f} ({best[task][1]})" for task in TASKS]
         rows.append([f"{_form(form)}, dev", *cells, f"{overall:.3f}"])
@@ -228,13 +177,6 @@ def _leaderboard(results: Results) -> Section:
     return Section(
         "Table 5: leaderboard", [TableBlock(caption, ["", *TASKS.values(), "overall"], rows)]
     )
-
-
-def _paper_change(table: PaperTable, before: str, after: str, task: str) -> float:
-    first, second = table.score(before, task), table.score(after, task)
-    assert first is not None
-    assert second is not None
-    return second - first
 
 
 def _form(form: str) -> str:

@@ -1,1 +1,1 @@
-"""A run's folder: what is written there, and how it is found again."""
+"""Run folders: what a run writes, and how it is read back."""

@@ -1,4 +1,4 @@
-"""What a run started from: RUN/run.json.
+"""Provenance of a run, in RUN/run.json: its inputs and the environments it ran in.
 
     {"format": 1,
      "inputs": {"tasks.sst.train": sha256, …, "encoder/model.safetensors": sha256, …},
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What decides a run's numbers beside its configuration.
+    """What determines a run's results besides its configuration.
 
     Attributes:
         inputs: sha256 of each file that is learned from, by what it is.
@@ -46,7 +46,7 @@ class Provenance:
     environment: Mapping[str, Any]
 
     def write(self, run: Path) -> None:
-        """Begin a run's list."""
+        """Write it for a new run."""
         _write(run, self.inputs, [dict(self.environment)])
 
     def go_on(self, run: Path) -> None:

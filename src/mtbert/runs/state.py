@@ -1,4 +1,4 @@
-"""Where a run stands: all that a checkpoint holds besides tensors."""
+"""The state of a run in training: all that a checkpoint holds besides tensors."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Losses → per-task gradients → surgery → optimizer → checkpoint."""
+"""Training: setup, phases, the training loop, checkpoints and the summary of a run."""

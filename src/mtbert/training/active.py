@@ -1,4 +1,4 @@
-"""The phase that is being trained, and a step of it that has been launched."""
+"""The phase in progress, and a step of it whose results have not been read yet."""
 
 from __future__ import annotations
 

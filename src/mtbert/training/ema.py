@@ -1,4 +1,4 @@
-"""Exponential moving average (EMA) of the weights, which is what is evaluated and kept.
+"""Exponential moving average (EMA) of the weights; it is what gets evaluated and kept.
 
     a = a + (1 - d_t) (p - a),        d_t = min(d, t / (t + 9))        after update t = 1, 2, …
 
@@ -38,7 +38,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, number: int, found_inf: Tensor) -> None:
-        """Take in the weights after update `number`, counted from 1.
+        """Update the average with the weights after update `number`, counted from 1.
 
         Args:
             number: of the update.

@@ -1,4 +1,4 @@
-"""What learns in a phase: parameters, their optimizer, and the moving average of them."""
+"""The trainable parameters of a phase, their optimizer and their moving average."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Non-finite losses and gradients: which task caused them, and what is done; exploding losses.
+"""Non-finite losses and gradients: which task caused them, what is done; exploding losses.
 
 Nothing is computed for this while all is well: the losses and the norm of the whole gradient, which
 are logged anyway, show it. Only when one of them is not finite is the step computed again and each

@@ -1,4 +1,4 @@
-"""AdamW with the bias correction folded into the step size, its groups, and its saved moments."""
+"""AdamW, its parameter groups, and saving and restoring its moments."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The weighting and the aggregator of a phase, and what they remember from step to step.
+"""The weighting and the aggregator of a phase, and the state they keep from step to step.
 
-Their states are part of `State`, and so of the checkpoint: what is resumed goes on exactly. There
-stands what they know of the steps that have been read. An aggregator also decides steps that are
-launched before the last one has been read; what it then remembers becomes part of `State` only
-when that step has turned out to be finite.
+Their states are part of `State`, and so of the checkpoint: a resumed run continues exactly. `State`
+holds what they know after the last step whose results have been read. An aggregator also decides
+steps that are launched before that; the state it then returns is committed to `State` only once
+the step has turned out to be finite.
 """
 
 from __future__ import annotations

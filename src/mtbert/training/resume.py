@@ -1,7 +1,7 @@
-"""Checkpoints of a run in training: finding, loading and saving them, by all its processes.
+"""Resuming and saving a run: its checkpoints, as all processes of the run use them.
 
-The main process alone reads and writes; the others learn from it what they need to know and have
-the tensors broadcast to them.
+Only the main process reads and writes them; it tells the others what they need to know and
+broadcasts the tensors.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["Checkpoints", "load_weights"]
 
 
 class Checkpoints:
-    """The checkpoints of one run.
+    """Finds, restores and saves the checkpoints of one run.
 
     Attributes:
         state: to start from: the newest checkpoint's, or a fresh one.
@@ -140,7 +140,7 @@ def load_weights(
 
 
 def _make_room(learner: Learner, updates: Mapping[str, int]) -> None:
-    """Let the optimizer have moments of any values, for the main process's to be put there."""
+    """Allocate the optimizer's moments, to be filled by the main process's broadcast."""
     empty = {
         f"{name}.{moment}": torch.empty_like(learner.parameters[name])
         for name in updates

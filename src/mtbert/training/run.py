@@ -1,4 +1,4 @@
-"""Running one configuration into one run folder."""
+"""A whole run: one configuration, one run folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluating a run in training, and keeping the weights of its best evaluation."""
+"""Evaluation during training, and selection of the best weights."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mtbert.config.training import TrainingSettings
 from mtbert.hardware.runtime import Runtime
 from mtbert.inference.evaluate import Evaluation
 from mtbert.io.atomic import finite
+from mtbert.runs.scores import main_metric
 from mtbert.runs.shared import SharedRun
 from mtbert.runs.state import State
 from mtbert.training.resume import load_weights
@@ -106,9 +107,8 @@ class Selection:
 
 def _say_scores(found: Evaluation, where: str, better: bool, say: Callable[[str], None]) -> None:
     shown = "  ".join(
-        f"{task} {name} {value:.4f}"
+        f"{task} {(name := main_metric(metrics))} {metrics[name]:.4f}"
         for task, metrics in found.dev.items()
-        for name, value in list(metrics.items())[:1]
     )
     for name, reason in found.undefined.items():
         _log.warning("%s: the scores are undefined: %s", name, reason)

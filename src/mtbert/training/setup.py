@@ -1,4 +1,4 @@
-"""Setting up a run: settings → runtime, network and data; nothing is written yet."""
+"""Setting up a run: from settings to runtime, network and data; nothing is written yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gradient of one step: launched without waiting for it, or computed again without faults."""
+"""The gradients of one step: launched asynchronously, or recomputed without non-finite tasks."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from mtbert.inference.metrics import mean_score, overall_score
+from mtbert.runs.scores import main_score
 from mtbert.runs.state import State
 from mtbert.training.setup import Prepared
 
@@ -16,7 +17,7 @@ def summarise(prepared: Prepared, state: State) -> dict[str, Any]:
     """Scores, costs and what happened on the way, as summary.json holds them."""
     settings = prepared.settings
     main = {
-        task: math.nan if (value := next(iter(metrics.values()))) is None else value
+        task: math.nan if (value := main_score(metrics)) is None else value
         for task, metrics in state.best_dev.items()
     }
     accumulate = settings.training.accumulate

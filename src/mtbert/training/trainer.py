@@ -1,17 +1,18 @@
 """The training loop: the only place that changes weights.
 
-A run is one or more phases; a phase is epochs; an epoch is the steps of its plan. All that the loop
-remembers is in `State`, so a checkpoint is that and the tensors.
+A run is one or more phases, a phase is a number of epochs, and an epoch is the steps of its plan.
+The loop keeps all its state in `State`, so a checkpoint is that and the tensors.
 
-Several processes go through the same steps with the same weights. Only the main one knows the run
-folder: it reads, writes and decides, and the others follow.
+Several processes go through the same steps with the same weights. Only the main one has the run
+folder open: it reads, writes and decides, and the others follow.
 
-A step is launched first and read afterwards: what it computed updates the weights on the device
-alone, which leaves them as they are where something is not finite, and every later step does too
-until the host has looked. On a GPU the host looks one step late, so that the GPU always has work;
-on a CPU at once. A step that was not finite is then computed again with care, and what was
-launched after it once more. Everything random is a function of the step's number, so the results
-are the same bits either way, unless memory runs out in between.
+Steps are asynchronous: a step is launched, and its losses are read later. Its update happens on the
+device alone, which leaves the weights unchanged if a loss or the gradient is not finite, and so
+does every later step until the host has read the losses. On a GPU the host reads them one step
+late, so that the GPU never idles; on a CPU at once. A step that was not finite is then computed
+again without the tasks to blame, and whatever was launched after it is launched again. Everything
+random is a function of the step's number, so the results are bit for bit the same either way,
+unless memory runs out in between.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from mtbert.training.step import GradientStep
 __all__ = ["Trainer"]
 
 _ECHO_SECONDS, _ECHO_SECONDS_OF_MANY = 1.0, 5.0
-"""One stop may be heard twice: sent to every process of a job, and passed on by the launcher."""
+"""One signal may arrive twice: sent to every process of a job, and passed on by the launcher."""
 
 
 class Trainer:
@@ -160,7 +161,7 @@ class Trainer:
     # Steps
 
     def _train_step(self, active: ActivePhase, step: SuperBatch) -> None:
-        """One step: launch it, and read the one before it, or, on a CPU, this one."""
+        """One step: launch it, and settle the one before it; on a CPU, settle this one too."""
         state, data = self.state, active.data
         started, cpu_started = time.perf_counter(), time.process_time()
         try:
@@ -183,7 +184,7 @@ class Trainer:
         active.bar.advance(tokens)
 
     def _launch(self, active: ActivePhase, step: SuperBatch) -> LaunchedStep:
-        """Compute a step and update the weights, of which nothing is known but on the device."""
+        """Compute a step and update the weights on the device, without waiting for the result."""
         counts, at = active.learner.optimizer.counts(), active.at(self.state)
         result = active.gradients.launch(step, at)
         torch.maximum(self._halted, result.found_inf, out=self._halted)
@@ -192,7 +193,7 @@ class Trainer:
         return LaunchedStep(step, at, factor, counts, result)
 
     def _settle(self, active: ActivePhase) -> bool:
-        """Read the step that was launched last, if it has not been read.
+        """Read the results of the step that was launched last, if they have not been read.
 
         Returns:
             Whether it was finite. If not, it has been computed again without what was not, and
@@ -224,7 +225,7 @@ class Trainer:
     def _compute_again(
         self, active: ActivePhase, launched: LaunchedStep
     ) -> tuple[StepResult, float]:
-        """Take a step back and compute it without what was not finite; also its rates' factor."""
+        """Undo a step and compute it without what was not finite; its result and rates' factor."""
         state, policy = self.state, self.settings.non_finite
         active.learner.optimizer.take_back(launched.counts)
         self._halted.zero_()

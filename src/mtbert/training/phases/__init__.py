@@ -1,1 +1,1 @@
-"""The phases of a run: what learns from which examples, and for how long."""
+"""Phases of a run: which parameters train on which examples, and for how long."""

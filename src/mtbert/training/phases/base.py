@@ -1,4 +1,4 @@
-"""What a phase is: a part of a run in which the same parameters learn from the same examples."""
+"""The interface of a phase: a part of a run with fixed trainable parameters and examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training everything: the encoder and the heads, on token sequences."""
+"""Fine-tuning: the encoder and the heads train together, on token sequences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FINETUNE_RATE = 1e-5  # the paper, section 3.4
 
 
 def finetune_phase(prepared: Prepared) -> Phase:
-    """All parameters learn."""
+    """Train all parameters."""
     training = prepared.settings.training
     rate = training.learning_rate or _FINETUNE_RATE
     return Phase(

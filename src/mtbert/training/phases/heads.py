@@ -1,4 +1,4 @@
-"""Training the heads alone, on features that the frozen encoder computes once."""
+"""Training only the heads, on features that the frozen encoder computes once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def heads_phase(prepared: Prepared) -> Phase:
-    """The heads learn; the whole run where the encoder stays frozen, its beginning otherwise."""
+    """Train the heads: the whole run where the encoder stays frozen, its first part otherwise."""
     settings, training = prepared.settings, prepared.settings.training
     whole_run = settings.encoder.mode == "frozen"
     rate = training.head_learning_rate
