@@ -71,6 +71,7 @@ def test_a_table_is_cut_to_the_terminal(monkeypatch, times, caplog):
 
 def test_a_line_that_stays_takes_the_table_away_first(monkeypatch, times, caplog):
     terminal = Terminal()
+    monkeypatch.setattr(logging.root, "handlers", [caplog.handler])  # none that writes here too
     with caplog.at_level(logging.INFO):
         shown = make(monkeypatch, terminal)
         times[0] = 1.5
