@@ -41,5 +41,6 @@ def pcgrad_weights(gram: Tensor, generator: Generator | None = None) -> Tensor:
         order: list[int] = torch.randperm(count, generator=generator).tolist()
         return order
 
-    weights, _ = PCGrad().weights(gram.to("cpu", torch.float64).numpy(), 0, {}, permute)
+    rows = [str(row) for row in range(len(gram))]
+    weights, _ = PCGrad().weights(gram.to("cpu", torch.float64).numpy(), rows, {}, permute)
     return torch.tensor(weights, dtype=torch.float64)

@@ -43,15 +43,14 @@ class Damped(GramAggregator):
     name: Literal["damped"] = "damped"
 
     def start(self, tasks):
-        return {"factors": [1.0] * len(tasks), "calls": 0}
+        return {"factors": dict.fromkeys(tasks, 1.0), "calls": 0}
 
-    def weights(self, gram, references, state, permute):
-        if len(gram) != len(state["factors"]):  # a step without some of the tasks
-            return [1.0] * len(gram), {**state, "calls": state["calls"] + 1}
+    def weights(self, gram, tasks, state, permute):
         first = permute(len(gram))[0]
         wanted = [float(1 / (1 + gram[i, i] ** 0.5)) + (i == first) for i in range(len(gram))]
-        factors = [0.5 * old + 0.5 * new for old, new in zip(state["factors"], wanted, strict=True)]
-        return factors, {"factors": factors, "calls": state["calls"] + 1}
+        known = state["factors"]
+        new = {t: 0.5 * known[t] + 0.5 * w for t, w in zip(tasks, wanted, strict=True)}
+        return list(new.values()), {"factors": {**known, **new}, "calls": state["calls"] + 1}
 
 
 def install(monkeypatch):

@@ -155,12 +155,14 @@ def compute_gradients(
         return StepGradients(losses, aggregator_state=options.aggregator_state)
     gram = apart.gram()
     processes.broadcast([gram])
-    weights, state = _aggregate(gram, options)
+    weights, state = _aggregate(gram, list(step), options)
     apart.hand_out([1.0] * len(step) if weights is None else weights)
     return StepGradients(losses, gram, weights, state)
 
 
-def _aggregate(gram: Tensor, options: GradientOptions) -> tuple[list[float] | None, MethodState]:
+def _aggregate(
+    gram: Tensor, tasks: Sequence[str], options: GradientOptions
+) -> tuple[list[float] | None, MethodState]:
     """The aggregator's factors, None where it needs no Gram matrix, and its state after them."""
     aggregator, state, orders = options.aggregator, options.aggregator_state, options.orders
     if not aggregator.needs_gram:
@@ -174,7 +176,7 @@ def _aggregate(gram: Tensor, options: GradientOptions) -> tuple[list[float] | No
         order: list[int] = torch.randperm(count, generator=orders).tolist()
         return order
 
-    return aggregator.weights(products, 0, state, permute)
+    return aggregator.weights(products, tasks, state, permute)
 
 
 def total_norm(parameters: Iterable[Parameter]) -> Tensor:

@@ -196,8 +196,9 @@ def test_references_are_projected_against_and_not_followed(gradients, seed, data
     orders = drawn_orders(len(gradients), seed)
     stream = iter(orders)
     gram = gradients @ gradients.T
-    weights, state = PCGrad().weights(gram, references, {"a": 1}, lambda _: next(stream))
     followed = len(gradients) - references
+    tasks = "abcde"[:followed]
+    weights, state = PCGrad().weights(gram, tasks, {"a": 1}, lambda _: next(stream))
     assert len(list(stream)) == references  # no order is drawn for them
     close(weights @ gradients, algorithm1(gradients, orders[:followed]), gradients)
     assert state == {"a": 1}

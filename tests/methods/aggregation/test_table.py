@@ -25,7 +25,7 @@ def permute(count):
 def test_it_gives_a_weight_a_task_and_a_state_of_json_values(kind, tasks):
     aggregator = kind()
     state = aggregator.start([f"t{i}" for i in range(tasks)])
-    weights, later = aggregator.weights(gram_of(tasks), 0, state, permute)
+    weights, later = aggregator.weights(gram_of(tasks), "abcd"[:tasks], state, permute)
     assert len(weights) == tasks
     assert all(type(weight) is float for weight in weights)
     assert np.isfinite(weights).all()
@@ -37,7 +37,7 @@ def test_it_changes_neither_the_gram_matrix_nor_the_state(kind):
     gram, aggregator = gram_of(3), kind()
     state = aggregator.start(["a", "b", "c"])
     before = gram.copy(), json.dumps(state)
-    aggregator.weights(gram, 0, state, permute)
+    aggregator.weights(gram, "abc", state, permute)
     assert np.array_equal(gram, before[0])
     assert json.dumps(state) == before[1]
 
@@ -45,13 +45,15 @@ def test_it_changes_neither_the_gram_matrix_nor_the_state(kind):
 @each
 def test_what_remembers_nothing_is_a_function_of_its_arguments(kind):
     aggregator = kind()
-    found = [aggregator.weights(gram_of(4), 0, aggregator.start("abcd"), permute) for _ in "ab"]
+    found = [
+        aggregator.weights(gram_of(4), "abcd", aggregator.start("abcd"), permute) for _ in "ab"
+    ]
     assert found[0] == found[1]
 
 
 def test_the_sum_follows_every_gradient_but_references():
-    assert Sum().weights(gram_of(3), 0, {}, permute) == ([1.0] * 3, {})
-    assert Sum().weights(gram_of(3), 2, {}, permute) == ([1.0, 0.0, 0.0], {})
+    assert Sum().weights(gram_of(3), "abc", {}, permute) == ([1.0] * 3, {})
+    assert Sum().weights(gram_of(3), "a", {}, permute) == ([1.0, 0.0, 0.0], {})
 
 
 def test_names_differ_and_nothing_is_done_by_default():

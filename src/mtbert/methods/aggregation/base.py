@@ -34,17 +34,22 @@ class GramAggregator(Method, ABC):
 
     @abstractmethod
     def weights(
-        self, gram: NDArray[np.float64], references: int, state: MethodState, permute: Permute
+        self,
+        gram: NDArray[np.float64],
+        tasks: Sequence[str],
+        state: MethodState,
+        permute: Permute,
     ) -> tuple[list[float], MethodState]:
         """The factors of one step, and the state after it.
 
         Args:
-            gram: `[tasks, tasks]`, inner products of the tasks' gradients, every factor of their
+            gram: `[rows, rows]`, inner products of the tasks' gradients, every factor of their
                 losses included.
-            references: so many of the last rows constrain the direction and are not followed.
+            tasks: of the first rows. Further rows, if there are any, are gradients that constrain
+                the direction and are not followed.
             state: before the step; it is not changed in place.
             permute: gives random orders, the same ones whenever this step is computed.
 
         Returns:
-            `[tasks]`, one factor a row, and the state.
+            `[rows]`, one factor a row, and the state.
         """

@@ -41,11 +41,15 @@ class PCGrad(GramAggregator):
         return {}
 
     def weights(
-        self, gram: NDArray[np.float64], references: int, state: MethodState, permute: Permute
+        self,
+        gram: NDArray[np.float64],
+        tasks: Sequence[str],
+        state: MethodState,
+        permute: Permute,
     ) -> tuple[list[float], MethodState]:
         rows = (gram / power_of_two(float(np.abs(gram).max(initial=0)))).tolist()
         weights = [0.0] * len(rows)
-        for i in range(len(rows) - references):
+        for i in range(len(tasks)):
             coefficients = _projected(i, rows, permute(len(rows)))
             weights = [w + c for w, c in zip(weights, coefficients, strict=True)]
         return weights, state

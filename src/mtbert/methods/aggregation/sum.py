@@ -25,6 +25,10 @@ class Sum(GramAggregator):
         return {}
 
     def weights(
-        self, gram: NDArray[np.float64], references: int, state: MethodState, permute: Permute
+        self,
+        gram: NDArray[np.float64],
+        tasks: Sequence[str],
+        state: MethodState,
+        permute: Permute,
     ) -> tuple[list[float], MethodState]:
-        return [1.0] * (len(gram) - references) + [0.0] * references, state
+        return [1.0] * len(tasks) + [0.0] * (len(gram) - len(tasks)), state
