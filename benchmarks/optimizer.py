@@ -53,7 +53,7 @@ def prepare() -> tuple[dict[str, Optimizer], int]:
     task = TaskSettings(kind="classification", labels=tuple("01234"), train="-")
     network = MultitaskNetwork(Encoder.from_pretrained(PACKAGED), {"sst": task})
     groups: Callable[[], list[dict[str, object]]] = lambda: parameter_groups(  # noqa: E731
-        network.partition.shared, network.partition.all_own, **_RATES
+        network.partition.shared, network.partition.all_heads, **_RATES
     )
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():

@@ -135,7 +135,7 @@ def ours(surgery: str) -> Turn:
     for name in NAMES:
         network.head(name).initialise(Generator().manual_seed(0))
     fit_encoder(network.encoder, _dtype(), torch.device("cpu"))
-    shared, heads = network.partition.shared, network.partition.all_own
+    shared, heads = network.partition.shared, network.partition.all_heads
     optimizer = AdamW(
         parameter_groups(
             shared, heads, learning_rate=RATE, head_learning_rate=RATE, weight_decay=0.0

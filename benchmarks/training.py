@@ -180,7 +180,7 @@ def _our_step(
     optimizer = AdamW(
         parameter_groups(
             network.partition.shared,
-            network.partition.all_own,
+            network.partition.all_heads,
             learning_rate=RATE,
             head_learning_rate=RATE,
             weight_decay=0.0,

@@ -168,7 +168,7 @@ class Case:
     def update(self) -> dict[str, Tensor]:
         """What one step of the optimizer adds to the weights with the gradients that are there."""
         before = {n: p.detach().clone() for n, p in self.network.partition.all.items()}
-        heads = self.network.partition.all_own
+        heads = self.network.partition.all_heads
         groups = parameter_groups(
             self.shared, heads, learning_rate=1e-3, head_learning_rate=1e-2, weight_decay=0.01
         )

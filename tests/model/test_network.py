@@ -89,11 +89,13 @@ def test_dropout_follows_the_generator_and_not_the_mode(network):
 
 def test_every_parameter_is_shared_or_one_tasks_own(network):
     partition = network.partition
-    owners = [partition.shared, *partition.own.values()]
+    owners = [partition.shared, *partition.own.values(), *partition.heads.values()]
     assert sum(map(len, owners)) == len(partition.all) == len(list(network.parameters()))
     assert {id(p) for p in partition.all.values()} == {id(p) for p in network.parameters()}
     assert {n.split(".")[0] for n in partition.shared} == {"encoder"}
-    for task, own in partition.own.items():
+    assert partition.own == {}
+    assert set(partition.heads) == set(network.heads)
+    for task, own in partition.heads.items():
         assert list(own) == [f"heads.{task}.linear.weight", f"heads.{task}.linear.bias"]
 
 
@@ -107,12 +109,14 @@ def test_without_the_trunk_the_heads_alone_learn(network):
     everything, heads = network.learning(trunk=True), network.learning(trunk=False)
     assert list(everything.all) == list(network.partition.all)
     assert heads.shared == {}
-    assert heads.own == network.partition.own
+    assert heads.own == {}
+    assert heads.heads == network.partition.heads
     assert {id(p) for p in heads.all.values()} == {id(p) for p in network.heads.parameters()}
 
 
 def test_a_tasks_loss_reaches_what_is_shared_and_its_own(network):
-    for task, own in network.partition.own.items():
+    for task in network.heads:
+        own = network.partition.of(task)
         network.zero_grad()
         network(task, batch()).sum().backward()
         reached = {n for n, p in network.partition.all.items() if p.grad is not None}

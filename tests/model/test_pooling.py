@@ -15,7 +15,7 @@ def batch_of(lengths):
 
 def test_pooling_takes_the_first_token_the_pooler_or_the_mean(tiny_encoder):
     batch = batch_of((3, 1, 4))
-    trunk = HardTrunk(Hard(), tiny_encoder)
+    trunk = HardTrunk(Hard(), tiny_encoder, ["a"])
     parts = [
         tiny_encoder(ids.unsqueeze(0)).last_hidden_state[0]
         for ids in batch.token_ids.split(batch.lengths)
@@ -40,7 +40,7 @@ def test_a_mean_over_bf16_tokens_is_added_up_in_float32(tiny_encoder, monkeypatc
         return layout.place(hidden)
 
     monkeypatch.setattr(tiny_encoder, "encode", encode)
-    found = pool_sequences(HardTrunk(Hard(), tiny_encoder), "any", batch_of((1000,)), "mean")
+    found = pool_sequences(HardTrunk(Hard(), tiny_encoder, ["a"]), "any", batch_of((1000,)), "mean")
     torch.testing.assert_close(found, torch.full((1, 16), 1.999))
 
 

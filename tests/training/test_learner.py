@@ -16,8 +16,8 @@ def prepared(toy):
 
 def test_the_heads_alone_learn_where_the_trunk_is_frozen(prepared):
     part = prepared.network.learning(trunk=False)
-    assert part.shared == {}
-    assert set(part.own) == {"sst", "para", "sts"}
+    assert part.shared == part.own == {}
+    assert set(part.heads) == {"sst", "para", "sts"}
     assert all(name.startswith("heads.") for name in part.all)
     whole = prepared.network.learning(trunk=True)
     assert whole.all.keys() == prepared.network.partition.all.keys()

@@ -41,7 +41,7 @@ def test_the_runtime_is_what_the_settings_ask_for(toy):
 
 def test_heads_are_a_function_of_the_seed_and_their_name(toy):
     def heads(*tasks, seed):
-        own = prepare(toy.settings(*tasks, seed=seed), ALONE).network.partition.all_own
+        own = prepare(toy.settings(*tasks, seed=seed), ALONE).network.partition.all_heads
         return {name: p.detach().clone() for name, p in own.items()}
 
     first, again, other = heads("sst", "sts", seed=1), heads("sts", seed=1), heads("sts", seed=2)

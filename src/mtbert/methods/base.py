@@ -35,9 +35,12 @@ class Method(BaseModel):
 
     def changed_options(self) -> dict[str, Any]:
         """The options that do not have their default."""
-        fields = type(self).model_fields.items()
-        values = {key: getattr(self, key) for key, field in fields if key != "name"}
-        return {k: v for k, v in values.items() if v != type(self).model_fields[k].default}
+        return {
+            key: value
+            for key, field in type(self).model_fields.items()
+            if key != "name"
+            and (value := getattr(self, key)) != field.get_default(call_default_factory=True)
+        }
 
     def __str__(self) -> str:
         """As messages show it: `annealed`, `annealed (decay 0.5)`."""

@@ -55,6 +55,7 @@ class MultitaskNetwork(nn.Module):
 
     Attributes:
         trunk: what lies below the heads.
+        sharing: the scheme of the trunk.
         heads: by task.
         tasks: their settings.
         hidden_size: W, of the vectors that heads read.
@@ -67,7 +68,9 @@ class MultitaskNetwork(nn.Module):
         sharing: Sharing = DEFAULT_SHARING,
     ) -> None:
         super().__init__()
-        self.trunk = make_trunk(sharing, encoder)
+        self.sharing = sharing
+        trained = [name for name, task in tasks.items() if task.uses is None]
+        self.trunk = make_trunk(sharing, encoder, trained)
         self.tasks = dict(tasks)
         self.hidden_size = encoder.config.hidden_size
         self.heads = Heads(
@@ -88,13 +91,11 @@ class MultitaskNetwork(nn.Module):
     def partition(self) -> Partition:
         """Every parameter of the trunk and the heads; a head is its task's own."""
         trunk = self.trunk.partition()
-        heads = self._own_heads()
-        own = {task: {**trunk.own.get(task, {}), **heads[task]} for task in heads}
-        return Partition(trunk.shared, own)
+        return Partition(trunk.shared, trunk.own, self._own_heads())
 
     def learning(self, *, trunk: bool) -> Partition:
         """What is trained with the trunk, or with the trunk as it is: the heads alone."""
-        return self.partition if trunk else Partition({}, self._own_heads())
+        return self.partition if trunk else Partition({}, {}, self._own_heads())
 
     def head(self, task: str) -> Head:
         """The head that answers for a task."""

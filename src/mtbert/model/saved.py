@@ -2,19 +2,24 @@
 
 config.json, model.safetensors    the shared encoder, as transformers reads it
 heads.safetensors                 the heads: TASK.linear.weight, TASK.linear.bias
-mtbert.json                       format, maximal length, and the settings of the tasks
+own.safetensors                   the tasks' own parts of the trunk, where the sharing has any
+mtbert.json                       format, maximal length, the settings of the tasks, the sharing
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import Parameter
 
-from mtbert.config.encoder import EncoderSettings
+from mtbert.config.encoder import DEFAULT_SHARING, EncoderSettings
 from mtbert.config.fields import TASK_NAME
 from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError, problem_list, shown
@@ -28,7 +33,7 @@ from mtbert.model.tensors import float32_copies, mismatches, read_tensors, unusa
 __all__ = ["load_network", "save_network"]
 
 MODEL_FORMAT = 1
-_META, _HEADS = "mtbert.json", "heads.safetensors"
+_META, _HEADS, _OWN = "mtbert.json", "heads.safetensors", "own.safetensors"
 
 
 def save_network(network: MultitaskNetwork, max_length: int, folder: Path) -> None:
@@ -36,12 +41,16 @@ def save_network(network: MultitaskNetwork, max_length: int, folder: Path) -> No
     save_encoder(network.encoder, folder)
     heads = {n: p.detach().cpu().contiguous() for n, p in network.heads.named_parameters()}
     save_file(heads, folder / _HEADS)
+    if own := network.partition.all_own:
+        save_file({n: p.detach().cpu().contiguous() for n, p in own.items()}, folder / _OWN)
     tasks = {
         name: _without_paths(task).model_dump(mode="json", exclude_none=True)
         for name, task in network.tasks.items()
         if task.uses is None
     }
-    meta = {"format": MODEL_FORMAT, "max_length": max_length, "tasks": tasks}
+    meta: dict[str, Any] = {"format": MODEL_FORMAT, "max_length": max_length, "tasks": tasks}
+    if network.sharing != DEFAULT_SHARING:  # a folder of today is read by earlier versions
+        meta["sharing"] = network.sharing.model_dump(mode="json")
     atomic.write_json(folder / _META, meta)
 
 
@@ -52,20 +61,36 @@ def load_network(folder: Path) -> tuple[MultitaskNetwork, int]:
         UserError: a file is missing or damaged, or the format is a newer one.
     """
     check_manifest(folder)
-    tasks, max_length = _read_meta(folder)
+    tasks, settings = _read_meta(folder)
     encoder = read_encoder(folder)
     with torch.device("meta"):
-        network = MultitaskNetwork(encoder, tasks)
+        network = MultitaskNetwork(encoder, tasks, settings.sharing)
     heads = read_tensors(folder / _HEADS)
     problems = mismatches(heads, dict(network.heads.named_parameters())) or unusable(heads)
     if problems:
         raise UserError(problem_list(f"{folder}/{_HEADS}", problems))
     network.heads.load_state_dict(float32_copies(heads), assign=True)
-    return network.eval(), max_length
+    if own := network.partition.all_own:
+        tensors = read_tensors(folder / _OWN)
+        if problems := mismatches(tensors, own) or unusable(tensors):
+            raise UserError(problem_list(f"{folder}/{_OWN}", problems))
+        _assign(network.trunk, own, float32_copies(tensors))
+    return network.eval(), settings.max_length
 
 
-def _read_meta(folder: Path) -> tuple[dict[str, TaskSettings], int]:
-    """The settings of the tasks, and the maximal length."""
+def _assign(
+    module: nn.Module, parameters: Mapping[str, Parameter], tensors: Mapping[str, Tensor]
+) -> None:
+    """Put tensors in the places of a module's parameters, which may have no memory yet."""
+    by_identity = {id(p): Parameter(tensors[name]) for name, p in parameters.items()}
+    for part in module.modules():
+        for name, parameter in list(part.named_parameters(recurse=False)):
+            if id(parameter) in by_identity:
+                setattr(part, name, by_identity[id(parameter)])
+
+
+def _read_meta(folder: Path) -> tuple[dict[str, TaskSettings], EncoderSettings]:
+    """The settings of the tasks, and of the encoder its maximal length and sharing."""
     try:
         meta = read_json(folder / _META)
         found = meta["format"]
@@ -79,7 +104,8 @@ def _read_meta(folder: Path) -> tuple[dict[str, TaskSettings], int]:
             raise ValueError(f"task names {shown(list(tasks))}")
         if any(task.uses is not None for task in tasks.values()):
             raise ValueError("a task without a head of its own")
-        return tasks, EncoderSettings(max_length=meta["max_length"]).max_length
+        sharing = meta.get("sharing", DEFAULT_SHARING)
+        return tasks, EncoderSettings(max_length=meta["max_length"], sharing=sharing)
     except FileNotFoundError:
         raise UserError(f"{folder}: no {_META}; is this a run's model folder?") from None
     except ValidationError as error:

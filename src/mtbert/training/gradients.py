@@ -247,8 +247,8 @@ def _sum_over(
     """Let `.grad` of the shared parameters and of the tasks' own be the sum over processes."""
     if processes.size == 1:
         return
-    owned = network.partition.own
-    own = [p for task in step for p in owned[task].values() if p.requires_grad]
+    partition = network.partition
+    own = [p for task in step for p in partition.of(task).values() if p.requires_grad]
     parameters = [*shared, *own]
     gradients = [parameter.grad for parameter in parameters]
     may_lack = any(len(batch.indices) < processes.size for batch in step.values())

@@ -44,8 +44,8 @@ def make_learner(network: MultitaskNetwork, phase: Phase, settings: TrainingSett
     for name, parameter in network.partition.all.items():
         parameter.requires_grad_(name in parameters)
     groups = parameter_groups(
-        learning.shared,
-        learning.all_own,
+        learning.shared | learning.all_own,
+        learning.all_heads,
         learning_rate=phase.learning_rate,
         head_learning_rate=phase.head_learning_rate,
         weight_decay=settings.weight_decay,

@@ -187,20 +187,20 @@ class AdamW(Optimizer):
 
 
 def parameter_groups(
-    shared: Mapping[str, Parameter],
-    own: Mapping[str, Parameter],
+    trunk: Mapping[str, Parameter],
+    heads: Mapping[str, Parameter],
     *,
     learning_rate: float,
     head_learning_rate: float,
     weight_decay: float,
 ) -> list[dict[str, Any]]:
-    """Groups for the optimizer: what tasks share and what is their own, with and without decay.
+    """Groups for the optimizer: the trunk and the heads, each with and without weight decay.
 
     Biases and layer norms (every parameter of one dimension) are not decayed. Each group holds
     the `names` of its parameters, and its peak rate as `peak`.
     """
     groups = []
-    for parameters, rate in ((shared, learning_rate), (own, head_learning_rate)):
+    for parameters, rate in ((trunk, learning_rate), (heads, head_learning_rate)):
         for decays in (True, False):
             chosen = {n: p for n, p in parameters.items() if (p.ndim > 1) == decays}
             if chosen:

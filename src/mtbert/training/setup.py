@@ -102,8 +102,8 @@ class Prepared:
             self.spec,
             {name: part.truncated for name, part in self.train.items()},
             (
-                sum(p.numel() for p in learning.shared.values()),
-                sum(p.numel() for p in learning.all_own.values()),
+                sum(p.numel() for p in (learning.shared | learning.all_own).values()),
+                sum(p.numel() for p in learning.all_heads.values()),
             ),
             f"{self.runtime.precision} on {self.runtime.device}, {torch.get_num_threads()} threads",
         )
@@ -166,10 +166,11 @@ def _load_network(
         vocabulary_size=vocabulary_size,
         source=settings.encoder.path,
     )
+    network = MultitaskNetwork(encoder, settings.tasks, settings.encoder.sharing)
     kernel = attention_kernel(settings, runtime.dtype, runtime.device)
     compiled = settings.training.compile
-    fit_encoder(encoder, runtime.dtype, runtime.device, kernel=kernel, compiled=compiled)
-    network = MultitaskNetwork(encoder, settings.tasks, settings.encoder.sharing)
+    fit_encoder(network.encoder, runtime.dtype, runtime.device, kernel=kernel, compiled=compiled)
+    network.trunk.initialise(Generator().manual_seed(seed_from("trunk", settings.seed)))
     for name, head in network.heads.items():
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))
         head.initialise(generator)

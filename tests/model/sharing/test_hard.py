@@ -23,7 +23,7 @@ def batch():
 
 @pytest.mark.parametrize("first_only", [False, True])
 def test_every_task_is_encoded_by_the_one_encoder(tiny_encoder, batch, first_only):
-    trunk = HardTrunk(Hard(), tiny_encoder)
+    trunk = HardTrunk(Hard(), tiny_encoder, ["a"])
     layout = Layout(LENGTHS, torch.device("cpu"))
     expected = tiny_encoder.encode(
         batch.token_ids, batch.segment_ids, layout, first_only=first_only
@@ -37,7 +37,7 @@ def test_every_task_is_encoded_by_the_one_encoder(tiny_encoder, batch, first_onl
 
 
 def test_dropout_follows_the_generator(tiny_encoder, batch):
-    trunk = HardTrunk(Hard(), tiny_encoder)
+    trunk = HardTrunk(Hard(), tiny_encoder, ["a"])
     plain = trunk.encode("one", batch).states
     first, again = (trunk.encode("one", batch, Generator().manual_seed(1)).states for _ in "ab")
     assert torch.equal(first, again)
@@ -45,7 +45,7 @@ def test_dropout_follows_the_generator(tiny_encoder, batch):
 
 
 def test_sequences_lie_as_the_encoder_wants_them(tiny_encoder):
-    trunk, batch = HardTrunk(Hard(), tiny_encoder), batch_of((32,) * 34)
+    trunk, batch = HardTrunk(Hard(), tiny_encoder, ["a"]), batch_of((32,) * 34)
     plain = trunk.encode("one", batch)
     tiny_encoder.bucketed = True
     padded = trunk.encode("one", batch)
@@ -54,7 +54,7 @@ def test_sequences_lie_as_the_encoder_wants_them(tiny_encoder):
 
 
 def test_all_of_the_encoder_is_shared_under_its_name_in_checkpoints(tiny_encoder):
-    partition = HardTrunk(Hard(), tiny_encoder).partition()
+    partition = HardTrunk(Hard(), tiny_encoder, ["a"]).partition()
     assert partition.own == {}
     assert partition.all == partition.shared
     for name, parameter in tiny_encoder.named_parameters():
@@ -63,7 +63,7 @@ def test_all_of_the_encoder_is_shared_under_its_name_in_checkpoints(tiny_encoder
 
 
 def test_the_table_makes_it_of_an_encoder(tiny_encoder):
-    trunk = make_trunk(DEFAULT_SHARING, tiny_encoder)
+    trunk = make_trunk(DEFAULT_SHARING, tiny_encoder, ["a"])
     assert isinstance(trunk, HardTrunk)
     pooled = trunk.pool("one", torch.ones(2, 16))
     assert torch.equal(pooled, tiny_encoder.pool(torch.ones(2, 16)))

@@ -8,7 +8,8 @@ one more method of `Trunk`, added to the loss by the training step.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from torch import Generator, Tensor, nn
@@ -23,25 +24,40 @@ __all__ = ["Encoded", "Partition", "Trunk"]
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """The parameters of a network, by their names in checkpoints; each of them stands once.
+    """The parameters of a network, by their names in checkpoints; each is listed once.
 
     Attributes:
         shared: by all tasks: where their gradients meet, and where aggregation acts.
-        own: by task: what only this task's loss reaches.
+        own: of the trunk, by task: what only this task's loss reaches below its head.
+        heads: by task.
     """
 
     shared: dict[str, Parameter]
-    own: dict[str, dict[str, Parameter]]
+    own: dict[str, dict[str, Parameter]] = field(default_factory=dict)
+    heads: dict[str, dict[str, Parameter]] = field(default_factory=dict)
+
+    def of(self, task: str) -> dict[str, Parameter]:
+        """What only this task's loss reaches, its head included."""
+        return self.own.get(task, {}) | self.heads.get(task, {})
 
     @property
     def all_own(self) -> dict[str, Parameter]:
-        """What is any one task's, in the order of the tasks."""
-        return {name: p for parameters in self.own.values() for name, p in parameters.items()}
+        """The tasks' own parts of the trunk, in the order of the tasks."""
+        return _flat(self.own)
+
+    @property
+    def all_heads(self) -> dict[str, Parameter]:
+        """The heads, in the order of the tasks."""
+        return _flat(self.heads)
 
     @property
     def all(self) -> dict[str, Parameter]:
-        """Every parameter: the shared ones, then the tasks' own."""
-        return self.shared | self.all_own
+        """Every parameter: the shared ones, the tasks' own, the heads."""
+        return self.shared | self.all_own | self.all_heads
+
+
+def _flat(parts: Mapping[str, Mapping[str, Parameter]]) -> dict[str, Parameter]:
+    return {name: p for parameters in parts.values() for name, p in parameters.items()}
 
 
 class Encoded(NamedTuple):
@@ -84,6 +100,9 @@ class Trunk(nn.Module, ABC):
     @abstractmethod
     def partition(self) -> Partition:
         """Every parameter of the trunk, by who owns it."""
+
+    def initialise(self, generator: Generator) -> None:
+        """Draw what does not come from the pretrained encoder; here there is nothing to draw."""
 
     @abstractmethod
     def encoder_for(self, task: str | None) -> Encoder:

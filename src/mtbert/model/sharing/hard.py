@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Generator, Tensor
 
 from mtbert.batch import TokenBatch
@@ -15,8 +17,8 @@ __all__ = ["HardTrunk"]
 class HardTrunk(Trunk):
     """Every task goes through the same encoder; no task has a part of its own below its head."""
 
-    def __init__(self, options: Hard, encoder: Encoder) -> None:
-        """Of a pretrained encoder; there are no options."""
+    def __init__(self, options: Hard, encoder: Encoder, tasks: Sequence[str]) -> None:
+        """Wrap a pretrained encoder; neither options nor tasks make a difference."""
         super().__init__()
         self.encoder = encoder
 
@@ -41,7 +43,7 @@ class HardTrunk(Trunk):
 
     def partition(self) -> Partition:
         """All of the encoder is shared."""
-        return Partition({f"encoder.{n}": p for n, p in self.encoder.named_parameters()}, {})
+        return Partition({f"encoder.{n}": p for n, p in self.encoder.named_parameters()})
 
     def encoder_for(self, task: str | None) -> Encoder:
         """The encoder, for each task and for all."""

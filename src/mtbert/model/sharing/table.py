@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mtbert.config.encoder import Hard, Sharing
@@ -12,10 +12,10 @@ from mtbert.model.sharing.hard import HardTrunk
 
 __all__ = ["TRUNKS", "make_trunk"]
 
-TRUNKS: dict[type[Sharing], Callable[[Any, Encoder], Trunk]] = {Hard: HardTrunk}
-"""Each makes a trunk of its options and a pretrained encoder."""
+TRUNKS: dict[type[Sharing], Callable[[Any, Encoder, Sequence[str]], Trunk]] = {Hard: HardTrunk}
+"""Each makes a trunk of its options, a pretrained encoder and the names of the trained tasks."""
 
 
-def make_trunk(sharing: Sharing, encoder: Encoder) -> Trunk:
+def make_trunk(sharing: Sharing, encoder: Encoder, tasks: Sequence[str]) -> Trunk:
     """The trunk that `encoder.sharing` asks for."""
-    return TRUNKS[type(sharing)](sharing, encoder)
+    return TRUNKS[type(sharing)](sharing, encoder, tasks)
