@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 
 import mtbert
+from mtbert.config.encoder import SHARINGS
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.table import SAMPLERS
 from mtbert.methods.weighting.table import WEIGHTINGS
+from mtbert.objectives.table import OBJECTIVES
 
 METHODS = (*SAMPLERS, *WEIGHTINGS, *AGGREGATORS)
+LONG = 40
+"""Lines above which a source file has a test file of its name."""
 PACKAGE = Path(mtbert.__file__).parent
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
@@ -202,8 +206,9 @@ def literals(module: str) -> set[str]:
 
 
 def test_the_training_loop_names_no_method():
-    names = {str(member.model_fields["name"].default) for member in METHODS}
-    assert {"method3", "pcgrad", "fixed"} <= names
+    members = (*METHODS, *SHARINGS)
+    names = {str(member.model_fields["name"].default) for member in members} | set(OBJECTIVES)
+    assert {"method3", "pcgrad", "fixed", "hard", "mse"} <= names
     found = {
         m: named for m in MODULES if m.startswith("training") and (named := literals(m) & names)
     }
@@ -293,7 +298,21 @@ def test_every_module_says_what_it_is_and_what_it_offers(module):
         assert [name for name in exports if not hasattr(imported, name)] == []
 
 
-@pytest.mark.parametrize("module", ["mtbert", "mtbert.config.load", "mtbert.cli"])
+@each_module
+def test_a_long_source_file_has_a_test_file_of_its_name(module):
+    path = MODULES[module]
+    if path.name != "__init__.py" and len(path.read_text("utf-8").splitlines()) > LONG:
+        place = Path(__file__).parent / path.relative_to(PACKAGE).parent
+        assert (place / f"test_{path.name}").is_file()
+
+
+LIGHT = [
+    "mtbert", "mtbert.config.load", "mtbert.cli", "mtbert.studies.runner", "mtbert.reports.runs",
+    "mtbert.reports.study", "mtbert.paper.sections", "mtbert.methods.aggregation.table",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("module", LIGHT)
 def test_the_light_modules_do_not_import_torch(module):
     if module != "mtbert" and module.removeprefix("mtbert.") not in MODULES:
         pytest.skip(f"{module} is not written yet")

@@ -1,4 +1,4 @@
-"""The exceptions that the command line tells without a traceback, and how values are told."""
+"""Exceptions that the command line reports without a traceback, and values in messages."""
 
 from __future__ import annotations
 

@@ -98,7 +98,9 @@ def test_own_parts_go_on_exactly_after_every_stop(toy, tmp_path, monkeypatch):
     assert model_bytes(tmp_path / "parts") == model_bytes(tmp_path / "whole")
 
 
-def test_own_parts_learn_at_the_encoders_rate_and_the_heads_at_their_own(toy, tmp_path, monkeypatch):
+def test_own_parts_learn_at_the_encoders_rate_and_the_heads_at_their_own(
+    toy, tmp_path, monkeypatch
+):
     peaks = {}
     launch = Trainer._launch
 

@@ -1,1 +1,1 @@
-"""What a finished model is published with."""
+"""Files that are published with a finished model."""

@@ -1,4 +1,4 @@
-"""Out-of-memory recovery: notice it, free what was held, and try again with less at a time.
+"""Out-of-memory recovery: detect it, free what was held, and retry with less at a time.
 
 Memory has run out when an allocation fails, or when the process has exceeded
 `training.memory_limit`. On CPUs the limit is compared with the peak resident set size, which the

@@ -168,7 +168,7 @@ def predict_stream(
     """Answer examples in order, a bounded number in memory at a time.
 
     Raises:
-        UserError: an answer is no number, or memory does not suffice.
+        UserError: a prediction is not finite, or memory runs out.
     """
     task, memory = network.tasks[name], Memory()
     for chunk in _chunks(examples):

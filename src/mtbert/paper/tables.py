@@ -272,7 +272,7 @@ FINDINGS = (
 
 
 def contradictions() -> list[str]:
-    """Runs that stand in two of the paper's tables with different numbers."""
+    """Runs that two of the paper's tables report with different numbers."""
     found = []
     for i, first in enumerate(TABLES):
         for second in TABLES[i + 1 :]:

@@ -299,7 +299,7 @@ def _check_names(path: Path, grid: _Grid, inner: Sequence[Experiment]) -> None:
             if name not in known
         ]
     names = [e.name for e in inner]
-    problems += [f"include: {n!r} stands twice" for n in sorted({*names}) if names.count(n) > 1]
+    problems += [f"include: {n!r} is listed twice" for n in sorted({*names}) if names.count(n) > 1]
     if problems:
         raise UserError(problem_list(str(path), problems))
 

@@ -135,7 +135,7 @@ class AdamW(Optimizer):
             step_size *= math.sqrt(1 - beta2**step) / (1 - beta1**step)
         decay = group["lr"] * group["weight_decay"]
         rate = step_size * (1 - decay)
-        # The kernel takes memory as it lies, so all of it must lie alike.
+        # The kernel ignores strides, so all tensors must be contiguous.
         params = [p if p.is_contiguous() else p.contiguous() for p in parameters]
         adamw(
             params,

@@ -24,13 +24,11 @@ class TaskBatch:
         indices: `[batch]`, which examples.
         loss_factor: of the task's loss.
         swapped: `[batch]`, which pairs begin with their second text; None: none of them.
-        reference: whether its gradient only constrains the step and is not followed.
     """
 
     indices: Indices
     loss_factor: float = 1.0
     swapped: NDArray[np.bool_] | None = None
-    reference: bool = False
 
 
 SuperBatch = dict[str, TaskBatch]

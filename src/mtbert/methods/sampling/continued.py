@@ -16,7 +16,8 @@ __all__ = ["Continued"]
 class Continued(Sampler):
     """Method 3 in which a larger data set goes on in the next epoch where it stopped.
 
-    Every example is used before any is used again, however much larger its data set is. Ours.
+    Every example is used before any is used again, however much larger its data set is. Not from
+    the literature.
     """
 
     name: Literal["continued"] = "continued"
