@@ -145,7 +145,7 @@ BAD = {
         "include: [batching]\nvariations: {method4: {}}\n",
         "variations.method4: not in what is included",
     ),
-    "twice": ("include: [batching, batching]\n", "include: 'batching' stands twice"),
+    "twice": ("include: [batching, batching]\n", "include: 'batching' is listed twice"),
     "itself": ("include: [grid.yaml]\n", "includes itself"),
     "alias": ("base: &a base.yaml\nseeds: *a\n", "aliases (*name) are not allowed"),
     "list": ("- base.yaml\n", "expected `key: value` lines, found list"),
