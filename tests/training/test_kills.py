@@ -69,11 +69,13 @@ class Reference:
         """Weights, moments, scores, logs, and the examples and rates of every attempt's steps."""
         assert children[-1].code == 0
         for name, value in results(output).items():
-            assert value == self.results[name], name
+            equal = value == self.results[name]
+            assert equal, name  # pytest would look for the differences for minutes
         trained = {}
         for child in children:
             for step, *rest in child.steps:
-                assert rest == self.steps[step], step
+                same = rest == self.steps[step]
+                assert same, step
                 trained[step] = rest
         assert trained.keys() == self.steps.keys()
         assert left_over(output) == []
