@@ -61,12 +61,38 @@ def test_metrics_equal_those_of_the_libraries(seed, size):
 
 @pytest.mark.parametrize("kind", TargetKind)
 def test_every_metric_of_a_kind_is_reported_the_main_one_first(kind):
-    labels = {"labels": ["a", "b"]} if kind == "classification" else {}
+    labels = {} if kind.is_regression else {"labels": ["a", "b"]}
     task = TaskSettings.model_validate({"kind": kind, "train": "t", **labels})
-    found = score(task, array(0, 1, 1), array(0, 1, 0))
-    expected = ["accuracy", "f1"] if kind.is_classification else ["pearson", "spearman"]
-    assert list(found) == expected
+    gold, predicted = array(0, 1, 1), array(0, 1, 0)
+    if kind.is_multilabel:
+        gold, predicted = np.stack([gold, 1 - gold], 1), np.stack([predicted, predicted], 1)
+    found = score(task, gold, predicted)
+    assert tuple(found) == task.metrics
+    assert next(iter(found)) == task.main_metric
     assert all(type(value) is float for value in found.values())
+
+
+def test_scores_of_label_sets_by_hand():
+    task = TaskSettings(kind="multilabel_classification", train="t", labels=("a", "b", "c"))
+    gold = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float64)
+    predicted = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 0], [0, 1, 0]], np.float64)
+    found = score(task, gold, predicted)
+    # right 3 of 4 that hold and of 4 that are given; a: 2/2, b: 1 of 2 and of 2, c: never
+    assert found["micro_f1"] == pytest.approx(3 / 4)
+    assert found["macro_f1"] == pytest.approx((1 + 1 / 2 + 0) / 3)
+    assert found["subset_accuracy"] == pytest.approx(2 / 4)
+
+
+def test_ordinal_classes_are_also_scored_by_the_distance_of_their_ranks():
+    task = TaskSettings(kind="classification", train="t", labels=tuple("vwxyz"), loss="ordinal")
+    gold, predicted = array(0, 2, 4, 4), array(0, 4, 4, 0)
+    found = score(task, gold, predicted)
+    assert found["accuracy"] == 1 / 2
+    assert found["mae"] == pytest.approx((0 + 2 + 0 + 4) / 4)
+    # 1 - (observed squared distances) / (those by chance); ranks that do not occur count too
+    chance = np.mean([(g - p) ** 2 for g in gold for p in predicted])
+    assert found["qwk"] == pytest.approx(1 - np.mean((gold - predicted) ** 2) / chance)
+    assert math.isnan(score(task, array(1, 1), array(1, 1))["qwk"])
 
 
 def test_the_overall_score_of_the_three_tasks_by_hand():

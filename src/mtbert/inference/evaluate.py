@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtbert.config.tasks import predictions_name
 from mtbert.data.batches import FeatureSet, TokenizedSet
@@ -16,6 +17,7 @@ from mtbert.hardware.memory import Memory
 from mtbert.inference.metrics import mean_score, overall_score, score, undefined
 from mtbert.inference.predict import compute_outputs
 from mtbert.model.network import MultitaskNetwork
+from mtbert.objectives.base import answer_values
 from mtbert.objectives.table import decode
 
 __all__ = ["Evaluation", "EvaluationSet", "evaluate"]
@@ -104,18 +106,21 @@ def evaluate(
         name = part.task if part.selects else f"{part.task}/{part.name}"
         reason = undefined(task, gold, outputs)
         if reason is None:
-            metrics = score(task, gold, np.array([a.value for a in answers]))
+            metrics = score(task, gold, answer_values(task, answers))
         else:
             reasons[name] = reason
-            metrics = dict.fromkeys(task.kind.metrics, math.nan)
+            metrics = dict.fromkeys(task.metrics, math.nan)
         (dev if part.selects else others)[name] = metrics
         predictions[predictions_name(part.task, part.name, selects=part.selects)] = [
             {"id": row_id, "gold": _plain(label), **answer.as_json()}
             for row_id, label, answer in zip(part.ids, gold, answers, strict=True)
         ]
-    main = {name: metrics[network.tasks[name].kind.main_metric] for name, metrics in dev.items()}
+    main = {name: metrics[network.tasks[name].main_metric] for name, metrics in dev.items()}
     return Evaluation(dev, others, reasons, predictions, main)
 
 
-def _plain(label: float) -> float | int:
+def _plain(label: np.float64 | NDArray[np.float64]) -> float | int | list[int]:
+    """A label as it stands in prediction files; of several labels the numbers of those given."""
+    if np.ndim(label):
+        return [int(number) for number in np.flatnonzero(label)]
     return int(label) if float(label).is_integer() else float(label)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
 
 from mtbert.config.tasks import TaskSettings
 
@@ -28,7 +28,7 @@ def undefined(task: TaskSettings, gold: Array, outputs: Array) -> str | None:
     broken = int((~np.isfinite(outputs)).any(axis=1).sum())
     if broken:
         return f"{broken} of {len(outputs)} predictions are not finite"
-    if task.kind.is_classification:
+    if not task.kind.is_regression:
         return None
     if len(gold) < 2:
         return "fewer than two examples"
@@ -46,10 +46,11 @@ def score(task: TaskSettings, gold: Array, predicted: Array) -> dict[str, float]
 
     Args:
         task: gives the kind.
-        gold: `[examples]`, class numbers or values.
-        predicted: `[examples]`, the same.
+        gold: `[examples]`, class numbers or values; `[examples, labels]`, 0 or 1, for several
+            labels.
+        predicted: the same of the answers.
     """
-    return {name: METRICS[name](gold, predicted) for name in task.kind.metrics}
+    return {name: METRICS[name](gold, predicted) for name in task.metrics}
 
 
 def overall_score(scores: Mapping[str, float]) -> float:
@@ -78,6 +79,27 @@ def _macro_f1(gold: Array, predicted: Array) -> float:
     return float(f1_score(gold, predicted, average="macro", zero_division=0.0))
 
 
+def _f1(average: str) -> Callable[[Array, Array], float]:
+    """F1 of label sets: of all decisions together, or the mean over all labels."""
+
+    def metric(gold: Array, predicted: Array) -> float:
+        return float(f1_score(gold, predicted, average=average, zero_division=0.0))
+
+    return metric
+
+
+def _mean_absolute_error(gold: Array, predicted: Array) -> float:
+    return float(np.abs(gold - predicted).mean())
+
+
+def _quadratic_kappa(gold: Array, predicted: Array) -> float:
+    """Cohen's kappa with quadratic weights (Cohen 1968); NaN where both have one class alone."""
+    if np.ptp(gold) == 0 and np.ptp(predicted) == 0:
+        return math.nan
+    ranks = np.arange(1 + max(gold.max(), predicted.max()))  # also those that do not occur
+    return float(cohen_kappa_score(gold, predicted, labels=ranks, weights="quadratic"))
+
+
 def _correlation(
     correlate: Callable[[Array, Array], tuple[float, float]],
 ) -> Callable[[Array, Array], float]:
@@ -92,6 +114,11 @@ def _correlation(
 METRICS: dict[str, Callable[[Array, Array], float]] = {
     "accuracy": _accuracy,
     "f1": _macro_f1,
+    "micro_f1": _f1("micro"),
+    "macro_f1": _f1("macro"),
+    "subset_accuracy": _accuracy,
+    "mae": _mean_absolute_error,
+    "qwk": _quadratic_kappa,
     "pearson": _correlation(stats.pearsonr),
     "spearman": _correlation(stats.spearmanr),
 }
