@@ -11,13 +11,14 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section
 from mtbert.config.messages import unknown_name
+from mtbert.config.metrics import class_metrics, label_metrics, number_metrics
 from mtbert.errors import shown
 
 __all__ = ["LOSSES", "ColumnSettings", "LossRule", "TargetKind", "TaskSettings", "predictions_name"]
 
 
 class TargetKind(StrEnum):
-    """What a task predicts, and what follows from it: metrics and the default loss."""
+    """What a task predicts, and what follows from it."""
 
     CLASSIFICATION = "classification"
     PAIR_CLASSIFICATION = "pair_classification"
@@ -48,10 +49,10 @@ class TargetKind(StrEnum):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Metrics reported for this kind, the main one first."""
-        if self.is_multilabel:
-            return ("micro_f1", "macro_f1", "subset_accuracy")
-        return ("accuracy", "f1") if self.is_classification else ("pearson", "spearman")
+        """Metrics that every task of this kind has, the main one first."""
+        if self.is_regression:
+            return number_metrics()
+        return label_metrics() if self.is_multilabel else class_metrics()
 
     @property
     def main_metric(self) -> str:
@@ -248,16 +249,6 @@ class TaskSettings(Section):
         return (len(self.class_names),) if self.kind.is_multilabel else ()
 
     @property
-    def metrics(self) -> tuple[str, ...]:
-        """Metrics reported for the task, the main one first."""
-        return self.kind.metrics + (("mae", "qwk") if LOSSES[self.loss_name].in_order else ())
-
-    @property
-    def main_metric(self) -> str:
-        """The metric that stands for the task where one number must: it selects the best epoch."""
-        return self.metrics[0]
-
-    @property
     def label_threshold(self) -> float:
         """The probability above which a label is given."""
         return 0.5 if self.threshold is None else self.threshold
@@ -266,6 +257,13 @@ class TaskSettings(Section):
     def window_limit(self) -> int:
         """The most windows that a text is cut into."""
         return 8 if self.max_windows is None else self.max_windows
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics reported for the task, the main one first."""
+        if not self.kind.is_classification:
+            return self.kind.metrics
+        return class_metrics(len(self.class_names), in_order=LOSSES[self.loss_name].in_order)
 
     @property
     def loss_name(self) -> str:
