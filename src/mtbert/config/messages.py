@@ -8,7 +8,7 @@ from typing import Any
 
 from mtbert.errors import shown
 
-__all__ = ["PartErrors", "explain", "nearest", "one_of", "unknown_name"]
+__all__ = ["PartErrors", "close_name", "explain", "nearest", "one_of", "unknown_name"]
 
 
 class PartErrors(ValueError):
@@ -58,12 +58,12 @@ def explain(
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """The end of a message about an unknown name: the known one that is meant, or all."""
-    return _close_name(name, known) or f"; known: {', '.join(sorted(known))}"
+    return close_name(name, known) or f"; known: {', '.join(sorted(known))}"
 
 
 def unknown_name(found: object, known: Sequence[str]) -> str:
     """What is wrong with a value that should be one of the known names."""
-    hint = _close_name(found, known) if isinstance(found, str) else ""
+    hint = close_name(found, known) if isinstance(found, str) else ""
     return f"input should be {one_of(known)}, found {shown(found)}{hint}"
 
 
@@ -73,6 +73,7 @@ def one_of(names: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _close_name(name: str, known: Sequence[str]) -> str:
+def close_name(name: str, known: Sequence[str]) -> str:
+    """The part of a message that names the known name that is meant; empty if none is near."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

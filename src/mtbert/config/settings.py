@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from mtbert.config.data import DataSettings
 from mtbert.config.encoder import EncoderSettings
 from mtbert.config.fields import TASK_NAME, Section
+from mtbert.config.selection import select_problem
 from mtbert.config.tasks import TaskSettings, predictions_name
 from mtbert.config.training import TrainingSettings
 from mtbert.methods.sampling.base import EpochSpec
@@ -98,7 +99,8 @@ class Settings(Section):
         ]
         if not self.trained_tasks:
             problems.append("tasks: at least one task needs `train`")
-        problems += self._select_problems()
+        if (problem := select_problem(self.training.select, self.tasks)) is not None:
+            problems.append(problem)
         one_pass = len(self.trained_tasks) == 1 and self.training.accumulate == 1
         if self.training.compile == "reduce-overhead" and not one_pass:
             # A CUDA graph writes its gradients where it has written those of the pass before.
@@ -144,15 +146,3 @@ class Settings(Section):
                     )
                 owners.setdefault(file, key)
         return problems
-
-    def _select_problems(self) -> list[str]:
-        selectable = {n: t for n, t in self.tasks.items() if t.dev_files}
-        valid = ["sum"] + [f"{n}.{m}" for n, t in selectable.items() for m in t.kind.metrics]
-        if not selectable:
-            return ["training.select: no task has a `dev` file to choose the best epoch on"]
-        if self.training.select not in valid:
-            return [
-                f"training.select: found {self.training.select!r}, expected one of "
-                + ", ".join(valid)
-            ]
-        return []

@@ -11,13 +11,14 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section
 from mtbert.config.messages import unknown_name
+from mtbert.config.metrics import class_metrics, label_metrics, number_metrics
 from mtbert.errors import shown
 
 __all__ = ["LOSSES", "ColumnSettings", "LossRule", "TargetKind", "TaskSettings", "predictions_name"]
 
 
 class TargetKind(StrEnum):
-    """What a task predicts, and what follows from it: metrics and the default loss."""
+    """What a task predicts, and what follows from it."""
 
     CLASSIFICATION = "classification"
     PAIR_CLASSIFICATION = "pair_classification"
@@ -33,9 +34,21 @@ class TargetKind(StrEnum):
         return self in (TargetKind.CLASSIFICATION, TargetKind.PAIR_CLASSIFICATION)
 
     @property
+    def is_multilabel(self) -> bool:
+        """Whether an example has any number of labels out of several, also none."""
+        return self.endswith("multilabel_classification")
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether an example has a number."""
+        return self in (TargetKind.REGRESSION, TargetKind.PAIR_REGRESSION)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
-        """Metrics reported for this kind, the main one first."""
-        return ("accuracy", "f1") if self.is_classification else ("pearson", "spearman")
+        """Metrics that every task of this kind has, the main one first."""
+        if self.is_regression:
+            return number_metrics()
+        return label_metrics() if self.is_multilabel else class_metrics()
 
     @property
     def main_metric(self) -> str:
@@ -181,6 +194,13 @@ class TaskSettings(Section):
         if not self.kind.is_classification:
             return ()
         return self.labels or ("0", "1")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics reported for the task, the main one first."""
+        if not self.kind.is_classification:
+            return self.kind.metrics
+        return class_metrics(len(self.class_names))
 
     @property
     def loss_name(self) -> str:
