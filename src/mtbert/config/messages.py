@@ -41,7 +41,7 @@ def explain(
     match error["type"]:
         case "extra_forbidden":
             known = known_keys(location[:-1])
-            close = _close_name(location[-1], known)
+            close = close_name(location[-1], known)
             if not close and (key := meant(location[-1])) is not None:
                 close = f"; did you mean {key!r}?"
             return [f"{where}: unknown key{close or nearest(location[-1], known)}"]
