@@ -69,10 +69,10 @@ def test_half_a_pooler_is_refused(bert_folder):
 def test_all_unexpected_keys_are_refused_by_name(bert_folder):
     edit_weights(
         bert_folder,
-        lambda t: t | {"qa_outputs.bias": torch.zeros(2), "encoder.extra": torch.zeros(1)},
+        lambda t: t | {"pooler.extra": torch.zeros(2), "encoder.extra": torch.zeros(1)},
     )
     message = refusal(bert_folder)
-    assert "qa_outputs.bias: unexpected" in message
+    assert "pooler.extra: unexpected" in message
     assert "encoder.extra: unexpected" in message
 
 
