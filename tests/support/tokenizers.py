@@ -20,7 +20,7 @@ NAMES = {
     "cls_token": "[CLS]",
     "mask_token": "[MASK]",
 }
-PIECES = "a b ab B Ab é É e E ß ss İ i 日 本 日本 1 12 . , ! ' - ﬁ fi ж Ж ā x X </s> _".split()
+PIECES = [*"abBeEéÉßİi日本1.,!'-ﬁжЖāxX_", "ab", "Ab", "ss", "日本", "12", "fi", "</s>"]
 WORDS = [*PIECES, "abba", "ABBA", "Éab", "日本ab", "12ab", "a.b", "xX", "żółć", "İi", "ßß", "новыЖ"]
 CLASSES = [
     None,

@@ -68,6 +68,8 @@ def convert_legacy(file: Path, output: Path) -> int:
         raise UserError(
             f"{output}: is there already, and is not overwritten; name another file to write"
         )
+    if file.suffix == ".safetensors":
+        raise UserError(f"{file}: is safetensors already and needs no conversion")
     tensors: dict[str, Tensor] = {}
     for part in _all_parts(file):
         try:
@@ -79,7 +81,7 @@ def convert_legacy(file: Path, output: Path) -> int:
         except FileNotFoundError:
             raise UserError(f"{part}: no such file") from None
         except Exception as error:  # the unpickler raises many kinds, all "not safe or broken"
-            raise UserError(f"{part}: refused: {_why_refused(part, error)}") from None
+            raise UserError(f"{part}: refused: {_why_refused(error)}") from None
         found = _tensors_in(content, part)
         _check_dense(part, size, list(found.values()))
         if twice := sorted(found.keys() & tensors.keys()):
@@ -114,7 +116,7 @@ def _all_parts(file: Path) -> list[Path]:
     return parts
 
 
-def _why_refused(file: Path, error: Exception) -> str:
+def _why_refused(error: Exception) -> str:
     """The unpickler's reason in short, and what to do."""
     text = str(error)
     found = re.search(r"GLOBAL ([\w.]+)", text)
@@ -124,8 +126,6 @@ def _why_refused(file: Path, error: Exception) -> str:
             "run code; where the model was made, save its tensors alone: "
             "torch.save(model.state_dict(), FILE)"
         )
-    if file.suffix == ".safetensors":
-        return "not a pickle but safetensors already; it needs no conversion"
     reason = re.sub(r"\x1b\[[\d;]*m", "", text.strip() or type(error).__name__).splitlines()[0]
     return f"not a file of tensors: {reason}"
 

@@ -79,6 +79,9 @@ def _what_instead(folder: Path) -> str:
     for name, advice in _INSTEAD:
         if is_file(folder / name):
             return f"; {advice.format(file=folder / name, name=name)}"
+    pickles = sorted(f for end in ("bin", "pt", "pth", "ckpt") for f in folder.glob(f"*.{end}"))
+    if pickles:
+        return f"; turn the old file into it with: mtbert convert {pickles[0]}"
     others = sorted(file.name for file in folder.glob("*.safetensors"))
     shards = [name for name in others if "-of-" in name]
     if shards:
