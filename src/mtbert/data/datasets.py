@@ -31,7 +31,7 @@ _FORMAT = 1
 """Raise it when the same file and settings come to give other arrays."""
 _NO_INFLUENCE = {
     "train", "dev", "test", "uses", "loss", "head", "features", "dropout", "loss_weight",
-    "batch_size", "class_weights",
+    "batch_size", "class_weights", "target",
 }  # fmt: skip
 """Settings of a task that do not change its data sets; any other is part of the key."""
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtbert.config.tasks import TaskSettings
+from mtbert.objectives.target_scale import RAW, TargetScale
 
 __all__ = ["Objective", "Prediction", "most_probable_class"]
 
@@ -53,14 +54,19 @@ class Objective(Protocol):
         Args:
             task: gives classes or range.
             outputs: `[examples, outputs]`.
-            labels: `[examples]`, class numbers or regression values.
+            labels: `[examples]`, class numbers or regression values, on the scale of the outputs.
         """
 
     def decode(self, task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
-        """Outputs `[examples, outputs]` → one prediction each."""
+        """Outputs `[examples, outputs]`, in the labels' unit → one prediction each."""
 
-    def cosine_start(self, task: TaskSettings) -> tuple[float, float]:
-        """Scale and offset that take a cosine from 0 to 1 across the task's one output."""
+    def cosine_start(self, task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:
+        """Factor and offset that take a cosine from 0 to 1 across the task's one output.
+
+        Args:
+            task: gives the range.
+            scale: of the target; the output is on it.
+        """
 
 
 def most_probable_class(task: TaskSettings, probabilities: NDArray[np.float64]) -> Prediction:
