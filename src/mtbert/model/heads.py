@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from mtbert.config.tasks import TaskSettings
+from mtbert.config.tasks import LOSSES, TaskSettings
 from mtbert.model.dropout import dropout
+from mtbert.model.thresholds import OrderedThresholds
 from mtbert.objectives.table import objective_of
 from mtbert.objectives.target_scale import RAW, TargetScale
 
@@ -34,13 +35,16 @@ class Head(nn.Module):
         self.scale = RAW
         self._task, objective = task, objective_of(task)
         widths = {None: hidden_size, "cosine": 1, "uv": 2 * hidden_size}
-        self.linear = nn.Linear(widths.get(self.features, 4 * hidden_size), objective.outputs(task))
+        layer = OrderedThresholds if LOSSES[task.loss_name].in_order else nn.Linear
+        self.linear = layer(widths.get(self.features, 4 * hidden_size), objective.outputs(task))
 
     @torch.no_grad()
     def initialise(self, generator: Generator, std: float = 0.02) -> None:
         """Fresh weights: normal with zero bias; of a cosine head, its factor and offset."""
         self.linear.weight.normal_(0, std, generator=generator)
         self.linear.bias.zero_()
+        if isinstance(self.linear, OrderedThresholds):
+            self.linear.start()
         self._start_cosine()
 
     def set_scale(self, scale: TargetScale) -> None:
