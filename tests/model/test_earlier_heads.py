@@ -5,6 +5,7 @@ import pytest
 import torch
 from support.toy import copy_model
 
+from mtbert.config.load import parse_settings
 from mtbert.distributed.processes import ALONE
 from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
@@ -49,8 +50,6 @@ def test_kept_heads_are_those_of_the_run(toy, finished, caplog):
 def test_a_task_of_other_labels_has_a_new_head(toy, finished, caplog):
     tree = toy.tree("sst", "sts", encoder={"path": str(finished), "heads": "keep"})
     tree["tasks"]["sts"]["range"] = [0, 6]
-    from mtbert.config.load import parse_settings
-
     with caplog.at_level(logging.INFO, "mtbert"):
         network = prepare(parse_settings(tree, "toy"), ALONE).network
     expected = trained(finished)
@@ -65,15 +64,19 @@ def test_there_must_be_a_head_to_keep(toy, finished, tmp_path):
         heads(toy, toy.encoder, keep=True)
     tree = toy.tree("sst", encoder={"path": str(finished), "heads": "keep"})
     tree["tasks"] = {"other": tree["tasks"]["sst"]}
-    from mtbert.config.load import parse_settings
-
     with pytest.raises(UserError, match=r"no head of .* fits: other \(no head of that name\)"):
         prepare(parse_settings(tree, "toy"), ALONE)
 
 
-def test_a_damaged_description_is_refused_with_what_to_do(toy, finished, tmp_path):
+def test_a_damaged_model_is_refused(toy, finished, tmp_path):
     folder = copy_model(finished, tmp_path / "model")
     meta = json.loads((folder / "mtbert.json").read_text())
     (folder / "mtbert.json").write_text(json.dumps(meta | {"tasks": {"sst": {"kind": "x"}}}))
-    with pytest.raises(UserError, match="remove it to use the folder as an encoder alone"):
-        heads(toy, folder, keep=False)
+    with pytest.raises(UserError, match=r"mtbert\.json: damaged"):
+        heads(toy, folder, keep=True)
+
+
+def test_a_kept_head_keeps_the_scale_of_its_target(toy, finished):
+    encoder = {"path": str(finished), "heads": "keep"}
+    kept = prepare(toy.settings("sts", encoder=encoder), ALONE).network.heads["sts"]
+    assert kept.scale == MultitaskModel.from_pretrained(finished).network.heads["sts"].scale
