@@ -1,10 +1,13 @@
 """Whole runs with several labels, classes in order and long texts."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from ruamel.yaml import YAML
 from safetensors.torch import load_file
 from support import ranks
 from support.ranks import Ranks
@@ -183,3 +186,14 @@ def test_the_plan_says_how_long_texts_are_cut(toy, tmp_path, capsys):
     for name in TASKS:
         assert rows[name].rstrip().endswith(f"({TASKS[name]['long_texts']})")
     assert np.all([rows[name].split()[-2] != "0" for name in ("flags", "closer")])
+
+
+def test_the_examples_of_the_page_are_configurations():
+    page = (Path(__file__).parents[2] / "docs" / "targets.md").read_text("utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    found = [YAML(typ="safe", pure=True).load(block) for block in blocks]
+    assert len(found) == 4
+    whole = {"kind": "regression", "train": "train.csv", "dev": "dev.csv"}
+    for tree in found:
+        ((name, task),) = tree["tasks"].items()
+        parse_settings({"tasks": {name: {**({} if "kind" in task else whole), **task}}}, "page")
