@@ -48,7 +48,7 @@ def _row(line: int, text: str) -> Row:
     values, lists = {}, {}
     for key, value in record.items():
         if isinstance(value, list):
-            lists[key] = json.dumps(value)
+            lists[key] = _without_surrogates(json.dumps(value, ensure_ascii=False))
         elif not isinstance(value, dict):
             values[key] = _text(value)
     return Row(line, values, lists=lists)
