@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -292,6 +293,9 @@ def test_a_bad_example_is_looked_for_in_the_order_of_its_texts_in_the_step():
 
         def __init__(self):
             self.tasks = {"sts": TaskSettings(kind="pair_regression", train="t", dev="t")}
+
+        def head(self, task):
+            return SimpleNamespace(scale=None)
 
         def __call__(self, task, inputs, generator):
             assert (task, generator) == ("sts", None)
