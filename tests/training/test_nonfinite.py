@@ -12,6 +12,7 @@ from support.toy import TASKS, model_bytes, records, results
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.methods.sampling.base import TaskBatch
+from mtbert.objectives.target_scale import RAW
 from mtbert.training import gradients, nonfinite
 from mtbert.training import step as computation
 from mtbert.training import trainer as loop
@@ -295,14 +296,14 @@ def test_a_bad_example_is_looked_for_in_the_order_of_its_texts_in_the_step():
             self.tasks = {"sts": TaskSettings(kind="pair_regression", train="t", dev="t")}
 
         def head(self, task):
-            return SimpleNamespace(scale=None)
+            return SimpleNamespace(scale=RAW)
 
         def __call__(self, task, inputs, generator):
             assert (task, generator) == ("sts", None)
             return inputs
 
     class Source:
-        def label_tensor(self, indices):
+        def label_tensor(self, indices, scale):
             return torch.zeros(len(indices))
 
         def inputs(self, indices, order):
