@@ -9,7 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section
+from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section, share_of
+from mtbert.config.labels import LabelNames
 from mtbert.config.messages import unknown_name
 from mtbert.errors import shown
 
@@ -108,8 +109,11 @@ class TaskSettings(Section):
     )
     dev: FileName | dict[str, FileName] | None = Field(
         None,
-        description="Dev file, or named dev files (`{NAME: FILE}`, names of letters, digits, `_` "
-        "and `-`); the first one selects the best epoch, the others are reported beside it.",
+        description="Dev file, or a share of the training file that is held out (`10%`), or named "
+        "dev sets (`{NAME: FILE}`, names of letters, digits, `_` and `-`); the first one selects "
+        "the best epoch, the others are reported beside it. Held out are about as many rows of "
+        "each class, rows with an equal text on one side, and tasks of one file share the split; "
+        "`data.split_seed` draws another.",
     )
     test: FileName | None = Field(
         None, description="Test file; read only when predicted, and to count what leaks into it."
@@ -118,10 +122,12 @@ class TaskSettings(Section):
         None, description="For a task that is only evaluated: the task whose head it uses."
     )
     columns: ColumnSettings = Field(ColumnSettings(), description="Column mapping.")
-    labels: tuple[str, ...] | None = Field(
+    labels: LabelNames | None = Field(
         None,
         description="Names of the classes in order; files may hold the names or the numbers from "
-        "0. Default for `pair_classification`: two classes named 0 and 1.",
+        "0. Names that are numbers or `false` and `true` are found however a file spells them "
+        "(`1`, `1.0`, `True`). Default: what the training file holds, in numerical or "
+        "alphabetical order; for `pair_classification`, if that is 0 and 1 alone, these two.",
     )
     range: tuple[float, float] | None = Field(
         None, description="Smallest and largest label of a regression; others are bad rows."
@@ -170,16 +176,37 @@ class TaskSettings(Section):
 
     @property
     def dev_files(self) -> dict[str, str]:
-        """Dev files by name; the first one selects."""
+        """Dev files, or the share of the training file that stands for one, by name.
+
+        The first one selects.
+        """
         if self.dev is None:
             return {}
         return {"dev": self.dev} if isinstance(self.dev, str) else dict(self.dev)
 
     @property
+    def held_out(self) -> float | None:
+        """The share of the training file that is a dev set, between 0 and 1; None: all is train."""
+        shares = [share_of(file) for file in self.dev_files.values()]
+        return next((share for share in shares if share is not None), None)
+
+    @property
+    def labels_unknown(self) -> bool:
+        """Whether the classes are still to be looked up in the training file."""
+        defaulted = self.kind is TargetKind.PAIR_CLASSIFICATION
+        return self.kind.is_classification and self.labels is None and not defaulted
+
+    @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes; empty for a regression."""
+        """Names of the classes; empty for a regression.
+
+        Raises:
+            ValueError: the classes are still to be looked up, see `data.completion`.
+        """
         if not self.kind.is_classification:
             return ()
+        if self.labels_unknown:
+            raise ValueError("the classes are not known before the training file has been read")
         return self.labels or ("0", "1")
 
     @property
@@ -222,6 +249,17 @@ class TaskSettings(Section):
             problems.append("`train` and `uses` exclude each other")
         if self.uses is not None and not self.dev_files:
             problems.append("a task that is only evaluated needs `dev`")
+        shares = {n: share_of(f) for n, f in self.dev_files.items()}
+        held_out = {n: share for n, share in shares.items() if share is not None}
+        if len(held_out) > 1:
+            problems.append("`dev` holds out a share of the training file more than once")
+        if held_out and self.train is None:
+            problems.append("`dev` is a share of the training file, and there is no `train`")
+        problems += [
+            f"`dev` is {shown(self.dev_files[name])}, expected a share above 0% and below 100%"
+            for name, share in held_out.items()
+            if not 0 < share < 1
+        ]
         return problems + [
             f"`dev` names a set {shown(name)}; expected 1 to 64 letters, digits, _ or -, not "
             "beginning with _ or -, since names become names of files"
@@ -264,16 +302,16 @@ class TaskSettings(Section):
         problems = []
         if self.range is not None:
             problems.append("`range` belongs to a regression; classes have `labels`")
-        if self.labels is None and self.kind is TargetKind.CLASSIFICATION:
-            problems.append("`labels` must name the classes in order")
         if self.labels is not None and len(self.labels) < 2:
             problems.append(f"`labels` needs two classes or more, found {len(self.labels)}")
-        if len(set(self.class_names)) < len(self.class_names):
-            problems.append("`labels` names a class twice")
         rule = LOSSES[self.loss_name]
         if not rule.on_classes:
             problems.append(f"`{self.loss}` needs a regression; use `{self.kind.default_loss}`")
-        elif rule.one_output and len(self.class_names) != 2:
+        if self.labels_unknown:  # checked again when they are known
+            return problems
+        if len(set(self.class_names)) < len(self.class_names):
+            problems.append("`labels` names a class twice")
+        if rule.on_classes and rule.one_output and len(self.class_names) != 2:
             problems.append(f"`{self.loss_name}` needs two classes, found {len(self.class_names)}")
         if isinstance(self.class_weights, tuple) and len(self.class_weights) != len(
             self.class_names
