@@ -113,3 +113,10 @@ def test_the_names_are_kept_in_the_cache_and_made_anew_when_the_file_changes(
         patch.setattr("mtbert.data.completion.label_texts", None)
         assert complete(["x", "y"], cache=cache).tasks["a"].labels == ("x", "y")
     assert complete(["x", "z"], cache=cache).tasks["a"].labels == ("x", "z")
+
+
+def test_labels_of_lists_are_found_too(complete):
+    found = complete(["a;b", "b", "c;a"] * 2, kind="multilabel_classification")
+    assert found.tasks["a"].labels == ("a", "b", "c")
+    with pytest.raises(UserError, match="column 'label': labels may be separated by"):
+        complete(["a;b", "b|c"], kind="multilabel_classification")

@@ -16,6 +16,7 @@ from mtbert.config.settings import Settings
 from mtbert.config.tasks import TargetKind, TaskSettings
 from mtbert.data.cache import Cache, content_key, file_digest, open_cache
 from mtbert.data.examples import label_texts
+from mtbert.data.label_lists import list_names
 from mtbert.data.readers.table import open_table, read_table
 from mtbert.errors import UserError, shown
 from mtbert.version import __version__
@@ -60,7 +61,9 @@ def completed(settings: Settings) -> Settings:
 
 
 def _may_lack_names(task: TaskSettings) -> bool:
-    return task.kind.is_classification and task.labels is None
+    return task.labels_unknown or (
+        task.kind is TargetKind.PAIR_CLASSIFICATION and task.labels is None
+    )
 
 
 def _found_names(settings: Settings, name: str) -> tuple[str, ...] | None:
@@ -93,7 +96,7 @@ def _cached_names(path: Path, task: TaskSettings, cache: Cache | None) -> tuple[
             "labels of": digest,
             "version": __version__,
             "suffix": path.suffix,  # .jsonl tells the format
-            "task": task.model_dump(mode="json", include={"kind", "columns"}),
+            "task": task.model_dump(mode="json", include={"kind", "columns", "label_separator"}),
         }
     )
     if (arrays := cache.get(key)) is not None:
@@ -112,8 +115,13 @@ def _read_names(path: Path, task: TaskSettings) -> tuple[str, ...]:
     """
     with open_table(path) as stream:
         counts = Counter(label_texts(read_table(stream, str(path)), task))
-    names, rows = canonical_names(counts), counts.total()
-    where = f"{path}: column {shown(task.columns.label)}"
+    where, rows = f"{path}: column {shown(task.columns.label)}", counts.total()
+    names = canonical_names(counts)
+    if task.kind.is_multilabel:
+        try:
+            names = tuple(list_names(counts, task.label_separator))
+        except ValueError as error:
+            raise UserError(f"{where}: {error}") from None
     if not names:
         raise UserError(f"{where} holds no label; name the classes in `labels`, or map the column")
     if len(names) > MAX_CLASSES or (len(names) > _FEW and 2 * len(names) > rows):
@@ -122,7 +130,7 @@ def _read_names(path: Path, task: TaskSettings) -> tuple[str, ...]:
             "another column, or a number to predict (`kind: regression`)? Classes that are so many "
             "or so rare must be named in `labels`"
         )
-    if len(names) == 1 and task.kind is not TargetKind.PAIR_CLASSIFICATION:
+    if len(names) == 1 and task.kind is TargetKind.CLASSIFICATION:
         raise UserError(
             f"{where} holds one label alone, {shown(names[0])}; a classification needs two; name "
             "all classes in `labels` if the file lacks one"

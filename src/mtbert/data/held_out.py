@@ -12,7 +12,7 @@ from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.cache import file_digest
-from mtbert.data.examples import Example, LeftOut, iterate_examples
+from mtbert.data.examples import Example, Label, LeftOut, iterate_examples
 from mtbert.data.split import Stratified, held_out_lines, strata_of_numbers
 
 __all__ = ["Rows", "file_of", "rows_of"]
@@ -77,15 +77,26 @@ def _split(
     for name, fields in tasks:
         task = TaskSettings.model_validate_json(fields)
         examples = list(iterate_examples(path, task, LeftOut(), blank_is_unlabelled=True))
+        strata = _strata(task, examples, share)
         rows += [
             Stratified(example, name, stratum)
-            for example, stratum in zip(examples, _strata(task, examples, share), strict=True)
+            for example, found in zip(examples, strata, strict=True)
+            for stratum in found
         ]
     return held_out_lines(rows, share, seed)
 
 
-def _strata(task: TaskSettings, examples: list[Example], share: float) -> list[int]:
-    labels = [example.label for example in examples if example.label is not None]
+def _strata(task: TaskSettings, examples: list[Example], share: float) -> list[list[int]]:
+    """What each example counts to: its class, its labels or their absence, or a span of numbers."""
+    labels = [example.label for example in examples]
+    if task.kind.is_multilabel:
+        none = len(task.class_names)
+        return [[i for i, said in enumerate(row) if said] or [none] for row in map(_set, labels)]
+    numbers = [float(label) for label in labels if isinstance(label, (int, float))]
     if task.kind.is_classification:
-        return [int(label) for label in labels]
-    return strata_of_numbers(labels, share)
+        return [[int(label)] for label in numbers]
+    return [[span] for span in strata_of_numbers(numbers, share)]
+
+
+def _set(label: Label | None) -> tuple[float, ...]:
+    return label if isinstance(label, tuple) else ()
