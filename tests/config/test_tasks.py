@@ -245,3 +245,39 @@ def test_classes_that_are_not_named_are_unknown_until_a_file_is_read():
 )
 def test_a_percentage_is_a_share_of_the_training_file(dev, share):
     assert TaskSettings.model_validate({**SINGLE, "dev": dev}).held_out == share
+
+
+@pytest.mark.parametrize(
+    ("changes", "target"),
+    [
+        ({}, "standardised"),
+        ({"target": None}, "standardised"),
+        ({"loss": "mse", "range": [0, 5]}, "standardised"),
+        ({"target": "raw"}, "raw"),
+        ({"loss": "binary_cross_entropy", "range": [0, 5]}, None),
+        ({"loss": "binary_cross_entropy", "range": [0, 5], "target": "raw"}, "raw"),
+        ({"train": None, "uses": "other"}, None),
+        (SINGLE, None),
+        (SINGLE | {"loss": "mse"}, None),
+    ],
+)
+def test_a_squared_error_is_of_a_standardised_target_unless_it_says_raw(changes, target):
+    assert TaskSettings.model_validate({**PAIR, **changes}).target == target
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (SINGLE | {"target": "raw"}, "`target` belongs to a regression; classes have no unit"),
+        (SINGLE | {"loss": "mse", "target": "standardised"}, "`target` belongs to a regression"),
+        (
+            {"loss": "binary_cross_entropy", "range": [0, 1], "target": "standardised"},
+            "`target: standardised` has no effect on `binary_cross_entropy`.*leave `target` out",
+        ),
+        ({"train": None, "uses": "other", "target": "raw"}, "`target` belongs to the task whose"),
+        ({"target": "standardized"}, "standardised"),
+    ],
+)
+def test_a_target_where_it_means_nothing_is_refused(changes, told):
+    with pytest.raises(ValidationError, match=told):
+        TaskSettings.model_validate({**PAIR, **changes})
