@@ -78,13 +78,15 @@ ROWS = "id,sentence\nr1,the good film\nr2,a cat\n"
 def test_predict_answers_a_file_and_standard_input(finished, tmp_path, call, monkeypatch):
     (tmp_path / "rows.csv").write_text(ROWS)
     code, out, err = call("predict", finished, "--task", "sst", "rows.csv")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err.startswith("2 rows: 2 answered; ")
     answers = [strict(line) for line in out.splitlines()]
     assert [a["id"] for a in answers] == ["r1", "r2"]
     assert set(answers[0]["probabilities"]) == {"bad", "good"}
     stdin = type("Stdin", (), {"buffer": io.BytesIO(ROWS.encode())})
     monkeypatch.setattr("sys.stdin", stdin)
-    assert call("predict", finished, "--task", "sst", "-") == (0, out, "")
+    assert call("predict", finished, "--task", "sst", "-")[:2] == (0, out)
+    assert call("--quiet", "predict", finished, "--task", "sst", "rows.csv") == (0, out, "")
     code, nothing, _ = call("predict", finished, "--task", "sst", "rows.csv", "--output", "o")
     assert (code, nothing) == (0, "")
     assert (tmp_path / "o").read_text("utf-8") == out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -230,6 +231,15 @@ class TaskSettings(Section):
         if self.dev is None:
             return {}
         return {"dev": self.dev} if isinstance(self.dev, str) else dict(self.dev)
+
+    def reading(self, columns: Mapping[str, str]) -> TaskSettings:
+        """The same task, reading other columns.
+
+        Args:
+            columns: their names by key of `columns`: id, text, text2, label; the others stay.
+        """
+        chosen = {key: name for key, name in columns.items() if key != "text2" or self.kind.is_pair}
+        return self.model_copy(update={"columns": self.columns.model_copy(update=chosen)})
 
     @property
     def class_names(self) -> tuple[str, ...]:
