@@ -54,7 +54,8 @@ def test_evaluate_gives_the_summarys_scores_as_json_and_as_a_table(finished, cal
     assert f"overall {summary['overall']:.4f}, mean {summary['mean']:.4f}" in out
     code, out, _ = call("evaluate", finished, "--split", "train")
     assert code == 0
-    assert len([line for line in out.splitlines() if line.startswith(("sst", "para", "sts"))]) == 6
+    listed = {line.split()[0] for line in out.splitlines()[2:] if line.strip()}
+    assert {"sst", "para", "sts"} <= listed
 
 
 def test_evaluate_prints_json_though_a_correlation_is_undefined(toy, finished, tmp_path, call):
@@ -66,7 +67,8 @@ def test_evaluate_prints_json_though_a_correlation_is_undefined(toy, finished, t
     (tmp_path / "run" / "config.yaml").write_text(config.replace("sts-dev.csv", str(constant)))
     code, out, _ = call("evaluate", "run", "--json")
     assert code == 0
-    assert strict(out)["dev"]["sts"] == {"pearson": None, "spearman": None}
+    found = strict(out)["dev"]["sts"]
+    assert (found["pearson"], found["spearman"]) == (None, None)
     code, out, _ = call("evaluate", "run")
     assert code == 0
     assert "undefined" in out

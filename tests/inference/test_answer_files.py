@@ -68,6 +68,6 @@ def test_people_read_label_and_probability():
 
 
 def test_names_that_promise_another_format_are_refused():
-    with pytest.raises(UserError, match="expected [.]jsonl"):
+    with pytest.raises(UserError, match="is not written"):
         check_answer_file(Path("o.xlsx"))
     check_answer_file(Path("o.txt"))

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mtbert.commands.base import existing_or_new
 from mtbert.errors import UserError, shown
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ _COLUMNS = ("id", "text", "text2", "label")
 def add_source(parser: argparse.ArgumentParser) -> None:
     """The model, and the options that say what of it and of a file is wanted."""
     parser.add_argument(
-        "source", nargs="?", metavar="RUN-or-MODEL", help="a run, a model folder or a Hub id"
+        "source",
+        nargs="?",
+        type=_model_name,
+        metavar="RUN-or-MODEL",
+        help="a run, a model folder or a Hub id",
     )
     parser.add_argument(
         "--task", action="append", metavar="NAME", help="only this task (may be repeated)"
@@ -32,6 +37,12 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         "--on-bad-rows", choices=["error", "skip"], default="error",
         help="stop at a row that cannot be read, or leave it out and count it",
     )  # fmt: skip
+
+
+def _model_name(text: str) -> str:
+    """A folder or a Hub id as it stands, if the system can look it up."""
+    existing_or_new(text)
+    return text
 
 
 def mapped_columns(options: argparse.Namespace, command: str, then: str) -> dict[str, str]:
