@@ -11,6 +11,7 @@ from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.data.cache import Cache, open_cache
 from mtbert.data.datasets import DataSet, load_data_set
+from mtbert.data.held_out import file_of, rows_of
 from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.data.unknown import tell_unknown
@@ -47,6 +48,9 @@ def read_set(
 ) -> DataSet:
     """One file as a task reads it; in a file of several tasks a blank label is no mistake.
 
+    A share (`10%`) is the rows of the training file that are held out; the training file is then
+    the others.
+
     Args:
         settings: of the run.
         name: of the task.
@@ -59,9 +63,11 @@ def read_set(
         UserError: as `read_examples`; names the task.
     """
     try:
+        rows, whole = rows_of(settings, name, file), file_of(settings.tasks[name], file)
         return load_data_set(
-            data_file(settings, file), settings.tasks[name], tokenizer, settings.encoder.max_length,
-            cache=cache, labelled=labelled, blank_is_unlabelled=settings.shares_file(file),
+            data_file(settings, whole), settings.tasks[name], tokenizer,
+            settings.encoder.max_length, cache=cache, labelled=labelled,
+            blank_is_unlabelled=settings.shares_file(whole), rows=rows,
         )  # fmt: skip
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None

@@ -14,6 +14,7 @@ from torch import Generator
 
 from mtbert.config.settings import Settings
 from mtbert.data.batches import TokenizedSet
+from mtbert.data.completion import completed
 from mtbert.data.tasks import TaskData, load_tasks
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.distributed.processes import Processes
@@ -119,11 +120,13 @@ class Prepared:
 
 
 def prepare(settings: Settings, processes: Processes) -> Prepared:
-    """Choose the device, load the network and read the data, in this order.
+    """Name the classes, choose the device, load the network and read the data, in this order.
 
     Raises:
         UserError: configuration, data or encoder cannot be used, on any of the processes.
     """
+    incomplete = settings
+    settings = processes.main_first(lambda: completed(incomplete))
     with processes.all_or_none():
         runtime = _runtime(settings, processes)
         folder = locate(settings.encoder.path, settings.encoder.revision)
