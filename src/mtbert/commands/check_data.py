@@ -62,12 +62,13 @@ def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]
         UserError: the configuration is wrong, or a file cannot be read at all.
     """
     from mtbert.config.load import load_config
+    from mtbert.data.completion import completed
     from mtbert.data.leaks import leaked
     from mtbert.data.tasks import read_set, skipping_bad_rows
     from mtbert.data.tokenizer import Tokenizer
     from mtbert.model.hub import locate
 
-    settings = load_config(source, overrides)
+    settings = completed(load_config(source, overrides))
     lenient = skipping_bad_rows(settings)
     tokenizer = Tokenizer.from_folder(locate(settings.encoder.path, settings.encoder.revision))
     parts, clean = [], True

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from mtbert.config.data import DataSettings
 from mtbert.config.encoder import EncoderSettings
-from mtbert.config.fields import TASK_NAME, Section
+from mtbert.config.fields import TASK_NAME, Section, share_of
 from mtbert.config.selection import select_problem
 from mtbert.config.tasks import TaskSettings, predictions_name
 from mtbert.config.training import TrainingSettings
@@ -72,7 +72,7 @@ class Settings(Section):
 
         A blank label in such a file means that the row is another task's.
         """
-        return self._users_of_files[self._file_identity(name)] > 1
+        return self._users_of_files[self.file_identity(name)] > 1
 
     @cached_property
     def _users_of_files(self) -> Counter[str]:
@@ -81,13 +81,14 @@ class Settings(Section):
             file
             for task in self.tasks.values()
             for file in {
-                self._file_identity(name)
+                self.file_identity(name)
                 for name in (task.train, task.test, *task.dev_files.values())
-                if name
+                if name and share_of(name) is None
             }
         )
 
-    def _file_identity(self, name: str) -> str:
+    def file_identity(self, name: str) -> str:
+        """One text for all spellings of a file's name."""
         return os.path.realpath(self.data.locate(name))
 
     @model_validator(mode="after")
@@ -128,8 +129,11 @@ class Settings(Section):
     def _can_use(self, task: TaskSettings) -> bool:
         other = self.trained_tasks.get(task.uses or "")
         return other is not None and (
-            (other.kind, other.class_names, other.loss_name, other.pair_encoding)
-            == (task.kind, task.class_names, task.loss_name, task.pair_encoding)
+            (other.kind, other.loss_name, other.pair_encoding)
+            == (task.kind, task.loss_name, task.pair_encoding)
+            and (
+                other.labels_unknown or task.labels_unknown or other.class_names == task.class_names
+            )
         )
 
     def _shared_file_problems(self) -> list[str]:
