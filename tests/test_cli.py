@@ -122,7 +122,8 @@ def test_data_check_reports_on_configurations_and_files(toy, tmp_path, call):
 def test_convert_writes_safetensors_beside_the_old_file(tmp_path, call):
     torch.save({"a": torch.ones(2), "b": torch.zeros(1)}, tmp_path / "pytorch_model.bin")
     code, out, _ = call("convert", "pytorch_model.bin")
-    assert (code, out) == (0, "model.safetensors: 2 tensors\n")
+    assert code == 0
+    assert out.startswith("model.safetensors: 2 tensors\n")
     assert (tmp_path / "model.safetensors").is_file()
 
 
