@@ -112,7 +112,7 @@ def test_data_check_reports_on_configurations_and_files(toy, tmp_path, call):
     code, out, err = call("data", "check", config, "--set", "tasks.sst.labels=[bad, fine]")
     assert code == 2
     assert "8 bad rows" in out
-    assert "mtbert: there are bad rows" in err
+    assert "mtbert: train would refuse these data" in err
     files = [toy.folder / "sst-dev.csv", toy.folder / "sts-dev.csv"]
     code, out, _ = call("data", "check", *files)
     assert code == 0

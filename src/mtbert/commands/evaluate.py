@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtbert.commands.base import add_json, existing_or_new, file_to_write, json_text
+from mtbert.commands.base import add_json, file_to_write, json_text, looked_up
 from mtbert.commands.source import add_source, asked_tasks, mapped_columns, reading_columns
 from mtbert.errors import SHOWN_PROBLEMS, UserError
 
@@ -63,12 +63,12 @@ def run(options: argparse.Namespace) -> None:
                 "evaluate: --columns, --output and --on-bad-rows belong to a FILE; without one "
                 "the run's own data are scored as its config.yaml says"
             )
-        scores = evaluate_run(existing_or_new(options.source), options.split or "dev", options.task)
+        scores = evaluate_run(looked_up(options.source), options.split or "dev", options.task)
     elif options.split is not None:
         raise UserError("evaluate: found a file and --split, expected one of them")
     else:
         found = evaluate_file(
-            options.source, existing_or_new(options.file), options.task, columns,
+            options.source, looked_up(options.file), options.task, columns,
             skip_bad_rows=options.on_bad_rows == "skip",
         )  # fmt: skip
         scores = found.scores
