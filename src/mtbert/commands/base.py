@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mtbert.errors import UserError, shown
-from mtbert.io.bounded import expanded
+from mtbert.io.paths import expanded
 
 __all__ = [
     "Command",

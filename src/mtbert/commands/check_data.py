@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtbert.errors import SHOWN_PROBLEMS, UserError, printable
-from mtbert.io.bounded import is_file
+from mtbert.io.paths import is_file
 
 if TYPE_CHECKING:
     import numpy as np

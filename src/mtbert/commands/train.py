@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtbert.commands.base import add_overrides, existing_or_new, looked_up
 from mtbert.errors import UserError, shown
-from mtbert.io.bounded import is_file, is_folder
+from mtbert.io.paths import is_file, is_folder
 
 if TYPE_CHECKING:
     from mtbert.config.settings import Settings
