@@ -23,14 +23,28 @@ class PartErrors(ValueError):
         self.problems = list(problems)
 
 
-def explain(error: Any, known_keys: Callable[[Sequence[str]], list[str]]) -> list[str]:
-    """One of pydantic's errors in plain words; `known_keys` lists the keys of a section."""
+def explain(
+    error: Any,
+    known_keys: Callable[[Sequence[str]], list[str]],
+    meant: Callable[[str], str | None] = lambda _: None,
+) -> list[str]:
+    """One of pydantic's errors in plain words.
+
+    Args:
+        error: one of `ValidationError.errors()`.
+        known_keys: lists the keys of a section.
+        meant: the full key that a name may stand for which is none of its section.
+    """
     location = [str(part) for part in error["loc"]]
     where = ".".join(location) or "configuration"
     found = error.get("input")
     match error["type"]:
         case "extra_forbidden":
-            return [f"{where}: unknown key{nearest(location[-1], known_keys(location[:-1]))}"]
+            known = known_keys(location[:-1])
+            close = close_name(location[-1], known)
+            if not close and (key := meant(location[-1])) is not None:
+                close = f"; did you mean {key!r}?"
+            return [f"{where}: unknown key{close or nearest(location[-1], known)}"]
         case "missing":
             return [f"{where}: missing; it must be set"]
         case "value_error" if isinstance(error["ctx"]["error"], PartErrors):

@@ -93,7 +93,8 @@ class Settings(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         problems = [
-            f"tasks.{name}.uses: no trained task {task.uses!r} of the same kind and form"
+            f"tasks.{name}.uses: no trained task {task.uses!r} of the same kind, labels, "
+            "loss and form"
             for name, task in self.tasks.items()
             if task.uses is not None and not self._can_use(task)
         ]
@@ -127,8 +128,8 @@ class Settings(Section):
     def _can_use(self, task: TaskSettings) -> bool:
         other = self.trained_tasks.get(task.uses or "")
         return other is not None and (
-            (other.kind, other.class_names, other.pair_encoding)
-            == (task.kind, task.class_names, task.pair_encoding)
+            (other.kind, other.class_names, other.loss_name, other.pair_encoding)
+            == (task.kind, task.class_names, task.loss_name, task.pair_encoding)
         )
 
     def _shared_file_problems(self) -> list[str]:

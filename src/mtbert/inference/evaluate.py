@@ -24,7 +24,7 @@ from mtbert.inference.metrics import (
 )
 from mtbert.inference.predict import compute_outputs
 from mtbert.model.network import MultitaskNetwork
-from mtbert.objectives.base import Prediction
+from mtbert.objectives.base import Prediction, answer_values
 from mtbert.objectives.table import decode
 
 __all__ = ["Evaluation", "EvaluationSet", "evaluate"]
@@ -129,7 +129,7 @@ def evaluate(
         reason = undefined(task, gold, outputs)
         if reason is not None:
             reasons[name] = reason
-        predicted = np.array([answer.value for answer in answers], np.float64)
+        predicted = answer_values(task, answers)
         if not np.isfinite(outputs).all():
             predicted[:] = math.nan  # a class has been decoded from what is no number
         (dev if part.selects else others)[name] = score(
@@ -156,5 +156,8 @@ def _positive_scores(task: TaskSettings, answers: Sequence[Prediction]) -> Array
     )
 
 
-def _plain(label: float) -> float | int:
+def _plain(label: np.float64 | NDArray[np.float64]) -> float | int | list[int]:
+    """A label as it stands in prediction files; of several labels the numbers of those given."""
+    if np.ndim(label):
+        return [int(number) for number in np.flatnonzero(label)]
     return int(label) if float(label).is_integer() else float(label)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from mtbert.config.tasks import TaskSettings
+from mtbert.config.tasks import LOSSES, TaskSettings
 from mtbert.model.dropout import dropout
+from mtbert.model.thresholds import OrderedThresholds
 from mtbert.objectives.table import objective_of
 
 __all__ = ["Head"]
@@ -27,7 +28,8 @@ class Head(nn.Module):
         self.rate = 0.0 if self.features == "cosine" else task.dropout
         objective = objective_of(task)
         widths = {None: hidden_size, "cosine": 1, "uv": 2 * hidden_size}
-        self.linear = nn.Linear(widths.get(self.features, 4 * hidden_size), objective.outputs(task))
+        layer = OrderedThresholds if LOSSES[task.loss_name].in_order else nn.Linear
+        self.linear = layer(widths.get(self.features, 4 * hidden_size), objective.outputs(task))
         self.cosine_start = objective.cosine_start(task) if self.features == "cosine" else None
 
     @torch.no_grad()
@@ -35,6 +37,8 @@ class Head(nn.Module):
         """Fresh weights: normal with zero bias; of a cosine head, its scale and offset."""
         self.linear.weight.normal_(0, std, generator=generator)
         self.linear.bias.zero_()
+        if isinstance(self.linear, OrderedThresholds):
+            self.linear.start()
         if self.cosine_start is not None:
             scale, offset = self.cosine_start
             self.linear.weight.fill_(scale)

@@ -140,6 +140,29 @@ def test_what_is_undefined_is_nan_and_the_rest_is_not(gold, predicted, defined):
     assert {name for name, value in found.items() if not math.isnan(value)} == defined
 
 
+def test_scores_of_label_sets_by_hand():
+    task = TaskSettings(kind="multilabel_classification", train="t", labels=("a", "b", "c"))
+    gold = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float64)
+    predicted = np.array([[1, 0, 0], [0, 0, 0], [1, 1, 0], [0, 1, 0]], np.float64)
+    found = score(task, gold, predicted)
+    # right 3 of 4 that hold and of 4 that are given; a: 2/2, b: 1 of 2 and of 2, c: never
+    assert found["micro_f1"] == pytest.approx(3 / 4)
+    assert found["macro_f1"] == pytest.approx((1 + 1 / 2 + 0) / 3)
+    assert found["subset_accuracy"] == pytest.approx(2 / 4)
+
+
+def test_ordinal_classes_are_also_scored_by_the_distance_of_their_ranks():
+    names = tuple("vwxyz")
+    task = TaskSettings(kind="classification", train="t", labels=names, loss="ordinal")
+    gold, predicted = array(0, 2, 4, 4), array(0, 4, 4, 0)
+    found = score(task, gold, predicted)
+    assert found["accuracy"] == 1 / 2
+    assert found["mae"] == pytest.approx((0 + 2 + 0 + 4) / 4)
+    # 1 - (observed squared distances) / (those by chance); ranks that do not occur count too
+    chance = np.mean([(g - p) ** 2 for g in gold for p in predicted])
+    assert found["qwk"] == pytest.approx(1 - np.mean((gold - predicted) ** 2) / chance)
+
+
 @pytest.mark.parametrize("kind", [k for k in TargetKind if not k.is_multilabel])
 def test_every_metric_of_a_kind_is_reported_the_main_one_first(kind):
     labels = {"labels": ["a", "b"]} if kind == "classification" else {}
