@@ -38,18 +38,24 @@ def evaluate_run(path: Path, split: str) -> dict[str, Any]:
     Raises:
         UserError: no finished run, or the data cannot be used (a test file may have no labels).
     """
+    from mtbert.config.tasks import predictions_name
     from mtbert.data.cache import open_cache
     from mtbert.data.tasks import read_set
     from mtbert.inference.evaluate import EvaluationSet, evaluate
+    from mtbert.inference.evaluation_file import LabelledFile, describe_files
     from mtbert.inference.saved_run import load_run
 
     settings, model = load_run(path)
     cache = open_cache(settings.data.cache)
-    sets = []
+    sets, files = [], []
     for name, task in settings.tasks.items():
         for position, (set_name, file) in enumerate(_split_files(task, split).items()):
             found = read_set(settings, name, file, model.tokenizer, cache=cache)
-            sets.append(EvaluationSet(name, set_name, found.ids, found.inputs, position == 0))
+            selects = position == 0
+            sets.append(EvaluationSet(name, set_name, found.ids, found.inputs, selects))
+            shown = name if selects else f"{name}/{set_name}"
+            predictions = predictions_name(name, set_name, selects=selects)
+            files.append(LabelledFile(shown, name, file, predictions))
     if not sets:
         raise UserError(f"{path}: no task has a {split} file")
     scores = evaluate(model.network, sets)
@@ -59,6 +65,10 @@ def evaluate_run(path: Path, split: str) -> dict[str, Any]:
         "others": scores.others,
         "overall": scores.overall,
         "mean": scores.mean,
+        "details": {
+            name: found.model_dump(mode="json")
+            for name, found in describe_files(settings, files, scores.predictions).items()
+        },
     }
 
 

@@ -55,7 +55,7 @@ def parse_answers(task: TaskSettings, rows: Sequence[Mapping[str, Any]]) -> Answ
         told = [[row["probabilities"][name] for name in names] for row in rows]
         probabilities = _array(told)
     if task.kind.is_classification and len(names) == 2:
-        positive = _array([row["score"] for row in rows])
+        positive = _numbers([row["score"] for row in rows])
         if probabilities is not None:
             positive = probabilities[:, 1]
     gold, predicted = (_labels(task, [row[key] for row in rows]) for key in ("gold", "prediction"))
@@ -72,9 +72,9 @@ def _labels(task: TaskSettings, values: Sequence[Any]) -> Array:
     if task.kind.is_multilabel:
         wide = np.zeros((len(values), classes))
         for row, numbers in zip(wide, values, strict=True):
-            row[_known(_array(numbers), classes).astype(np.int64)] = 1
+            row[_known(_numbers(numbers), classes).astype(np.int64)] = 1
         return wide
-    found = _array(values)
+    found = _numbers(values)
     return _known(found, classes) if classes else found
 
 
@@ -93,3 +93,14 @@ def _known(numbers: Array, classes: int) -> Array:
 def _array(values: Sequence[Any]) -> Array:
     """JSON's null, which stands for what is not finite, becomes NaN."""
     return np.array(values, np.float64)
+
+
+def _numbers(values: Sequence[Any]) -> Array:
+    """The same of plain numbers.
+
+    Raises:
+        TypeError: one is a list, or they are no list themselves.
+    """
+    if not isinstance(values, list) or any(isinstance(value, list | str) for value in values):
+        raise TypeError("expected numbers")
+    return _array(values)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.inference.answers import Answers, parse_answers
-from mtbert.inference.metrics import score, scores_by_class
+from mtbert.inference.metrics import score, scores_by_class, undefined
 from mtbert.inference.metrics.calibration import calibration
 from mtbert.inference.metrics.intervals import Ends, intervals
 from mtbert.inference.metrics.thresholds import best_thresholds
@@ -154,7 +154,7 @@ class SetDetails(_Part):
 
 
 def describe_answers(
-    name: str, task: TaskSettings, rows: Sequence[Mapping[str, Any]], reason: str | None = None
+    name: str, task: TaskSettings, rows: Sequence[Mapping[str, Any]]
 ) -> SetDetails:
     """Everything that follows from labels and answers.
 
@@ -162,7 +162,6 @@ def describe_answers(
         name: of the task.
         task: gives the kind and the classes.
         rows: of a file of predictions.
-        reason: why metrics are undefined, if that is known.
 
     Raises:
         KeyError: a row lacks a field, or
@@ -170,9 +169,10 @@ def describe_answers(
         ValueError: of another shape.
     """
     answers = parse_answers(task, rows)
+    reason = undefined(task, answers.gold, answers.predicted.reshape(len(rows), -1))
     if not answers.finite or not rows:
-        undefined = dict.fromkeys(task.metrics, Score(value=None))
-        return SetDetails(task=name, rows=len(rows), metrics=undefined, undefined=reason)
+        unknown = dict.fromkeys(task.metrics, Score(value=None))
+        return SetDetails(task=name, rows=len(rows), metrics=unknown, undefined=reason)
     gold, predicted = answers.gold, answers.predicted
     values = score(task, gold, predicted, answers.positive)
     ends, class_ends = intervals(task, gold, predicted, answers.positive)
