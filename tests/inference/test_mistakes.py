@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from mtbert.config.load import data_file
 from mtbert.inference.answers import Answers
 from mtbert.inference.mistakes import LONGEST, find_texts, row_errors, worst_rows
 
@@ -36,20 +37,19 @@ def test_texts_are_found_by_id_and_shortened(toy, tmp_path):
     (tmp_path / "dev.csv").write_text(
         f"id,sentence,label\na,one,good\nb,two,nonsense\nc,{long},bad\n", encoding="utf-8"
     )
-    tree = toy.tree("sst")
-    tree["tasks"]["sst"]["dev"] = str(tmp_path / "dev.csv")
-    settings = toy.settings("sst", tasks=tree["tasks"])
-    file = settings.tasks["sst"].dev
-    found = find_texts(settings, "sst", file, ["c", "a", "missing"])
+    task, file = toy.settings("sst").tasks["sst"], tmp_path / "dev.csv"
+    found = find_texts(file, task, ["c", "a", "missing"])
     assert found["a"] == ("one",)
     assert found["c"][0].endswith("…")
     assert len(found["c"][0]) <= LONGEST
     assert set(found) == {"a", "c"}
-    assert find_texts(settings, "sst", str(tmp_path / "gone.csv"), ["a"]) == {}
-    (tmp_path / "dev.csv").write_text("nonsense")
-    assert find_texts(settings, "sst", file, ["a"]) == {}
+    assert find_texts(tmp_path / "gone.csv", task, ["a"]) == {}
+    file.write_text("nonsense")
+    assert find_texts(file, task, ["a"]) == {}
 
 
 def test_of_a_pair_both_texts_are_found(toy):
-    found = find_texts(toy.settings(), "para", "para-dev.csv", ["para1"])
+    settings = toy.settings()
+    path = data_file(settings, "para-dev.csv")
+    found = find_texts(path, settings.tasks["para"], ["para1"])
     assert len(found["para1"]) == 2

@@ -9,8 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
-from mtbert.config.tasks import predictions_name
+from mtbert.config.tasks import TaskSettings, predictions_name
+from mtbert.data.held_out import file_of
 from mtbert.errors import UserError
 from mtbert.inference.details import SetDetails, describe_answers
 from mtbert.inference.mistakes import find_texts
@@ -23,6 +25,7 @@ __all__ = [
     "describe_run",
     "dev_sets",
     "read_details",
+    "run_files",
 ]
 
 EVALUATION = "evaluation.json"
@@ -35,16 +38,32 @@ class LabelledFile:
     """A file of labelled rows that a task is scored on.
 
     Attributes:
-        name: in scores: the task's, or `task/set`.
         task: its name.
-        file: as the settings name it.
-        predictions: what its predictions are filed under.
+        fields: its settings.
+        set_name: of the set; a task may have several.
+        file: as the settings name it; a share means the training file.
+        path: where it is; None where that is not known.
+        selects: whether the set takes part in choosing the best epoch.
+        blank_is_unlabelled: whether a blank label means that the row is not the task's.
     """
 
-    name: str
     task: str
-    file: str
-    predictions: str
+    fields: TaskSettings
+    set_name: str = ""
+    file: str = ""
+    path: Path | None = None
+    selects: bool = True
+    blank_is_unlabelled: bool = False
+
+    @property
+    def name(self) -> str:
+        """In scores: the task's, or `task/set`."""
+        return self.task if self.selects else f"{self.task}/{self.set_name}"
+
+    @property
+    def predictions(self) -> str:
+        """What its predictions are filed under."""
+        return predictions_name(self.task, self.set_name, selects=self.selects)
 
 
 class _File(BaseModel):
@@ -53,33 +72,48 @@ class _File(BaseModel):
     sets: dict[str, SetDetails]
 
 
+def run_files(settings: Settings, name: str, files: Mapping[str, str]) -> list[LabelledFile]:
+    """Files of a task of a run.
+
+    Args:
+        settings: of the run.
+        name: of the task.
+        files: by name of the set, as the settings name them; the first one selects.
+    """
+    task, found = settings.tasks[name], []
+    for position, (set_name, file) in enumerate(files.items()):
+        whole = file_of(task, file)
+        shared = settings.shares_file(whole)
+        place = _place(settings, whole)
+        found.append(LabelledFile(name, task, set_name, file, place, position == 0, shared))
+    return found
+
+
 def dev_sets(settings: Settings) -> list[LabelledFile]:
-    """The dev sets of a run, in the order of its scores."""
-    return [
-        LabelledFile(
-            task if position == 0 else f"{task}/{name}",
-            task,
-            file,
-            predictions_name(task, name, selects=position == 0),
-        )
-        for task, fields in settings.tasks.items()
-        for position, (name, file) in enumerate(fields.dev_files.items())
+    """The dev sets of a run, in the order of its scores: those that select first."""
+    found = [
+        labelled
+        for name, task in settings.tasks.items()
+        for labelled in run_files(settings, name, task.dev_files)
     ]
+    return sorted(found, key=lambda labelled: not labelled.selects)
+
+
+def _place(settings: Settings, file: str) -> Path | None:
+    try:
+        return data_file(settings, file)
+    except UserError:
+        return None
 
 
 def describe_files(
-    settings: Settings,
-    files: Iterable[LabelledFile],
-    predictions: Mapping[str, Sequence[Mapping[str, Any]]],
+    files: Iterable[LabelledFile], predictions: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, SetDetails]:
     """Details of each file's answers, with the texts of the worst, by the name in scores."""
     found = {}
     for part in files:
-        details = describe_answers(
-            part.task, settings.tasks[part.task], predictions[part.predictions]
-        )
-        ids = [mistake.id for mistake in details.mistakes]
-        texts = find_texts(settings, part.task, part.file, ids) if ids else {}
+        details = describe_answers(part.task, part.fields, predictions[part.predictions])
+        texts = _texts(part, [mistake.id for mistake in details.mistakes])
         mistakes = [
             mistake.model_copy(update={"texts": list(texts[mistake.id])})
             if mistake.id in texts
@@ -88,6 +122,12 @@ def describe_files(
         ]
         found[part.name] = details.model_copy(update={"mistakes": mistakes})
     return found
+
+
+def _texts(part: LabelledFile, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    if part.path is None or not ids:
+        return {}
+    return find_texts(part.path, part.fields, ids, blank_is_unlabelled=part.blank_is_unlabelled)
 
 
 def describe_run(path: Path, settings: Settings) -> dict[str, SetDetails]:
@@ -104,7 +144,7 @@ def describe_run(path: Path, settings: Settings) -> dict[str, SetDetails]:
             )
             for part in files
         }
-        return describe_files(settings, files, predictions)
+        return describe_files(files, predictions)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{path}/predictions: damaged predictions: {error!r}") from None
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mtbert.config.load import data_file
-from mtbert.config.settings import Settings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import LeftOut, iterate_examples
 from mtbert.errors import UserError
 from mtbert.inference.answers import Answers
@@ -57,25 +56,24 @@ def worst_rows(answers: Answers, errors: Array, most: int = MOST) -> list[int]:
 
 
 def find_texts(
-    settings: Settings, name: str, file: str | Path, ids: Collection[str]
+    path: Path, task: TaskSettings, ids: Collection[str], *, blank_is_unlabelled: bool = False
 ) -> dict[str, tuple[str, ...]]:
-    """The texts of some rows of a task's file, by id, shortened.
+    """The texts of some rows of a file, by id, shortened.
 
     Texts are not kept in memory during a run, so the file is read again. Nothing is found in a file
     that is no longer there or cannot be read.
 
     Args:
-        settings: of the run.
-        name: of the task.
-        file: as the settings name it.
+        path: of the file.
+        task: says how it is read.
         ids: of the rows.
+        blank_is_unlabelled: whether a blank label means that the row is not the task's.
     """
     wanted, found = set(ids), {}
-    task = settings.tasks[name].model_copy(update={"on_bad_rows": "skip"})
-    shared = settings.shares_file(str(file))
+    lenient = task.model_copy(update={"on_bad_rows": "skip"})
+    rows = iterate_examples(path, lenient, LeftOut(), blank_is_unlabelled=blank_is_unlabelled)
     try:
-        path = data_file(settings, str(file))
-        for example in iterate_examples(path, task, LeftOut(), blank_is_unlabelled=shared):
+        for example in rows:
             if example.id in wanted:
                 found[example.id] = tuple(map(_shortened, example.texts))
                 if len(found) == len(wanted):
