@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from mtbert.config.format import FormatSettings
 from mtbert.data.readers.base import Row, Table, decode_line, has_undecodable, iterate_lines
 from mtbert.io.bounded import unique_keys
 
@@ -18,7 +19,7 @@ def recognises(name: str, first: bytes) -> bool:
     return name.endswith((".jsonl", ".ndjson")) or text.lstrip().startswith("{")
 
 
-def read(name: str, first: bytes, stream: BinaryIO) -> Table:
+def read(name: str, first: bytes, stream: BinaryIO, form: FormatSettings) -> Table:
     """Values become text, null an empty one; a list is kept apart, another nested value is no
     column. Blank lines are skipped.
 
