@@ -274,6 +274,15 @@ class TaskSettings(Section):
             return {}
         return {"dev": self.dev} if isinstance(self.dev, str) else dict(self.dev)
 
+    def reading(self, columns: Mapping[str, str]) -> TaskSettings:
+        """The same task, reading other columns.
+
+        Args:
+            columns: their names by key of `columns`: id, text, text2, label; the others stay.
+        """
+        chosen = {key: name for key, name in columns.items() if key != "text2" or self.kind.is_pair}
+        return self.model_copy(update={"columns": self.columns.model_copy(update=chosen)})
+
     @property
     def held_out(self) -> float | None:
         """The share of the training file that is a dev set, between 0 and 1; None: all is train."""

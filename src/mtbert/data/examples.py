@@ -125,7 +125,8 @@ def iterate_examples(
         advice = "fix the rows, or leave them out with on_bad_rows: skip"
         raise UserError(f"{problem_list(str(path), problems)}\n{advice}")
     if not seen:
-        raise UserError(f"{path}: no usable row, expected at least one")
+        none = f"{path}: no usable row, expected at least one"
+        raise UserError(problem_list(none, problems) if problems else none)
     used = {*task.text_columns, *task.label_columns, task.columns.id or "id"}
     left_out.unused_columns = tuple(c for c in table.columns or () if c and c not in used)
 
