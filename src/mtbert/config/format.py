@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from mtbert.config.fields import Section
 
-__all__ = ["SEPARATORS", "Encoding", "FormatSettings", "Quoting"]
+__all__ = ["SEPARATORS", "Encoding", "FormatSettings", "Quoting", "column_name"]
 
 SEPARATORS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 """What stands between columns, by name."""
@@ -21,6 +21,11 @@ def _separator(value: object) -> object:
     """The name of a separator, also if it is written as itself."""
     names = {character: name for name, character in SEPARATORS.items()}
     return names.get(value, value) if isinstance(value, str) else value
+
+
+def column_name(value: object) -> object:
+    """A column's name: without a header its place, which YAML reads as a number."""
+    return str(value) if type(value) is int else value
 
 
 class FormatSettings(Section):

@@ -63,10 +63,11 @@ def _without_separator_line(first: bytes, stream: BinaryIO) -> tuple[bytes, int,
 
 
 def _separator_of(head: str) -> str:
-    """A tab if the first line holds one (the course's .csv files), else what it holds."""
+    """A tab if the first line holds one (the course's .csv files), else what gives most cells."""
     if "\t" in head:
         return "\t"
-    return next((s for s in (",", ";", "|") if len(head.split(s)) > 1), ",")
+    outside = re.sub(r'"[^"]*"', "", head)
+    return max((",", ";", "|"), key=outside.count)
 
 
 def _cells(name: str, number: int, head: str, separator: str, form: FormatSettings) -> list[str]:
@@ -93,8 +94,9 @@ def _plain_rows(
     name: str, header: list[str], lines: Iterable[str], separator: str, start: int
 ) -> Iterator[Row]:
     for number, line in enumerate(lines, start):
-        if text := line.rstrip("\r\n"):
-            yield _row(number, text.split(separator), header)
+        cells = line.rstrip("\r\n").split(separator)
+        if not _is_blank(cells):
+            yield _row(number, cells, header)
 
 
 def _quoted_rows(
@@ -119,8 +121,13 @@ def _quoted_rows(
             yield from _broken(record, f"broken quoting ({record.error})")
         elif careful and record.joins_rows(separator):
             yield from _broken(record, "a quote left open")
-        else:
+        elif not _is_blank(record.cells):
             yield _row(record.line, record.cells, header)
+
+
+def _is_blank(cells: list[str]) -> bool:
+    """Whether a row is one that spreadsheets write below a table: separators alone, or spaces."""
+    return not any(map(str.strip, cells))
 
 
 def _broken(record: Record, what: str) -> Iterator[Row]:
@@ -133,7 +140,7 @@ def _broken(record: Record, what: str) -> Iterator[Row]:
 
 def _row(number: int, cells: list[str], header: list[str]) -> Row:
     if len(cells) != len(header):
-        expected = f"expected {len(header)} as in line 1"
+        expected = f"expected {len(header)} as in the first line"
         return Row(number, problem=f"found {len(cells)} columns, {expected}")
     if any(has_undecodable(cell) for cell in cells):
         return Row(number, problem=f"not UTF-8; {_NOT_UTF_8}")

@@ -12,7 +12,7 @@ from mtbert.data.readers.foreign import what_it_is
 from mtbert.errors import UserError
 from mtbert.io.bounded import refuse_pointer
 
-__all__ = ["READERS", "open_table", "read_table"]
+__all__ = ["READERS", "SEEN", "open_table", "read_table"]
 
 READERS: tuple[Reader, ...] = (jsonl, csv)
 """The first that recognises a file reads it."""
