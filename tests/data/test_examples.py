@@ -437,7 +437,8 @@ def test_every_row_and_every_line_of_a_file_is_accounted_for(raw, name, quoting,
     covered = {1}
     for row in rows:
         inside = sum(value.count("\n") for value in row.values.values())
-        assert covered.isdisjoint(own := range(row.line, row.line + 1 + inside))
+        own = range(row.line, row.line + 1 + inside)
+        assert covered.isdisjoint(own)
         covered.update(own)
     for number, line in enumerate(content.split(b"\n"), start=1):
         assert number in covered or not line.replace(b'""', b"").strip(b",\t\r ")

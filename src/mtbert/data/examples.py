@@ -191,19 +191,33 @@ def _check_header(table: Table, needed: list[str], id_column: str | None) -> Non
     found = ", ".join(repr(c) for c in columns if c)
     for column in needed:
         if column not in columns:
-            advice = "map it in tasks.NAME.columns (id, text, text2, label, labels)"
-            if not columns or not {*needed, "id"} & {*columns}:
-                if _looks_like_a_row(columns):
-                    advice = (
-                        "if the first line is a row and no header, set `format: {header: false}` "
-                        f"and name columns by their place, 1 to {len(columns)}; else {advice}"
-                    )
-                elif len(columns) == 1:
-                    advice += "; if these are several, set `format: {separator: …}`"
-            raise UserError(f"{table.name}:1: no column {column!r}, found {found}; {advice}")
-    for column in {*needed, id_column}:
+            raise UserError(
+                f"{table.name}:1: no column {column!r}, found {found}; "
+                f"{_column_advice(columns, needed)}"
+            )
+    for column in needed if id_column is None else {*needed, id_column}:
         if columns.count(column) > 1:
             raise UserError(f"{table.name}:1: column {column!r} occurs twice")
+
+
+def _column_advice(columns: Sequence[str], needed: Sequence[str]) -> str:
+    """What to do about a column that a header lacks."""
+    advice = "map it in tasks.NAME.columns (id, text, text2, label, labels)"
+    if {*needed, "id"} & {*columns}:
+        return advice
+    if any(map(_is_no_name, columns)):
+        return (
+            "if the first line is a row and no header, set `format: {header: false}` and name "
+            f"columns by their place, 1 to {len(columns)}; else {advice}"
+        )
+    several = "; if these are several columns, set `format: {separator: …}`"
+    return advice + several if len(columns) == 1 else advice
+
+
+def _is_no_name(cell: str) -> bool:
+    """Whether a cell of a header is a number or a sentence."""
+    cell = cell.strip()
+    return not math.isnan(label_value(cell)) or cell.count(" ") > 2 or len(cell) > 60
 
 
 def _not_an_id(task: TaskSettings) -> str:
@@ -211,14 +225,6 @@ def _not_an_id(task: TaskSettings) -> str:
     if task.columns.id is not None:
         return ""
     return " (if the column 'id' names something else, set `columns: {id: false}`)"
-
-
-def _looks_like_a_row(columns: Sequence[str]) -> bool:
-    """Whether what stands for a header has a number or a sentence in it."""
-    return any(
-        c.strip() and (not math.isnan(label_value(c.strip())) or c.count(" ") > 3 or len(c) > 60)
-        for c in columns
-    )
 
 
 def _missing(row: Row, column: str) -> str:
