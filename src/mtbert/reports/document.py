@@ -27,12 +27,16 @@ _DARK, _LIGHT = "#e6edf3", "#1f2328"  # text colours of the two themes of code h
 
 @dataclass(frozen=True, slots=True)
 class TableBlock:
-    """Cells as text; the first `left` columns are left-aligned, the others right-aligned."""
+    """Cells as text; the first `left` columns are left-aligned, the others right-aligned.
+
+    `shades`, as many as there are cells, are from 0 to 1: how strong the colour behind each is.
+    """
 
     caption: str
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     left: int = 1
+    shades: Sequence[Sequence[float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def _add_markdown(blocks: Sequence[Block], parts: list[str], files: dict[str, st
                 parts.append(block)
             case Bullets(lines):
                 parts.append("\n".join(f"- {line}" for line in lines))
-            case TableBlock(caption, headers, rows, left):
+            case TableBlock(caption, headers, rows, left, _):
                 align = ["left"] * left + ["right"] * (len(headers) - left)
                 table = tabulate(rows, headers, "github", disable_numparse=True, colalign=align)
                 parts.append(f"{caption}\n\n{table}".lstrip())

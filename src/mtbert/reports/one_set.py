@@ -63,11 +63,12 @@ def metric_rows(found: SetDetails, positive: str | None = None) -> list[list[str
     ]
 
 
-def shown_range(score: Score, digits: int = 4) -> str:
-    """`0.81 to 0.89`; empty where nothing is known."""
+def shown_range(score: Score) -> str:
+    """`0.810 to 0.890`; empty where nothing is known."""
     if score.low is None or score.high is None:
         return ""
-    return f"{score.low:.{digits}f} to {score.high:.{digits}f}"
+    form = ".3f" if max(abs(score.low), abs(score.high)) < 10 else ".4g"
+    return f"{score.low:{form}} to {score.high:{form}}"
 
 
 def _meaning(metric: str, positive: str | None) -> str:
@@ -106,7 +107,7 @@ def _class_blocks(found: SetDetails) -> list[Block]:
 def _class_row(found: ClassDetails) -> list[str]:
     scores = (found.precision, found.recall, found.f1)
     shown = ["-" if s.value is None else f"{s.value:.3f}" for s in scores]
-    return [found.name, f"{found.rows:,}", f"{found.predicted:,}", *shown, shown_range(found.f1, 3)]
+    return [found.name, f"{found.rows:,}", f"{found.predicted:,}", *shown, shown_range(found.f1)]
 
 
 def _matrix(found: SetDetails) -> list[Block]:
@@ -117,7 +118,9 @@ def _matrix(found: SetDetails) -> list[Block]:
             [name, *(f"{n:,}" if n else "·" for n in counts)]
             for name, counts in zip(names, found.confusion, strict=True)
         ]
-        return [TableBlock("Rows by true class (down) and answer (across)", ["", *names], rows)]
+        shades = [[0, *(n / max(1, sum(counts)) for n in counts)] for counts in found.confusion]
+        caption = "Rows by true class (down) and answer (across); the darker, the larger its share"
+        return [TableBlock(caption, ["", *names], rows, shades=shades)]
     if not found.confused:
         return []
     pairs = [[c.gold, c.predicted, f"{c.rows:,}"] for c in found.confused]
