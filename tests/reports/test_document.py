@@ -10,6 +10,8 @@ from mtbert.reports.charts import Series, line_chart
 from mtbert.reports.document import (
     Bullets,
     ChartsBlock,
+    Example,
+    ExamplesBlock,
     FigureBlock,
     Fold,
     Section,
@@ -63,10 +65,10 @@ def test_html_escapes_words_and_holds_the_picture_itself():
 
 
 def test_cells_have_the_colour_of_their_shade():
-    table = TableBlock("", ["", "a", "b"], [["x", "1", "3"]], shades=[[0, 0.25, 0.75]])
+    table = TableBlock("", ["", "a", "b"], [["x", "1", "3"]], shades=[[0, 0.2, 0.8]])
     html = to_html("T", [Section("", [table])], "")
-    assert '<td class="shade" style="--shade: 15%">1</td>' in html
-    assert '<td class="shade" style="--shade: 45%">3</td>' in html
+    assert '<td class="shade" style="--shade: 10%">1</td>' in html
+    assert '<td class="shade" style="--shade: 40%">3</td>' in html
     assert "| x  |   1 |   3 |" in to_markdown("T", [Section("", [table])])[0]
 
 
@@ -80,6 +82,13 @@ def test_folds_and_charts_of_a_page_and_of_its_text():
     text, files = to_markdown("T", [Section("", blocks)])
     assert text == "# T\n\n### More <here>\n\nInside.\n"
     assert files == {}
+
+
+def test_examples_show_their_texts_as_they_are():
+    block = ExamplesBlock("Worst.", [Example(["<b>one</b>", "two"], [("label", "<good>")])])
+    html = to_html("T", [Section("", [block])], "")
+    assert '<p class="text">&lt;b&gt;one&lt;/b&gt;</p><p class="text">two</p>' in html
+    assert "<span>label <b>&lt;good&gt;</b></span>" in html
 
 
 def test_what_is_not_installed_is_named(monkeypatch):

@@ -40,7 +40,7 @@ def test_conflicts_and_norms_are_counted():
     tables = [b for b in learning_section(steps, DEV).blocks if isinstance(b, TableBlock)]
     norms, cosines = (table.rows for table in tables)
     assert norms == [["a", "1", "1.0"], ["b", "30", "30.0"]]
-    assert cosines == [["a/b", "-0.20", "67%", "conflict"]]
+    assert cosines == [["a / b", "-0.20", "67%", "conflict"]]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ def test_the_page_has_every_part(run):
     html = page(run)
     titles = re.findall(r"<h2>(.*?)</h2>", html)
     assert titles == [
-        "Learning", "sst", "para", "sts", "Data", "Settings", "Time and environment",
+        "Learning", "Scores: sst", "Scores: para", "Scores: sts", "Data", "Settings",
+        "Time and environment",
     ]  # fmt: skip
     assert "<h1>my run</h1>" in html
     summary = json.loads((run / "summary.json").read_text("utf-8"))

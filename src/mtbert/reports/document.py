@@ -14,6 +14,8 @@ from mtbert.reports.charts import Chart
 __all__ = [
     "Bullets",
     "ChartsBlock",
+    "Example",
+    "ExamplesBlock",
     "FigureBlock",
     "Fold",
     "Section",
@@ -64,6 +66,22 @@ class ChartsBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """An example of the data: its texts, and facts about it as (name, value)."""
+
+    texts: Sequence[str]
+    facts: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplesBlock:
+    """Examples one below the other, each with its texts in full width. Not in Markdown."""
+
+    caption: str
+    examples: Sequence[Example]
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """Blocks that are shown when their title is opened; in Markdown they follow it."""
 
@@ -71,7 +89,7 @@ class Fold:
     blocks: Sequence[Block]
 
 
-Block = str | Bullets | TableBlock | FigureBlock | ChartsBlock | Fold
+Block = str | Bullets | TableBlock | FigureBlock | ChartsBlock | ExamplesBlock | Fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +132,7 @@ def _add_markdown(blocks: Sequence[Block], parts: list[str], files: dict[str, st
             case Fold(title, inner):
                 parts.append(f"### {title}")
                 _add_markdown(inner, parts, files)
-            case ChartsBlock():
+            case ExamplesBlock() | ChartsBlock():
                 pass
 
 
@@ -136,6 +154,7 @@ def to_html(title: str, sections: Sequence[Section], footer: str) -> str:
         "table": TableBlock,
         "figure": FigureBlock,
         "charts": ChartsBlock,
+        "examples": ExamplesBlock,
         "fold": Fold,
     }
     environment.tests |= {

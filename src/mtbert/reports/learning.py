@@ -110,7 +110,14 @@ def _cosine_table(cosines: Points) -> TableBlock:
         if mean is not None:
             below = sum(value < 0 for value in known) / len(known)
             word = "conflict" if mean < _CONFLICT else "agree" if mean > -_CONFLICT else "neither"
-            rows.append([pair, f"{mean:.2f}".replace("-0.00", "0.00"), f"{below:.0%}", word])
+            rows.append(
+                [
+                    pair.replace("/", " / "),
+                    f"{mean:.2f}".replace("-0.00", "0.00"),
+                    f"{below:.0%}",
+                    word,
+                ]
+            )
     headers = ["tasks", "mean cosine", "steps below 0", "on the whole they"]
     return TableBlock("Conflicts between gradients", headers, rows)
 
