@@ -145,12 +145,15 @@ def evaluate_file(
         UserError: no such model or task, no labels, or bad rows.
     """
     from mtbert.data.datasets import load_data_set
+    from mtbert.data.inputs import format_of_other_files
     from mtbert.inference.evaluate import EvaluationSet
     from mtbert.inference.evaluation_file import LabelledFile
     from mtbert.inference.saved_run import load_model
 
     model = load_model(str(source))
     tasks = reading_columns(asked_tasks(model.network.tasks, names), columns or {})
+    written = {"format": format_of_other_files(tasks)}
+    tasks = {name: task.model_copy(update=written) for name, task in tasks.items()}
     tasks = _labelled(file, tasks, required=names is not None)
     sets, files = [], []
     for name, task in tasks.items():
@@ -208,7 +211,7 @@ def _labelled(
     """
     from mtbert.data.inputs import columns_of, tasks_that_fit
 
-    columns = columns_of(file)
+    columns = columns_of(file, next(iter(tasks.values())).format)
     fit = tasks_that_fit(str(file), columns, tasks)
     scored = {n: tasks[n] for n in fit if set(tasks[n].label_columns) <= set(columns)}
     for name, task in tasks.items():
@@ -239,7 +242,9 @@ def _refuse_hidden(file: Path, tasks: Mapping[str, TaskSettings]) -> None:
     from mtbert.data.inputs import columns_of, hides_labels
 
     for name, task in tasks.items():
-        if set(task.label_columns) <= set(columns_of(file)) and hides_labels(file, task):
+        if set(task.label_columns) <= set(columns_of(file, task.format)) and hides_labels(
+            file, task
+        ):
             raise UserError(
                 f"task {name}: {file}: no labels to score by: all of them are blank or -1, as in "
                 "a test file whose labels are hidden; answer it by mtbert predict"
