@@ -148,6 +148,7 @@ class GradientStep:
             aggregator_state=methods.aggregator_state,
             loss_weights=methods.loss_weights(at),
             measure=methods.measures(self.state.step + 1) or methods.weighting.needs_norms,
+            watch=methods.watches(self.state.step + 1, at),
             accumulate=self._parts,
             dropout=self._generator("dropout", runtime.device, *rank),
             orders=self._generator("surgery", torch.device("cpu")),

@@ -261,8 +261,10 @@ def _fill(encoder: Encoder, tensors: dict[str, Tensor], source: str) -> None:
     """Give an encoder on the meta device its weights."""
     expected = dict(encoder.named_parameters())
     found = from_checkpoint(encoder.names, tensors, expected)
-    if found.ignored:
-        _log.info("%s: not used: %s", source, ", ".join(sorted(found.ignored)))
+    # Position ids are no weights but 0, 1, 2, …, and half of all checkpoints have them.
+    told = sorted(key for key in found.ignored if not key.endswith("position_ids"))
+    if told:
+        _log.info("%s: not used: %s", source, ", ".join(told))
     if found.problems:
         raise UserError(problem_list(f"{source}: weights do not fit config.json", found.problems))
     ours = found.tensors
