@@ -12,10 +12,12 @@ from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.cache import Cache, open_cache
-from mtbert.data.coverage import missing_classes
+from mtbert.data.checks import empty_classes, some
 from mtbert.data.datasets import DataSet, load_data_set
+from mtbert.data.held_out import file_of, rows_of
 from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
+from mtbert.data.unknown import tell_unknown
 from mtbert.errors import UserError
 
 __all__ = ["TaskData", "load_tasks", "read_set", "skipping_bad_rows"]
@@ -49,6 +51,9 @@ def read_set(
 ) -> DataSet:
     """One file as a task reads it; in a file of several tasks a blank label is no mistake.
 
+    A share (`10%`) is the rows of the training file that are held out; the training file is then
+    the others.
+
     Args:
         settings: of the run.
         name: of the task.
@@ -61,9 +66,11 @@ def read_set(
         UserError: as `read_examples`; names the task.
     """
     try:
+        rows, whole = rows_of(settings, name, file), file_of(settings.tasks[name], file)
         return load_data_set(
-            data_file(settings, file), settings.tasks[name], tokenizer, settings.encoder.max_length,
-            cache=cache, labelled=labelled, blank_is_unlabelled=settings.shares_file(file),
+            data_file(settings, whole), settings.tasks[name], tokenizer,
+            settings.encoder.max_length, cache=cache, labelled=labelled,
+            blank_is_unlabelled=settings.shares_file(whole), rows=rows,
         )  # fmt: skip
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
@@ -94,6 +101,7 @@ def load_tasks(settings: Settings, tokenizer: Tokenizer) -> dict[str, TaskData]:
         dev = {set_name: read(file) for set_name, file in task.dev_files.items()}
         for found in (*([] if train is None else [train]), *dev.values()):
             _log_left_out(name, found, _columns_in_use(settings))
+            tell_unknown(name, found, tokenizer)
         _log_missing_classes(name, task, train, dev)
         leaks = {}
         if train is not None:
@@ -130,11 +138,11 @@ def _log_left_out(name: str, found: DataSet, in_use: set[str]) -> None:
 def _log_missing_classes(
     name: str, task: TaskSettings, train: DataSet | None, dev: Mapping[str, DataSet]
 ) -> None:
-    if train is not None and (found := missing_classes(task, train.inputs.labels)):
-        _log.warning("task %s: no training example of %s: it cannot learn this", name, found)
+    if train is not None and (names := empty_classes(task, train.inputs.labels)):
+        _log.warning("task %s: no training example of %s: it cannot learn this", name, some(names))
     for set_name, part in dev.items():
-        if found := missing_classes(task, part.inputs.labels):
-            _log.warning("task %s: no row in %s of %s: no score tells", name, set_name, found)
+        if names := empty_classes(task, part.inputs.labels):
+            _log.warning("task %s: no row in %s of %s: no score tells", name, set_name, some(names))
 
 
 def _test_set(

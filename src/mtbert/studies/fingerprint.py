@@ -6,15 +6,18 @@ import hashlib
 import json
 from pathlib import Path
 
+from mtbert.config.fields import share_of
 from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import read_examples
+from mtbert.data.held_out import Rows, file_of, rows_of
 from mtbert.errors import UserError
 from mtbert.io.hashing import file_sha256
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.sampling.epoch import epoch_length, task_plans
-from mtbert.model.hub import ENCODER_FILES, PACKAGED, local_folder
+from mtbert.model.hub import ENCODER_FILES, PACKAGED, SETTINGS_FILES, local_folder
+from mtbert.model.shards import shards_of
 
 __all__ = ["Fingerprints"]
 
@@ -24,7 +27,7 @@ class Fingerprints:
 
     def __init__(self) -> None:
         self._digests: dict[Path, str] = {}
-        self._counted: dict[tuple[Path, str, bool], tuple[int, int]] = {}
+        self._counted: dict[tuple[Path, str, bool, Rows | None], tuple[int, int]] = {}
 
     def key(self, settings: Settings) -> str:
         """Twelve hex digits of the settings and of the contents of the files.
@@ -48,11 +51,17 @@ class Fingerprints:
             if task.train is not None:
                 fields["train"] = self._digest(data_file(settings, task.train))
             fields["dev"] = {
-                s: self._digest(data_file(settings, f)) for s, f in task.dev_files.items()
+                s: [f, settings.data.split_seed]
+                if share_of(f) is not None
+                else self._digest(data_file(settings, f))
+                for s, f in task.dev_files.items()
             }
         folder = local_folder(settings.encoder.path)
         if folder is not None and settings.encoder.path != PACKAGED:
-            files = [folder / name for name in ENCODER_FILES]
+            names = [*ENCODER_FILES, *shards_of(folder)]
+            if not (folder / "tokenizer.json").is_file():  # they decide how vocab.txt is read
+                names += SETTINGS_FILES
+            files = [folder / name for name in names]
             tree.setdefault("encoder", {})["path"] = [
                 self._digest(file) for file in files if file.is_file()
             ]
@@ -100,10 +109,12 @@ class Fingerprints:
         task = settings.tasks[name]
         file = task.dev_files[dev_set] if dev_set is not None else task.train
         assert file is not None
+        rows = rows_of(settings, name, file)
+        file = file_of(task, file)
         path, shared = data_file(settings, file), settings.shares_file(file)
-        key = (path, task.model_dump_json(), shared)
+        key = (path, task.model_dump_json(), shared, rows)
         if key not in self._counted:
-            self._counted[key] = _count_file(path, task, shared)
+            self._counted[key] = _count_file(path, task, shared, rows)
         return self._counted[key]
 
     def _digest(self, path: Path) -> str:
@@ -115,6 +126,8 @@ class Fingerprints:
         return self._digests[path]
 
 
-def _count_file(path: Path, task: TaskSettings, shared: bool) -> tuple[int, int]:
+def _count_file(path: Path, task: TaskSettings, shared: bool, rows: Rows | None) -> tuple[int, int]:
     found = read_examples(path, task, blank_is_unlabelled=shared).examples
+    if rows is not None:
+        found = list(rows.of(found))
     return len(found), sum(len(text) for example in found for text in example.texts)

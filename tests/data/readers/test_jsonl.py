@@ -1,9 +1,12 @@
+import io
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.rows import A_B, cells, columns, read
+
+from mtbert.data.readers.table import read_table
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.ndjson", "rows.csv", "-"])
@@ -33,9 +36,10 @@ def test_json_lines_may_start_with_a_mark_or_a_blank_line(prefix):
         ('{"a":' * 100_000, "not a JSON object"),
         (f'{{"a": {"9" * 5000}}}', "not a JSON object"),
         (b'{"a": "\xff"}', "not UTF-8"),
+        ('{"a": Infinity}', "Infinity is no JSON value"),
         ('{"a": 1} {"a": 2}', "not a JSON object"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_a_bad_json_line_is_told_and_the_next_one_read(line, problem):
     line = line if isinstance(line, bytes) else line.encode()
@@ -64,3 +68,28 @@ def test_what_the_json_module_writes_is_read_back_equal(rows):
         lines = [json.dumps(row, ensure_ascii=ensure_ascii) for row in rows]
         found = read("\n".join(lines), "rows.jsonl")
         assert found == list(enumerate(rows, start=1))
+
+
+def test_what_is_missing_is_empty_and_no_word():
+    """json.dumps writes NaN for a missing value, pandas null."""
+    assert read('{"a": NaN, "b": null, "c": "NaN", "d": "null"}', "x.jsonl") == [
+        (1, {"a": "", "b": "", "c": "NaN", "d": "null"})
+    ]
+
+
+def test_true_and_false_are_spelled_as_json_spells_them():
+    assert read('{"a": true, "b": false, "c": "True"}', "x.jsonl") == [
+        (1, {"a": "true", "b": "false", "c": "True"})
+    ]
+
+
+def rows_of(line):
+    return list(read_table(io.BytesIO(line.encode()), "x.jsonl").rows)
+
+
+def test_lists_are_kept_apart_from_text_and_no_other_nested_value_is():
+    (row,) = rows_of('{"a": ["x", 1, "\\ud800"], "b": [], "c": {"d": [1]}, "e": "f"}')
+    assert row.values == {"e": "f"}
+    assert row.lists.keys() == {"a", "b"}
+    assert json.loads(row.lists["a"]) == ["x", 1, "?"]
+    assert row.lists["b"] == "[]"
