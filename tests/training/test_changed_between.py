@@ -23,6 +23,7 @@ OTHER = {
     "threads": 3,
     "data.cache": "/elsewhere",
     "data.dir": "/elsewhere",
+    "data.split_seed": 2,
     "encoder.path": "packaged",
     "encoder.revision": "main",
     "encoder.mode": "heads_first",
@@ -38,8 +39,13 @@ OTHER = {
     "tasks.sst.columns.text": "words",
     "tasks.sst.columns.text2": None,
     "tasks.sst.columns.label": "class",
+    "tasks.sst.columns.labels": ["bad", "good"],
     "encoder.attention": "sdpa",
     "tasks.sst.labels": ["good", "bad"],
+    "tasks.sst.label_separator": ";",
+    "tasks.sst.threshold": 0.4,
+    "tasks.sst.long_texts": "head_tail",
+    "tasks.sst.max_windows": 2,
     "tasks.sts.range": [0, 6],
     "tasks.sst.loss": "mse",
     "tasks.sts.target": "raw",
@@ -92,6 +98,15 @@ MOVED = {
 WITH_OTHERS = {"tasks.sst.uses": {"train": None, "uses": "para"}, "tasks.sst.columns.text2": {}}
 """Keys that cannot change alone; what changes is seen in the keys that change with them."""
 
+_LABELS = {"kind": "multilabel_classification", "labels": ["bad", "good"]}
+BESIDE = {
+    "tasks.sst.columns.labels": _LABELS,
+    "tasks.sst.label_separator": _LABELS,
+    "tasks.sst.threshold": _LABELS,
+    "tasks.sst.max_windows": {"long_texts": "windows"},
+}
+"""Settings of the task without which a key has no place; they stay what they are."""
+
 
 ONE_VALUE = {"encoder.sharing"}
 """Keys whose family has one member so far, without options."""
@@ -130,9 +145,11 @@ def test_the_table_holds_every_key():
 @pytest.mark.parametrize("key", sorted(OTHER.keys() - WITH_OTHERS.keys() - MOVED))
 def test_a_changed_key_is_refused_by_name(toy, tmp_path, key):
     provenance = Provenance({}, {})
-    RunFolder(tmp_path / "run", toy.settings(), provenance, resume=False).close()
-    before = {p: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()}
     tree = toy.tree()
+    tree["tasks"]["sst"] |= BESIDE.get(key, {})
+    started = parse_settings(tree, "started")
+    RunFolder(tmp_path / "run", started, provenance, resume=False).close()
+    before = {p: p.read_bytes() for p in (tmp_path / "run").iterdir() if p.is_file()}
     section = tree
     for part in key.split(".")[:-1]:
         section = section.setdefault(part, {})
