@@ -2,7 +2,7 @@ import pytest
 
 from mtbert.runs.state import State
 from mtbert.training.phases.base import Phase
-from mtbert.training.verdict import describe_rates, learned_nothing
+from mtbert.training.verdict import learned_nothing
 
 
 def phase(name, **changes):
@@ -14,15 +14,6 @@ def phase(name, **changes):
 
 
 HEADS = phase("heads", trains_encoder=False)
-
-
-def test_the_rates_of_a_run_in_words():
-    assert describe_rates([phase("all")]) == "peak learning rates: encoder 2e-05, heads 0.001"
-    assert describe_rates([HEADS]) == "peak learning rates: heads 0.001"
-    assert describe_rates([HEADS, phase("all")]) == (
-        "peak learning rates: heads 0.001 (phase heads), then encoder 2e-05, heads 0.001 "
-        "(phase all)"
-    )
 
 
 @pytest.mark.parametrize(
@@ -45,6 +36,19 @@ def test_a_task_with_one_answer_is_told_with_likely_causes(state, causes):
     parts = likely.split("; ")
     assert len(parts) == len(causes) + 1
     assert all(part.startswith(cause) for part, cause in zip(parts, causes, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("phases", "rates"),
+    [
+        ([phase("all")], "encoder 2e-05, heads 0.001"),
+        ([HEADS], "heads 0.001"),
+        ([HEADS, phase("all")], "heads 0.001, then encoder 2e-05, heads 0.001"),
+    ],
+)
+def test_the_rates_of_all_phases_are_told(phases, rates):
+    (message,) = learned_nothing(State(step=500, best_one_answer={"queue": "one"}), phases)
+    assert f"learning rates too low ({rates});" in message
 
 
 def test_nothing_is_said_of_tasks_that_have_learned():

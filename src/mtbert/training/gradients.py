@@ -65,10 +65,11 @@ class StepGradients:
     aggregator_state: MethodState = field(default_factory=dict)
     watched: dict[str, Tensor] = field(default_factory=dict)
 
-    def norms(self) -> dict[str, float]:
-        """Norms of the tasks' weighted shared gradients, as far as they are known."""
+    @property
+    def task_norms(self) -> dict[str, float]:
+        """Norms of the tasks' weighted shared gradients, by the Gram matrix; else empty."""
         if self.gram is None:
-            return {task: float(norm) for task, norm in self.watched.items()}
+            return {}
         lengths = self.gram.diagonal().clamp(min=0).sqrt().tolist()
         return dict(zip(self.losses, lengths, strict=True))
 
@@ -79,7 +80,7 @@ class StepGradients:
         gram, tasks = self.gram, list(self.losses)
         norms = gram.diagonal().clamp(min=0).sqrt()
         statistics: dict[str, Any] = {
-            "task_gradient_norm": self.norms(),
+            "task_gradient_norm": self.task_norms,
             "gradient_cosine": {
                 f"{a}/{b}": float(gram[i, j] / (norms[i] * norms[j]))
                 for i, a in enumerate(tasks)

@@ -35,4 +35,6 @@ class GradientGrowth:
             values = (added.coalesce().values() if added.is_sparse else added).flatten()
             squares.append(torch.dot(values, values))
             self._before[k] = now.clone()
-        return torch.stack(squares).sum().sqrt() if squares else torch.zeros(())
+        if not squares:
+            return torch.zeros((), device=self._parameters[0].device)
+        return torch.stack(squares).sum().sqrt()

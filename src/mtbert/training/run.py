@@ -29,7 +29,7 @@ from mtbert.training.phases.table import phases_of
 from mtbert.training.setup import Prepared, prepare
 from mtbert.training.summary import summarise
 from mtbert.training.trainer import Trainer
-from mtbert.training.verdict import describe_rates, learned_nothing
+from mtbert.training.verdict import learned_nothing
 
 __all__ = ["Interrupted", "plan", "train"]
 
@@ -46,8 +46,7 @@ def plan(settings: Settings, processes: Processes = ALONE) -> str:
     Raises:
         UserError: configuration, data or encoder cannot be used.
     """
-    prepared = prepare(settings, processes)
-    return f"{prepared.description}\n{describe_rates(phases_of(prepared))}"
+    return prepare(settings, processes).description
 
 
 def train(
@@ -89,7 +88,7 @@ def _train(settings: Settings, output: Path, resume: bool, processes: Processes)
         if finished := processes.on_main(lambda: _finished(run)):
             return finished
         phases, training = phases_of(prepared), settings.training
-        _log.info("the plan:\n\n%s\n%s\n", prepared.description, describe_rates(phases))
+        _log.info("the plan:\n\n%s\n", prepared.description)
         with _tensorboard(prepared, run):
             trainer = Trainer(prepared.network, phases, training, prepared.runtime, run)
             trainer.state.run_seconds += time.perf_counter() - started

@@ -224,7 +224,7 @@ class Trainer:
     ) -> None:
         """Say it when one task's gradient has been many times the others' for a while."""
         if active.methods.watches(self.state.step, launched.at):
-            found = dominant(result.gradients.norms(), result.losses, self.state.first_losses)
+            found = dominant(result.task_norms, result.losses, self.state.first_losses)
             warn_of_imbalance(found, self.network.tasks, self.state)
 
     def _logs_step(self, active: ActivePhase, result: StepResult) -> bool:

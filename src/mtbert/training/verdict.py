@@ -1,4 +1,4 @@
-"""Learning rates in words; and tasks that have learned nothing by the end, and why that may be."""
+"""Tasks that have learned nothing by the end of a run, and why that may be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mtbert.runs.state import State
 from mtbert.training.phases.base import Phase
 
-__all__ = ["describe_rates", "learned_nothing"]
+__all__ = ["learned_nothing"]
 
 _FEW_STEPS = 100
 
@@ -24,13 +24,6 @@ def learned_nothing(state: State, phases: Sequence[Phase]) -> list[str]:
         + "; ".join(_causes(task, state, phases))
         for task, what in state.best_one_answer.items()
     ]
-
-
-def describe_rates(phases: Sequence[Phase]) -> str:
-    """The peak learning rates of a run's phases, for its plan."""
-    several = len(phases) > 1
-    shown = [f"{_rates(phase)}{f' (phase {phase.name})' if several else ''}" for phase in phases]
-    return f"peak learning rates: {', then '.join(shown)}"
 
 
 def _causes(task: str, state: State, phases: Sequence[Phase]) -> list[str]:
