@@ -120,7 +120,7 @@ def _columns_in_use(settings: Settings) -> set[str]:
     columns = (task.columns for task in settings.tasks.values())
     texts = (task.text_columns for task in settings.tasks.values())
     named = ([c.id, c.label, *(c.labels or ())] for c in columns)
-    return {name for names in (*named, *texts) for name in names if name is not None}
+    return {name for names in (*named, *texts) for name in names if isinstance(name, str)}
 
 
 def _log_left_out(name: str, found: DataSet, in_use: set[str]) -> None:
