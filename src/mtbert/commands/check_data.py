@@ -6,6 +6,7 @@ import argparse
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,13 +62,15 @@ def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]
     Raises:
         UserError: the configuration is wrong, or a file cannot be read at all.
     """
+    from mtbert.config.automatic import FEW_PAIRS, with_pair_forms
     from mtbert.config.load import load_config
     from mtbert.data.leaks import leaked
-    from mtbert.data.tasks import read_set, skipping_bad_rows
+    from mtbert.data.tasks import count_examples, read_set, skipping_bad_rows
     from mtbert.data.tokenizer import Tokenizer
     from mtbert.model.hub import locate
 
     settings = load_config(source, overrides)
+    settings = with_pair_forms(settings, partial(count_examples, settings, most=FEW_PAIRS))
     lenient = skipping_bad_rows(settings)
     tokenizer = Tokenizer.from_folder(locate(settings.encoder.path, settings.encoder.revision))
     parts, clean = [], True

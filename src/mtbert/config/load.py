@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from mtbert.config.encoder import EncoderSettings
+from mtbert.config.former import with_former_defaults
 from mtbert.config.messages import explain
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import ColumnSettings, TaskSettings
@@ -31,6 +32,7 @@ __all__ = [
 ]
 
 _PACKAGE = Path(__file__).parents[1]
+_RUN = "run.json"
 _FILE_KEYS = ("train", "dev", "test")
 _METHODS = {
     f"{section}.{key}": field.default
@@ -67,6 +69,8 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
     for section in ("data", "encoder", "training"):
         if tree.get(section, {}) is None:
             del tree[section]  # a heading with nothing below
+    if (path.parent / _RUN).is_file():  # the configuration in a run's folder
+        tree = with_former_defaults(tree)
     data = tree.setdefault("data", {})
     if isinstance(data, dict):
         default_dir = os.environ.get("MTBERT_DATA")

@@ -135,20 +135,23 @@ class TaskSettings(Section):
         "the prediction by it.",
     )
     head: Literal["cls", "pooled", "mean"] = Field(
-        "cls",
+        "mean",
         description="What the head reads: the last hidden state of [CLS], the pooler's output, "
         "or the mean over a sequence's tokens.",
     )
-    features: Literal["uv", "uv_absdiff_product", "cosine"] = Field(
-        "uv",
-        description="For pairs encoded separately: u, v; u, v, |u-v|, u*v; or one cosine with a "
-        "learned scale and offset (needs one output).",
+    features: Literal[
+        "auto", "uv", "uv_absdiff_product", "uv_absdiff_product_cosine", "cosine"
+    ] = Field(
+        "auto",
+        description="For pairs encoded separately: u, v; u, v, |u-v|, u*v; the same and the cosine "
+        "of u and v (`auto`); or one cosine with a learned scale and offset (needs one output).",
     )
-    pair_encoding: Literal["jointly", "both_orders", "separately"] = Field(
-        "jointly",
+    pair_encoding: Literal["auto", "jointly", "both_orders", "separately"] = Field(
+        "auto",
         description="A pair as one sequence with segment ids; the same in both orders, for labels "
         "that do not depend on the order (training draws one each time, an answer is the mean of "
-        "both); or each text alone.",
+        "both); or each text alone. `auto`: `separately` for less than 2,000 training pairs or "
+        "where `features` are given, else `jointly`.",
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="Dropout before the head's linear layer."
@@ -189,7 +192,10 @@ class TaskSettings(Section):
 
     @property
     def sequences_per_example(self) -> int:
-        """Two for a pair whose texts are encoded separately, else one."""
+        """Two for a pair whose texts are encoded separately, else one.
+
+        What `auto` is for pairs has to be settled before (`config.automatic.with_pair_forms`).
+        """
         return 2 if self.kind.is_pair and self.pair_encoding == "separately" else 1
 
     @property
@@ -253,7 +259,7 @@ class TaskSettings(Section):
         return problems
 
     def _cosine_problems(self) -> list[str]:
-        if self.sequences_per_example == 1:
+        if not self.kind.is_pair or self.pair_encoding in ("jointly", "both_orders"):
             return ["`features: cosine` needs a pair and `pair_encoding: separately`"]
         if not LOSSES[self.loss_name].one_output:
             fit = [f"`{n}`" for n, rule in LOSSES.items() if rule.one_output and rule.on_classes]

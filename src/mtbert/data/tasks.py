@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.data.cache import Cache, open_cache
 from mtbert.data.datasets import DataSet, load_data_set
+from mtbert.data.examples import LeftOut, iterate_examples
 from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 
-__all__ = ["TaskData", "load_tasks", "read_set", "skipping_bad_rows"]
+__all__ = ["TaskData", "count_examples", "load_tasks", "read_set", "skipping_bad_rows"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +66,23 @@ def read_set(
         )  # fmt: skip
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
+
+
+def count_examples(settings: Settings, name: str, most: int) -> int:
+    """Training examples of a task, counted no further than `most`.
+
+    A file that cannot be used counts as large: what is wrong is said when it is read.
+    """
+    task = settings.tasks[name]
+    assert task.train is not None
+    examples = iterate_examples(
+        data_file(settings, task.train), task, LeftOut(),
+        blank_is_unlabelled=settings.shares_file(task.train),
+    )  # fmt: skip
+    try:
+        return sum(1 for _ in islice(examples, most))
+    except UserError:
+        return most
 
 
 def skipping_bad_rows(settings: Settings) -> Settings:

@@ -245,7 +245,8 @@ def _record(
 
 def _flat_settings(settings: Settings) -> dict[str, Any]:
     """By dotted keys, as in overrides; files by their names, without folders."""
-    tree = settings.model_dump(mode="json", exclude={"data"}, exclude_none=True)
+    tree = settings.written()
+    del tree["data"]
     tree["encoder"]["path"] = settings.encoder.public_path
     for task in tree["tasks"].values():
         for key in ("train", "test"):

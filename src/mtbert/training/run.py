@@ -74,6 +74,7 @@ def _train(settings: Settings, output: Path, resume: bool, processes: Processes)
         processes.on_main(require_tensorboard)
     started = time.perf_counter()
     prepared = prepare(settings, processes)
+    settings = prepared.settings
     with processes.all_or_none():
         provenance = prepared.provenance()
     check_alike(settings, provenance, processes)

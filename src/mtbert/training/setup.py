@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import numpy as np
 import torch
 from torch import Generator
 
+from mtbert.config.automatic import FEW_PAIRS, resolved, with_pair_forms
 from mtbert.config.settings import Settings
 from mtbert.data.batches import TokenizedSet
-from mtbert.data.tasks import TaskData, load_tasks
+from mtbert.data.tasks import TaskData, count_examples, load_tasks
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.distributed.processes import Processes
 from mtbert.errors import UserError
@@ -46,7 +48,7 @@ class Prepared:
     """Everything that is known before the first step.
 
     Attributes:
-        settings: of the run.
+        settings: of the run, with numbers in the place of `auto`.
         folder: of the encoder.
         runtime: device, precision, memory, processes and seed.
         tokenizer: of the encoder.
@@ -117,6 +119,7 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
     """
     with processes.all_or_none():
         runtime = _runtime(settings, processes)
+        settings = with_pair_forms(settings, partial(count_examples, settings, most=FEW_PAIRS))
         folder = locate(settings.encoder.path, settings.encoder.revision)
         tokenizer = Tokenizer.from_folder(folder)
         network = _load_network(settings, folder, tokenizer.vocabulary_size, runtime)
@@ -127,8 +130,10 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
         for name, part in data.items()
         for position, (set_name, found) in enumerate(part.dev.items())
     ]
+    examples = {name: len(part) for name, part in train.items()}
+    settings = resolved(settings, examples, network.encoder.config.hidden_size)
     spec = settings.epoch_spec(
-        {name: len(part) for name, part in train.items()},
+        examples,
         {name: part.lengths for name, part in train.items()},
     )
     return Prepared(settings, folder, runtime, tokenizer, network, data, train, dev, spec)
