@@ -125,7 +125,7 @@ def dotted(node: ast.expr) -> str:
 
 def touches_files(name: str, call: ast.Call) -> bool:
     owner, _, method = name.rpartition(".")
-    if name == "shutil.get_terminal_size":
+    if name in ("shutil.get_terminal_size", "shutil.which"):
         return False
     if name.startswith("shutil.") or name in ("torch.load", "torch.save"):
         return True

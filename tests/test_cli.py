@@ -136,8 +136,11 @@ def test_report_names_what_it_wrote(finished, tmp_path, call):
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (KeyboardInterrupt(), "mtbert: interrupted\n"),
-        (run_module.Interrupted("r: stopped; go on with --resume"), "mtbert: r: stopped; go on "),
+        (KeyboardInterrupt(), "mtbert: runs/c: stopped; go on with:\n  "),
+        (
+            run_module.Interrupted("r: stopped; go on with --resume"),
+            "mtbert: runs/c: stopped; go on with:\n  ",
+        ),
     ],
 )
 def test_an_interruption_gives_130(toy, tmp_path, call, monkeypatch, error, told):

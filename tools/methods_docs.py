@@ -23,7 +23,7 @@ from configuration_docs import default, table_row, values
 from pydantic.fields import FieldInfo
 
 from mtbert.config.encoder import DEFAULT_SHARING, SHARINGS
-from mtbert.config.tasks import LOSSES, TargetKind
+from mtbert.config.tasks import LOSSES, LossRule, TargetKind
 from mtbert.methods.aggregation.table import AGGREGATORS, DEFAULT_AGGREGATOR
 from mtbert.methods.base import Method
 from mtbert.methods.sampling.table import DEFAULT_SAMPLER, SAMPLERS
@@ -75,19 +75,30 @@ def method(kind: type[Method], default: Method) -> Entry:
 
 def objective(name: str, module: ModuleType) -> Entry:
     """An objective's entry; the default of a kind of target is marked."""
-    kinds = (TargetKind.CLASSIFICATION, TargetKind.REGRESSION)
-    marks = [word for kind, word in zip(kinds, ("classes", "regression"), strict=True)
-             if kind.default_loss == name]  # fmt: skip
+    kinds = {
+        TargetKind.CLASSIFICATION: "classes",
+        TargetKind.MULTILABEL_CLASSIFICATION: "several labels",
+        TargetKind.REGRESSION: "regression",
+    }
+    marks = [word for kind, word in kinds.items() if kind.default_loss == name]
     mark = f" (default for {marks[0]})" if marks else ""
     rule = LOSSES[name]
     fits = [
-        ("two classes" if rule.one_output else "classes") if rule.on_classes else "",
+        _classes(rule) if rule.on_classes else "",
+        "several labels" if rule.on_labels else "",
         ("regression with `range`" if rule.needs_range else "regression")
         if rule.on_regression
         else "",
     ]
     file, text = Path(module.__file__ or ""), inspect.getdoc(module) or ""
     return Entry(f"`{name}`{mark}", file, text, ", ".join(filter(None, fits)), {})
+
+
+def _classes(rule: LossRule) -> str:
+    """Which classes a loss fits."""
+    if rule.one_output:
+        return "two classes"
+    return "classes in order" if rule.in_order else "classes"
 
 
 def families() -> list[Family]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,11 +21,14 @@ class TokenBatch:
         segment_ids: `[tokens]`, int64; 1 in the second text of a pair encoded jointly.
         lengths: tokens of each sequence, in order; they sum to `tokens`. Pairs encoded
             separately give all first texts, then all second texts.
+        windows: of texts that are cut into windows, the number of sequences of each text, in
+            order; they sum to the number of sequences. None: one each.
     """
 
     token_ids: Tensor
     segment_ids: Tensor
     lengths: tuple[int, ...]
+    windows: tuple[int, ...] | None = None
 
     def to(self, device: torch.device) -> TokenBatch:
         """The same batch on another device, moved in one copy."""
@@ -34,7 +37,7 @@ class TokenBatch:
         import torch  # the command line starts without it
 
         both = move(torch.stack((self.token_ids, self.segment_ids)), device)
-        return TokenBatch(both[0], both[1], self.lengths)
+        return replace(self, token_ids=both[0], segment_ids=both[1])
 
 
 def move(tensor: Tensor, device: torch.device) -> Tensor:

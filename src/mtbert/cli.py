@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from mtbert.commands.mistyped import command_problem, rest_problem
 from mtbert.commands.table import COMMANDS, GROUPS
 from mtbert.errors import ReportedElsewhere, TrainingError, UserError, printable
 from mtbert.version import __version__
@@ -22,9 +23,13 @@ __all__ = ["exit_code", "log_to_stderr", "main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parse(arguments)
-    log_to_stderr(quiet=options.quiet)
-    return exit_code(lambda: options.run(options))
+
+    def run() -> None:
+        options = _parse(arguments)
+        log_to_stderr(quiet=options.quiet)
+        options.run(options)
+
+    return exit_code(run)
 
 
 def log_to_stderr(*, quiet: bool = False) -> None:
@@ -68,13 +73,25 @@ class _Printable(logging.Formatter):
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Options and overrides in any order; argparse alone wants all overrides before --output."""
+    """Options and overrides in any order; argparse alone wants all overrides before --output.
+
+    Raises:
+        UserError: a command or an option is unknown; the message names the one that is meant.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
     parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
+    if (problem := command_problem(given)) is not None:
+        raise UserError(problem)
+    options, rest = parser.parse_known_args(given)
     if rest and options.takes_overrides and not any(part.startswith("-") for part in rest):
-        options.override += rest
+        options.override = [*options.override, *rest]
     elif rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        known = [word for word in options.option_strings if word.startswith("--")]
+        raise UserError(
+            rest_problem(
+                rest, given, known, options.command, takes_overrides=options.takes_overrides
+            )
+        )
     return options
 
 
@@ -94,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
                 required=True, metavar="|".join(words)
             )
         own = groups.get(group, commands).add_parser(word, help=command.HELP)
-        own.set_defaults(run=command.run, takes_overrides=False)
+        own.set_defaults(run=command.run, takes_overrides=False, command=name)
         command.add_arguments(own)
+        own.set_defaults(option_strings=list(own._option_string_actions))
     return parser

@@ -128,6 +128,44 @@ def test_names_on_the_command_line_start_from_the_working_folder(load, tmp_path,
     assert data_file(moved, "a.csv") == work / "folder" / "a.csv"
 
 
+@pytest.mark.parametrize("name", ["data #2.csv", "[a].csv", "a: b.csv", "null", "{x}.csv"])
+def test_the_name_of_a_file_that_is_there_is_no_yaml(load, tmp_path, monkeypatch, name):
+    (tmp_path / name).write_text("x")
+    monkeypatch.chdir(tmp_path)
+    settings = load(SMALL, f"tasks.film.train={name}")
+    assert settings.tasks["film"].train == str(tmp_path / name)
+
+
+def test_a_tilde_is_the_users_folder(load, tmp_path, monkeypatch):
+    (tmp_path / "home" / "encoder").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    text = SMALL + "data: {dir: ~/data}\nencoder: {path: ~/encoder}"
+    settings = load(text, "tasks.film.train=~/there.csv")
+    assert settings.data.folder == tmp_path / "home" / "data"
+    assert settings.encoder.path == str(tmp_path / "home" / "encoder")
+    assert data_file(settings, settings.tasks["film"].train) == tmp_path / "home" / "there.csv"
+    (tmp_path / "home" / "run.yaml").write_text(SMALL)
+    assert load_config("~/run.yaml").seed == 3
+
+
+def test_an_encoder_is_looked_for_beside_the_configuration_then_here(load, tmp_path, monkeypatch):
+    (tmp_path / "work" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    text = SMALL + "encoder: {path: mine}"
+    assert load(text).encoder.path == str(tmp_path / "work" / "mine")
+    (tmp_path / "mine").mkdir()
+    assert load(text).encoder.path == str(tmp_path / "mine")
+    assert load(SMALL + "encoder: {path: org/mine}").encoder.path == "org/mine"
+
+
+@pytest.mark.parametrize(
+    ("override", "meant"),
+    [("epochs=3", "training.epochs"), ("lr=1e-4", "training.learning_rate")],
+)
+def test_a_key_of_another_section_is_suggested(refuse, override, meant):
+    assert f"unknown key; did you mean {meant!r}?" in refuse(SMALL, override)
+
+
 def test_without_any_folder_a_relative_name_is_refused_with_advice():
     tree = {"tasks": {"a": {"kind": "regression", "train": "a.csv", "dev": "b.csv"}}}
     settings = parse_settings(tree, "here")

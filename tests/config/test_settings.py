@@ -79,7 +79,9 @@ def test_select_must_name_a_score_that_will_exist():
         assert run(training={"select": select}).training.select == select
     with pytest.raises(ValidationError) as error:
         run(training={"select": "a.pearson"})
-    expected = "found 'a.pearson', expected one of sum, a.accuracy, a.f1, b.pearson, b.spearman"
+    expected = (
+        "found 'a.pearson'; did you mean 'b.pearson'?; expected one of sum, a.accuracy, a.f1, "
+    )
     assert expected in str(error.value)
 
 

@@ -5,6 +5,8 @@ from mtbert.config.tasks import LOSSES, LossRule, TargetKind, TaskSettings, pred
 from mtbert.objectives.table import objective_of
 
 SINGLE = {"kind": "classification", "labels": ["bad", "good"], "train": "a.csv", "dev": "b.csv"}
+SEVERAL = {**SINGLE, "kind": "multilabel_classification"}
+LABEL_SETS = ("micro_f1", "macro_f1", "subset_accuracy")
 PAIR = {"kind": "pair_regression", "train": "a.csv", "dev": "b.csv"}
 
 
@@ -13,13 +15,17 @@ PAIR = {"kind": "pair_regression", "train": "a.csv", "dev": "b.csv"}
     [
         ("classification", False, True, ("accuracy", "f1")),
         ("pair_classification", True, True, ("accuracy", "f1")),
+        ("multilabel_classification", False, False, LABEL_SETS),
+        ("pair_multilabel_classification", True, False, LABEL_SETS),
         ("regression", False, False, ("pearson", "spearman")),
         ("pair_regression", True, False, ("pearson", "spearman")),
     ],
 )
 def test_what_a_kind_means(kind, pair, classes, metrics):
     kind = TargetKind(kind)
-    assert (kind.is_pair, kind.is_classification, kind.metrics) == (pair, classes, metrics)
+    assert (kind.is_pair, kind.is_classification) == (pair, classes)
+    assert [kind.is_classification, kind.is_multilabel, kind.is_regression].count(True) == 1
+    assert kind.metrics[: len(metrics)] == metrics
 
 
 @pytest.mark.parametrize(
@@ -31,6 +37,21 @@ def test_what_a_kind_means(kind, pair, classes, metrics):
         ({"loss": "mse"}, ("bad", "good"), "mse", 1),
         ({"kind": "pair_classification", "labels": None}, ("0", "1"), "cross_entropy", 2),
         ({"kind": "regression", "labels": None}, (), "mse", 1),
+        ({"labels": ["a", "b", "c"], "loss": "ordinal"}, ("a", "b", "c"), "ordinal", 2),
+        ({"loss": "ordinal"}, ("bad", "good"), "ordinal", 1),
+        ({"kind": "multilabel_classification"}, ("bad", "good"), "multilabel", 2),
+        (
+            {**SEVERAL, "labels": None, "columns": {"labels": ["x", "y", "z"]}},
+            ("x", "y", "z"),
+            "multilabel",
+            3,
+        ),
+        (
+            {**SEVERAL, "columns": {"labels": ["is_bad", "is_good"]}},
+            ("bad", "good"),
+            "multilabel",
+            2,
+        ),
     ],
 )
 def test_classes_loss_and_outputs_of_a_task(changes, names, loss, outputs):
@@ -91,6 +112,35 @@ BAD_TASKS = [
         },
         "`features: cosine` has one output",
     ),
+    ({**SEVERAL, "labels": None}, "`labels` must name the labels, or `columns.labels`"),
+    ({**SEVERAL, "labels": []}, "needs a label or more"),
+    ({**SEVERAL, "labels": ["a", "a"]}, "`labels` names a label twice"),
+    ({**SEVERAL, "columns": {"labels": ["x", "x"]}}, "`columns.labels` names a label twice"),
+    (
+        {**SEVERAL, "columns": {"labels": ["x"]}},
+        "a name for each of the 1 `columns.labels`, found 2",
+    ),
+    ({**SEVERAL, "columns": {"labels": ["x", "y"], "label": "z"}}, "exclude each other"),
+    ({**SEVERAL, "range": [0, 1]}, "`range` belongs to a regression"),
+    ({**SEVERAL, "loss": "binary_cross_entropy"}, "no loss of several labels; use `multilabel`"),
+    ({**SEVERAL, "class_weights": [1.0]}, "needs 2 numbers, found 1"),
+    ({**SINGLE, "loss": "multilabel"}, "`multilabel` needs several labels; use `cross_entropy`"),
+    ({**PAIR, "loss": "multilabel"}, "`multilabel` needs several labels; use `mse`"),
+    ({**PAIR, "loss": "ordinal"}, "`ordinal` needs classes"),
+    ({**SINGLE, "columns": {"labels": ["x"]}}, "`columns.labels` belongs to several labels"),
+    ({**SINGLE, "label_separator": ";"}, "`label_separator` belongs to several labels"),
+    ({**SINGLE, "threshold": 0.3}, "`threshold` belongs to several labels"),
+    ({**SINGLE, "max_windows": 2}, "`max_windows` belongs to `long_texts: windows`"),
+    ({**PAIR, "long_texts": "windows"}, "needs texts that are encoded alone"),
+    (
+        {
+            **SEVERAL,
+            "kind": "pair_multilabel_classification",
+            "features": "cosine",
+            "pair_encoding": "separately",
+        },
+        "`features: cosine` has one output",
+    ),
 ]
 
 
@@ -117,13 +167,18 @@ def test_cosine_is_accepted_with_one_output(loss):
 @pytest.mark.parametrize("kind", TargetKind)
 def test_the_main_metric_is_one_that_is_reported(kind):
     assert kind.main_metric == kind.metrics[0]
-    assert kind.main_metric in ("accuracy", "pearson")
+    assert kind.main_metric in ("accuracy", "pearson", "micro_f1")
 
 
 @pytest.mark.parametrize("kind", TargetKind)
 def test_the_default_loss_fits_its_kind(kind):
     rule = LOSSES[kind.default_loss]
-    assert rule.on_classes if kind.is_classification else rule.on_regression
+    fits = {
+        rule.on_classes: kind.is_classification,
+        rule.on_regression: kind.is_regression,
+        rule.on_labels: kind.is_multilabel,
+    }
+    assert fits == {True: True, False: False}
     assert not rule.needs_range
 
 
@@ -134,7 +189,7 @@ def test_an_unknown_loss_is_refused_with_those_that_are_known(loss):
         return
     with pytest.raises(ValidationError) as error:
         TaskSettings.model_validate({**PAIR, "loss": loss})
-    expected = "should be 'cross_entropy', 'binary_cross_entropy' or 'mse', found"
+    expected = "should be 'cross_entropy', 'binary_cross_entropy', 'mse', 'ordinal' or "
     assert expected in str(error.value)
 
 

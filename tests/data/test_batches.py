@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer as FastTokenizer
 
-from mtbert.data.batches import FeatureSet, longest_first, token_budget_batches, tokenize
+from mtbert.data.batches import FeatureSet, TokenizedSet, token_budget_batches, tokenize
 from mtbert.data.examples import Example
 
 PAIRS = [
@@ -153,21 +153,6 @@ def test_joint_pairs_are_cut_as_by_the_tokenizers_library(
     assert segments == [0] * (m + 2) + [1] * (n + 1)
 
 
-@given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 80))
-def test_longest_first_takes_from_the_longer_text_one_token_at_a_time(first, second, room):
-    m, n = first, second
-    while m + n > room:  # the definition, step by step; a tie may go either way
-        if m > n:
-            m -= 1
-        else:
-            n -= 1
-    found = longest_first(first, second, room)
-    assert sum(found) == m + n
-    assert abs(found[0] - m) <= 1
-    assert 0 <= found[0] <= first
-    assert 0 <= found[1] <= second
-
-
 def test_separate_pairs_are_cut_each_alone_and_counted_once(tokenizer, make_task, make_examples):
     task = make_task(kind="pair_regression", pair_encoding="separately")
     texts = [("a " * 50, "b " * 50), ("a", "b " * 50), ("a", "b")]
@@ -233,3 +218,108 @@ def test_budget_batches_are_full_and_of_similar_length():
     lengths = np.array([10, 100, 10, 100, 10, 100, 10, 100])
     batches = token_budget_batches(lengths, 200)
     assert [lengths[b].tolist() for b in batches] == [[10, 10, 10, 10, 100], [100, 100], [100]]
+
+
+LONG = ["word " * 61, "", "a b", "one two " * 20, "x " * 9]
+
+
+@pytest.mark.parametrize("max_length", [4, 5, 8, 32])
+def test_windows_are_those_of_transformers(
+    tokenizer, transformers_tokenizer, make_task, make_examples, max_length
+):
+    task = make_task(long_texts="windows", max_windows=1000)
+    dataset = tokenize(make_examples(LONG), task, tokenizer, max_length)
+    encoded = transformers_tokenizer(
+        LONG, truncation=True, max_length=max_length, return_overflowing_tokens=True
+    )
+    counts = np.bincount(encoded["overflow_to_sample_mapping"])
+    found = dataset.inputs(range(len(LONG)))
+    assert [ids for ids, _ in unpack(found)] == encoded["input_ids"]
+    assert found.windows == tuple(counts)
+    assert dataset.truncated == 0
+    by_text = np.split(list(map(len, encoded["input_ids"])), np.cumsum(counts)[:-1])
+    assert dataset.lengths.tolist() == [part.sum() for part in by_text]
+
+
+def test_windows_of_chosen_texts_follow_one_another(tokenizer, make_task, make_examples):
+    task = make_task(long_texts="windows", max_windows=3)
+    dataset = tokenize(make_examples(LONG), task, tokenizer, 16)
+    alone = [dataset.inputs([i]) for i in range(5)]
+    found = dataset.inputs([3, 1, 0])
+    assert unpack(found) == [row for i in (3, 1, 0) for row in unpack(alone[i])]
+    assert found.windows == (3, 1, 3)
+    assert dataset.inputs([1, 2]).windows is None  # nothing to average
+    assert dataset.truncated == 1  # 61 words need five windows of 14; 40 have room in three
+    assert dataset.lengths.tolist() == [48, 2, 4, 46, 11]
+
+
+def test_windows_of_pairs_are_all_of_the_first_then_all_of_the_second_texts(
+    tokenizer, make_task, make_examples
+):
+    task = make_task(kind="pair_regression", pair_encoding="separately", long_texts="windows")
+    pairs = [("a " * 20, "b"), ("c", "d " * 30)]
+    dataset = tokenize(make_examples(pairs), task, tokenizer, 16)
+    found = dataset.inputs([1, 0])
+    assert found.windows == (1, 2, 3, 1)
+    assert found.lengths == (3, 16, 8, 16, 16, 4, 3)
+    assert dataset.lengths.tolist() == [24 + 3, 3 + 36]
+
+
+def test_joined_sets_of_windows_are_the_set_of_all_texts(tokenizer, make_task, make_examples):
+    task = make_task(long_texts="windows")
+    parts = [tokenize(make_examples(texts), task, tokenizer, 8) for texts in (LONG[:2], LONG[2:])]
+    joined = TokenizedSet.join(parts)
+    whole = tokenize(make_examples(LONG), task, tokenizer, 8)
+    assert joined.lengths.tolist() == whole.lengths.tolist()
+    assert joined.truncated == whole.truncated == 1
+    assert unpack(joined.inputs([4, 0])) == unpack(whole.inputs([4, 0]))
+
+
+def test_head_and_tail_of_a_text(tokenizer, make_task, make_examples):
+    words = " ".join("abcdefghijklmnopqrstuvwxyz")
+    task = make_task(long_texts="head_tail")
+    dataset = tokenize(make_examples([words, "a b"]), task, tokenizer, 16)
+    (ids, _), short = everything(dataset)
+    expected = tokenizer.encode(["a b c d q r s t u v w x y z".replace("p ", "")])[0].tolist()
+    assert ids == [tokenizer.cls_id, *expected, tokenizer.sep_id]
+    assert short == everything(tokenize(make_examples(["a b"]), make_task(), tokenizer, 16))[0]
+    assert dataset.truncated == 1
+
+
+@pytest.mark.parametrize("encoding", ["jointly", "both_orders"])
+def test_of_a_long_pair_each_text_keeps_head_and_tail(
+    tokenizer, make_task, make_examples, encoding
+):
+    kind = {"kind": "pair_regression", "pair_encoding": encoding}
+    pair = (" ".join("abcdefghij"), " ".join("klmnopqrst"))
+    dataset = tokenize(
+        make_examples([pair]), make_task(**kind, long_texts="head_tail"), tokenizer, 11
+    )
+    plain = tokenize(make_examples([pair]), make_task(**kind), tokenizer, 11)
+    ((ids, segments),) = everything(dataset)
+    one, two = (tokenizer.encode([t])[0].tolist() for t in ("a h i j", "k r s t"))
+    cls, sep = tokenizer.cls_id, tokenizer.sep_id
+    assert ids == [cls, *one, sep, *two, sep]
+    assert segments == everything(plain)[0][1]
+    assert dataset.truncated == plain.truncated == 1
+    swapped = dataset.inputs([0], np.array([True])).token_ids.tolist()
+    assert swapped == [cls, *two, sep, *one, sep]
+
+
+@pytest.mark.parametrize("mode", ["head", "head_tail", "windows"])
+def test_the_shortest_sequences_hold_one_or_two_tokens(tokenizer, make_task, make_examples, mode):
+    dataset = tokenize(make_examples(LONG), make_task(long_texts=mode), tokenizer, 4)
+    assert max(dataset.inputs(range(5)).lengths) == 4
+    assert min(dataset.inputs(range(5)).lengths) == 2
+
+
+def test_labels_of_several_kinds_have_a_row_each(tokenizer, make_task):
+    task = make_task(kind="multilabel_classification", labels=["a", "b", "c"])
+    examples = [Example("0", ("x",), (1.0, 0.0, 1.0), 1), Example("1", ("y",), None, 2)]
+    dataset = tokenize(examples, task, tokenizer, 8)
+    assert dataset.label_tensor([0, 0]).tolist() == [[1, 0, 1], [1, 0, 1]]
+    assert dataset.label_tensor([0]).dtype == torch.float32
+    assert dataset.label_tensor([1]).isnan().tolist() == [[True] * 3]
+    features = FeatureSet(torch.zeros(2, 1, 4), dataset)
+    assert features.label_tensor([0]).tolist() == [[1, 0, 1]]
+    assert TokenizedSet.join([dataset, dataset]).labels.shape == (4, 3)

@@ -81,6 +81,12 @@ OTHER = {
 HONOURED = {"training.accumulate": "auto", "training.memory_limit": 10**12}
 """Keys that may change, for they decide how a step is computed and not what."""
 
+MOVED = {
+    "data.cache", "data.dir", "encoder.path", "encoder.revision",
+    "tasks.sst.train", "tasks.sst.dev", "tasks.sst.test",
+}  # fmt: skip
+"""Keys that say where files are; what is in the files may not change."""
+
 WITH_OTHERS = {"tasks.sst.uses": {"train": None, "uses": "para"}, "tasks.sst.columns.text2": {}}
 """Keys that cannot change alone; what changes is seen in the keys that change with them."""
 
@@ -119,7 +125,7 @@ def test_the_table_holds_every_key():
     assert {"id", "text"} < set(ColumnSettings.model_fields)
 
 
-@pytest.mark.parametrize("key", sorted(OTHER.keys() - WITH_OTHERS.keys()))
+@pytest.mark.parametrize("key", sorted(OTHER.keys() - WITH_OTHERS.keys() - MOVED))
 def test_a_changed_key_is_refused_by_name(toy, tmp_path, key):
     provenance = Provenance({}, {})
     RunFolder(tmp_path / "run", toy.settings(), provenance, resume=False).close()
@@ -153,6 +159,24 @@ def test_how_a_step_is_computed_may_change_which_is_reported_and_kept(
     assert found.training.model_copy(update={name: old}) == before.training
     with pytest.raises(UserError, match=f"{key}: "):  # a finished run has nothing to go on with
         stopped()
+
+
+@pytest.mark.parametrize("key", sorted(MOVED))
+def test_where_files_are_may_change_if_they_are_the_same_files(toy, tmp_path, key):
+    run, inputs = tmp_path / "run", {"tasks.sst.train": "a"}
+    RunFolder(run, toy.settings(), Provenance(inputs, {}), resume=False).close()
+    tree = toy.tree()
+    section = tree
+    for part in key.split(".")[:-1]:
+        section = section.setdefault(part, {})
+    section[key.split(".")[-1]] = OTHER[key]
+    moved = parse_settings(tree, "moved")
+    before = (run / "config.yaml").read_bytes()
+    with pytest.raises(UserError, match="files changed since the run was started"):
+        RunFolder(run, moved, Provenance({"tasks.sst.train": "b"}, {}), resume=True)
+    assert (run / "config.yaml").read_bytes() == before
+    RunFolder(run, moved, Provenance(inputs, {}), resume=True).close()
+    assert load_config(str(run / "config.yaml")) == moved
 
 
 def test_a_change_that_may_be_does_not_hide_one_that_may_not(stopped, tmp_path):

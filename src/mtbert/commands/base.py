@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mtbert.errors import shown
+from mtbert.io.bounded import expanded
 
 __all__ = [
     "Command",
@@ -50,14 +51,15 @@ def existing_or_new(text: str) -> Path:
     Raises:
         ArgumentTypeError: the name is too long, links form a loop, or it may not be seen.
     """
+    path = expanded(text)
     try:
-        Path(text).stat()
+        path.stat()
     except (FileNotFoundError, NotADirectoryError):
         pass  # reported by the command, if it needs the file
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise argparse.ArgumentTypeError(f"{shown(text)}: {reason}") from None
-    return Path(text)
+    return path
 
 
 def file_to_write(text: str) -> Path:
@@ -88,6 +90,7 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "override",
         nargs="*",
+        default=[],  # else argparse calls it required
         metavar="KEY=VALUE",
         help="dotted settings, as in training.epochs=3 or seed=7",
     )

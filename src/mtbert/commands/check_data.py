@@ -130,18 +130,30 @@ def _describe(title: str, settings: Settings, task: TaskSettings, found: DataSet
         f"{title}: {found.path}",
         f"  {len(found)} examples, {len(problems)} bad rows{other_tasks}",
         f"  tokens: mean {lengths.mean():.1f}, longest {lengths.max()}, {inputs.truncated} "
-        f"truncated to {settings.encoder.max_length}",
+        f"truncated to {_room(settings, task)}",
         _table(_length_histogram(lengths)),
     ]
     if not np.isnan(inputs.labels).all():
-        lines.append(_table(_label_histogram(task, inputs.labels)))
+        lines.append(_table(_label_histogram(task, inputs.labels), len(found)))
     return "\n".join(lines + _problem_lines(problems))
 
 
-def _table(rows: list[tuple[str, int]]) -> str:
+def _room(settings: Settings, task: TaskSettings) -> str:
+    """The tokens of an example that are encoded."""
+    length = settings.encoder.max_length
+    modes = {
+        "head": f"{length}",
+        "head_tail": f"{length}, their beginning and end",
+        "windows": f"{task.window_limit} windows of {length}",
+    }
+    return modes[task.long_texts]
+
+
+def _table(rows: list[tuple[str, int]], total: int | None = None) -> str:
+    """Counts with their shares of the total, by default of their sum."""
     from tabulate import tabulate
 
-    total = max(1, sum(count for _, count in rows))
+    total = max(1, sum(count for _, count in rows)) if total is None else total
     body = [(name, count, f"{count / total:.1%}") for name, count in rows]
     text = tabulate(
         body, tablefmt="plain", disable_numparse=True, colalign=("left", "right", "right")
@@ -163,6 +175,10 @@ def _length_histogram(lengths: NDArray[np.int64]) -> list[tuple[str, int]]:
 def _label_histogram(task: TaskSettings, labels: NDArray[np.float64]) -> list[tuple[str, int]]:
     import numpy as np
 
+    if task.kind.is_multilabel:
+        none = int((labels == 0).all(axis=1).sum())
+        given = zip(task.class_names, labels.sum(axis=0).tolist(), strict=True)
+        return [*((name, int(count)) for name, count in given), ("(none)", none)]
     if task.kind.is_classification:
         return [(name, int((labels == i).sum())) for i, name in enumerate(task.class_names)]
     low, high = task.range or (labels.min(), labels.max())

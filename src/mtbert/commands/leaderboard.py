@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mtbert.commands.base import existing_or_new
 from mtbert.errors import UserError, problem_list
@@ -71,12 +71,16 @@ def write_leaderboard(runs: Sequence[Path], data: Path, output: Path) -> list[st
         model = loaded[path][1]
         for split in ("dev", "test"):
             found = examples[name, split]
+            if model.network.tasks[name].kind.is_multilabel:
+                raise UserError(
+                    f"{path}: task {name} gives any number of labels, the leaderboard one a row"
+                )
             answers = predict_stream(
                 model.network, name, found.examples, model.tokenizer, model.max_length
             )
             target = output / f"{name}-{split}-output.csv"
             count = write_predictions(
-                target, LEADERBOARD[name], ((e.id, answer.value) for e, answer in answers)
+                target, LEADERBOARD[name], ((e.id, cast(float, a.value)) for e, a in answers)
             )
             bad = len(found.left_out.problems)
             left_out = f", {bad} bad rows left out" if bad else ""

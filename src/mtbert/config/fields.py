@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
+from mtbert.io.bounded import expanded
+
 __all__ = ["DEV_SET_NAME", "LARGEST_LABEL", "TASK_NAME", "Bytes", "FileName", "Section"]
 
 TASK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
@@ -42,7 +44,7 @@ class Section(BaseModel):
 
 
 def _path(text: str) -> str:
-    """A name that a file can have on every system that mtbert runs on.
+    """A name that a file can have on every system that mtbert runs on; `~` is the user's folder.
 
     Raises:
         ValueError: it holds a NUL, or is longer than names can be.
@@ -50,7 +52,7 @@ def _path(text: str) -> str:
     parts = [len(part.encode("utf-8", "replace")) for part in text.split("/")]
     if "\0" in text or sum(parts) > 2048 or max(parts) > 255:
         raise ValueError("not a name that a file can have")
-    return text
+    return str(expanded(text)) if text.startswith("~") else text
 
 
 FileName = Annotated[str, AfterValidator(_path)]

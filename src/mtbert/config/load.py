@@ -21,7 +21,7 @@ from mtbert.config.tasks import ColumnSettings, TaskSettings
 from mtbert.config.training import TrainingSettings
 from mtbert.config.yaml import MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml
 from mtbert.errors import UserError, problem_list, shown
-from mtbert.io.bounded import is_file, is_folder
+from mtbert.io.bounded import expanded, is_file, is_folder
 from mtbert.methods.base import Method
 
 __all__ = [
@@ -54,7 +54,7 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
     Raises:
         UserError: the file cannot be read, or anything in it is wrong; all problems are listed.
     """
-    path = Path(source)
+    path = expanded(source)
     shipped = shipped_configs()
     if not is_file(path) and source in shipped:
         path = shipped[source]
@@ -79,12 +79,10 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
         elif "dir" not in data and path.parent != _PACKAGE / "config" / "shipped":
             data["dir"] = _resolved(path.parent)
         elif isinstance(data.get("dir"), str) and data["dir"] != "packaged":
-            data["dir"] = _resolved(path.parent / data["dir"])
+            data["dir"] = _resolved(path.parent / expanded(data["dir"]))
     encoder = tree.get("encoder")
     if isinstance(encoder, dict) and isinstance(encoder.get("path"), str):
-        folder = path.parent / encoder["path"]
-        if encoder["path"] != "packaged" and is_folder(folder):
-            encoder["path"] = _resolved(folder)
+        encoder["path"] = _encoder_folder(encoder["path"], path.parent)
     for override in overrides:
         _apply(tree, override)
     return parse_settings(tree, str(path))
@@ -99,7 +97,9 @@ def parse_settings(tree: Mapping[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(tree)
     except ValidationError as error:
-        problems = [p for e in error.errors() for p in explain(e, _known_keys)]
+        from mtbert.config.suggest import setting_meant
+
+        problems = [p for e in error.errors() for p in explain(e, _known_keys, setting_meant)]
         raise UserError(problem_list(source, problems)) from None
 
 
@@ -124,9 +124,13 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         raise UserError(f"override {shown(override)}: expected KEY=VALUE, as in training.epochs=3")
     if len(text) > MAX_BYTES:
         raise UserError(f"override {shown(key)}: {len(text)} characters, at most {MAX_BYTES}")
-    value = parse_yaml(text, f"override {shown(key)}") if text else None
+    value: Any
+    if _names_file(parts) and _exists(text):
+        value = text  # as it is: `data #2.csv` and `[a].csv` are names of files too
+    else:
+        value = parse_yaml(text, f"override {shown(key)}") if text else None
     if isinstance(value, str) and _names_file(parts) and _exists(value):
-        value = _resolved(Path(value))
+        value = _resolved(expanded(value))
     node = tree
     for depth, part in enumerate(parts[:-1], 1):
         child = node.setdefault(part, {})
@@ -141,8 +145,22 @@ def _apply(tree: dict[str, Any], override: str) -> None:
     node[parts[-1]] = value
 
 
+def _encoder_folder(name: str, beside: Path) -> str:
+    """The absolute path of an encoder's folder, looked for beside the configuration, then here.
+
+    Any other name stays as it is.
+    """
+    if name == "packaged":
+        return name
+    for folder in (beside / expanded(name), expanded(name)):
+        if is_folder(folder):
+            return _resolved(folder)
+    return name
+
+
 def _exists(name: str) -> bool:
-    return is_file(Path(name)) or is_folder(Path(name))
+    path = expanded(name)
+    return bool(name) and (is_file(path) or is_folder(path))
 
 
 def _resolved(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mtbert.errors import shown
 
-__all__ = ["PartErrors", "explain", "nearest", "one_of", "unknown_name"]
+__all__ = ["PartErrors", "close_name", "explain", "nearest", "one_of", "unknown_name"]
 
 
 class PartErrors(ValueError):
@@ -23,14 +23,28 @@ class PartErrors(ValueError):
         self.problems = list(problems)
 
 
-def explain(error: Any, known_keys: Callable[[Sequence[str]], list[str]]) -> list[str]:
-    """One of pydantic's errors in plain words; `known_keys` lists the keys of a section."""
+def explain(
+    error: Any,
+    known_keys: Callable[[Sequence[str]], list[str]],
+    meant: Callable[[str], str | None] = lambda _: None,
+) -> list[str]:
+    """One of pydantic's errors in plain words.
+
+    Args:
+        error: one of `ValidationError.errors()`.
+        known_keys: lists the keys of a section.
+        meant: the full key that a name may stand for which is none of its section.
+    """
     location = [str(part) for part in error["loc"]]
     where = ".".join(location) or "configuration"
     found = error.get("input")
     match error["type"]:
         case "extra_forbidden":
-            return [f"{where}: unknown key{nearest(location[-1], known_keys(location[:-1]))}"]
+            known = known_keys(location[:-1])
+            close = close_name(location[-1], known)
+            if not close and (key := meant(location[-1])) is not None:
+                close = f"; did you mean {key!r}?"
+            return [f"{where}: unknown key{close or nearest(location[-1], known)}"]
         case "missing":
             return [f"{where}: missing; it must be set"]
         case "value_error" if isinstance(error["ctx"]["error"], PartErrors):
@@ -44,12 +58,12 @@ def explain(error: Any, known_keys: Callable[[Sequence[str]], list[str]]) -> lis
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """The end of a message about an unknown name: the known one that is meant, or all."""
-    return _close_name(name, known) or f"; known: {', '.join(sorted(known))}"
+    return close_name(name, known) or f"; known: {', '.join(sorted(known))}"
 
 
 def unknown_name(found: object, known: Sequence[str]) -> str:
     """What is wrong with a value that should be one of the known names."""
-    hint = _close_name(found, known) if isinstance(found, str) else ""
+    hint = close_name(found, known) if isinstance(found, str) else ""
     return f"input should be {one_of(known)}, found {shown(found)}{hint}"
 
 
@@ -59,6 +73,7 @@ def one_of(names: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def _close_name(name: str, known: Sequence[str]) -> str:
+def close_name(name: str, known: Sequence[str]) -> str:
+    """The part of a message that names the known name that is meant; empty if none is near."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from mtbert.config.data import DataSettings
 from mtbert.config.encoder import EncoderSettings
 from mtbert.config.fields import TASK_NAME, Section
+from mtbert.config.selection import select_problem
 from mtbert.config.tasks import TaskSettings, predictions_name
 from mtbert.config.training import TrainingSettings
 from mtbert.methods.sampling.base import EpochSpec
@@ -95,13 +96,15 @@ class Settings(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         problems = [
-            f"tasks.{name}.uses: no trained task {task.uses!r} of the same kind and form"
+            f"tasks.{name}.uses: no trained task {task.uses!r} of the same kind, labels, "
+            "loss and form"
             for name, task in self.tasks.items()
             if task.uses is not None and not self._can_use(task)
         ]
         if not self.trained_tasks:
             problems.append("tasks: at least one task needs `train`")
-        problems += self._select_problems()
+        if (problem := select_problem(self.training.select, self.tasks)) is not None:
+            problems.append(problem)
         one_pass = len(self.trained_tasks) == 1 and self.training.accumulate == 1
         if self.training.compile == "reduce-overhead" and not one_pass:
             # A CUDA graph writes its gradients where it has written those of the pass before.
@@ -128,8 +131,8 @@ class Settings(Section):
     def _can_use(self, task: TaskSettings) -> bool:
         other = self.trained_tasks.get(task.uses or "")
         return other is not None and (
-            (other.kind, other.class_names, other.pair_encoding)
-            == (task.kind, task.class_names, task.pair_encoding)
+            (other.kind, other.class_names, other.loss_name, other.pair_encoding)
+            == (task.kind, task.class_names, task.loss_name, task.pair_encoding)
         )
 
     def _shared_file_problems(self) -> list[str]:
@@ -147,15 +150,3 @@ class Settings(Section):
                     )
                 owners.setdefault(file, key)
         return problems
-
-    def _select_problems(self) -> list[str]:
-        selectable = {n: t for n, t in self.tasks.items() if t.dev_files}
-        valid = ["sum"] + [f"{n}.{m}" for n, t in selectable.items() for m in t.kind.metrics]
-        if not selectable:
-            return ["training.select: no task has a `dev` file to choose the best epoch on"]
-        if self.training.select not in valid:
-            return [
-                f"training.select: found {self.training.select!r}, expected one of "
-                + ", ".join(valid)
-            ]
-        return []

@@ -11,31 +11,48 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section
 from mtbert.config.messages import unknown_name
+from mtbert.config.metrics import class_metrics, label_metrics, number_metrics
 from mtbert.errors import shown
 
 __all__ = ["LOSSES", "ColumnSettings", "LossRule", "TargetKind", "TaskSettings", "predictions_name"]
 
 
 class TargetKind(StrEnum):
-    """What a task predicts, and what follows from it: metrics and the default loss."""
+    """What a task predicts, and what follows from it."""
 
     CLASSIFICATION = "classification"
     PAIR_CLASSIFICATION = "pair_classification"
+    MULTILABEL_CLASSIFICATION = "multilabel_classification"
+    PAIR_MULTILABEL_CLASSIFICATION = "pair_multilabel_classification"
     REGRESSION = "regression"
     PAIR_REGRESSION = "pair_regression"
 
     @property
     def is_pair(self) -> bool:
-        return self in (TargetKind.PAIR_CLASSIFICATION, TargetKind.PAIR_REGRESSION)
+        """Whether a text pair is judged."""
+        return self.startswith("pair_")
 
     @property
     def is_classification(self) -> bool:
+        """Whether an example has one class out of several."""
         return self in (TargetKind.CLASSIFICATION, TargetKind.PAIR_CLASSIFICATION)
 
     @property
+    def is_multilabel(self) -> bool:
+        """Whether an example has any number of labels out of several, also none."""
+        return self.endswith("multilabel_classification")
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether an example has a number."""
+        return self in (TargetKind.REGRESSION, TargetKind.PAIR_REGRESSION)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
-        """Metrics reported for this kind, the main one first."""
-        return ("accuracy", "f1") if self.is_classification else ("pearson", "spearman")
+        """Metrics that every task of this kind has, the main one first."""
+        if self.is_regression:
+            return number_metrics()
+        return label_metrics() if self.is_multilabel else class_metrics()
 
     @property
     def main_metric(self) -> str:
@@ -43,8 +60,10 @@ class TargetKind(StrEnum):
         return self.metrics[0]
 
     @property
-    def default_loss(self) -> Literal["cross_entropy", "mse"]:
+    def default_loss(self) -> Literal["cross_entropy", "multilabel", "mse"]:
         """The loss of a task that names none."""
+        if self.is_multilabel:
+            return "multilabel"
         return "cross_entropy" if self.is_classification else "mse"
 
 
@@ -56,19 +75,25 @@ class LossRule:
         one_output: whether the head has one output, on classes of two; else one a class.
         on_classes: whether it is a loss of classes.
         on_regression: whether it is a loss of a regression.
+        on_labels: whether it is a loss of label sets.
         needs_range: whether a regression must have a `range`.
+        in_order: whether the head is one score and a threshold between each two classes.
     """
 
     one_output: bool = True
     on_classes: bool = True
     on_regression: bool = True
+    on_labels: bool = False
     needs_range: bool = False
+    in_order: bool = False
 
 
 LOSSES: dict[str, LossRule] = {
     "cross_entropy": LossRule(one_output=False, on_regression=False),
     "binary_cross_entropy": LossRule(needs_range=True),
     "mse": LossRule(),
+    "ordinal": LossRule(one_output=False, on_regression=False, in_order=True),
+    "multilabel": LossRule(one_output=False, on_classes=False, on_regression=False, on_labels=True),
 }
 """What `tasks.NAME.loss` may name."""
 
@@ -96,7 +121,12 @@ class ColumnSettings(Section):
     text2: str | None = Field(
         None, description="Column of a pair's second text. Default: `sentence2`."
     )
-    label: str = Field("label", description="Column of the label.")
+    label: str = Field("label", description="Column of the label, or of the list of labels.")
+    labels: tuple[str, ...] | None = Field(
+        None,
+        description="For several labels: instead of one column of lists, a column for each label "
+        "that says 1 or 0, true or false, yes or no.",
+    )
 
 
 class TaskSettings(Section):
@@ -121,7 +151,14 @@ class TaskSettings(Section):
     labels: tuple[str, ...] | None = Field(
         None,
         description="Names of the classes in order; files may hold the names or the numbers from "
-        "0. Default for `pair_classification`: two classes named 0 and 1.",
+        "0. Default for `pair_classification`: two classes named 0 and 1; for several labels in "
+        "columns of their own the names of the columns.",
+    )
+    label_separator: Annotated[str, Field(min_length=1, max_length=8)] | None = Field(
+        None,
+        description="What stands between the labels of a list, such as `;`. Default: `;`, `|` or "
+        '`,`, whichever divides the cell into known labels. A list in brackets, `["a", "b"]`, '
+        "needs none.",
     )
     range: tuple[float, float] | None = Field(
         None, description="Smallest and largest label of a regression; others are bad rows."
@@ -129,10 +166,27 @@ class TaskSettings(Section):
     loss: Annotated[str, BeforeValidator(_known_loss)] | None = Field(
         None,
         json_schema_extra={"enum": list(LOSSES)},
-        description="Default: `cross_entropy` for classes, `mse` for regression. Two classes may "
+        description="Default: `cross_entropy` for classes, `multilabel` for several labels, `mse` "
+        "for regression. `ordinal` is for classes whose `labels` stand in order. Two classes may "
         "use the others with one output (its class is 1 when the probability, for `mse` the raw "
         "output, is above 0.5). `binary_cross_entropy` on a regression needs `range` and bounds "
         "the prediction by it.",
+    )
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="With several labels: those are given whose probability is above it. "
+        "Default: 0.5.",
+    )
+    long_texts: Literal["head", "head_tail", "windows"] = Field(
+        "head",
+        description="What becomes of a text that is longer than `encoder.max_length`: its "
+        "beginning is kept; a quarter from its beginning and three quarters from its end; or it is "
+        "cut into windows, and the head reads the mean of their vectors (texts encoded alone).",
+    )
+    max_windows: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None,
+        description="With `long_texts: windows`: windows of a text, what lies behind them is left "
+        "out and counted. Memory grows with them. Default: 8.",
     )
     head: Literal["cls", "pooled", "mean"] = Field(
         "mean",
@@ -165,7 +219,9 @@ class TaskSettings(Section):
     class_weights: Literal["balanced"] | tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
         None,
         description="Weights of the classes in the loss: a list, or `balanced` for the inverse of "
-        "their frequency in the training file.",
+        "their frequency in the training file. With several labels: the weight of an example that "
+        "has the label beside one that has it not (1), or `balanced`, by which both halves count "
+        "the same for each label.",
     )
     on_bad_rows: Literal["error", "skip"] = Field(
         "error", description="Stop at bad rows, or skip and count them."
@@ -180,10 +236,37 @@ class TaskSettings(Section):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes; empty for a regression."""
-        if not self.kind.is_classification:
+        """Names of the classes or labels; empty for a regression."""
+        if self.kind.is_regression:
             return ()
-        return self.labels or ("0", "1")
+        return self.labels or self.columns.labels or ("0", "1")
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Names of the columns that hold the label of an example."""
+        return self.columns.labels or (self.columns.label,)
+
+    @property
+    def label_shape(self) -> tuple[int, ...]:
+        """Shape of one example's label: a number, or a 0 or 1 for each of several labels."""
+        return (len(self.class_names),) if self.kind.is_multilabel else ()
+
+    @property
+    def label_threshold(self) -> float:
+        """The probability above which a label is given."""
+        return 0.5 if self.threshold is None else self.threshold
+
+    @property
+    def window_limit(self) -> int:
+        """The most windows that a text is cut into."""
+        return 8 if self.max_windows is None else self.max_windows
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics reported for the task, the main one first."""
+        if not self.kind.is_classification:
+            return self.kind.metrics
+        return class_metrics(len(self.class_names), in_order=LOSSES[self.loss_name].in_order)
 
     @property
     def loss_name(self) -> str:
@@ -212,8 +295,13 @@ class TaskSettings(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        target = self._class_problems() if self.kind.is_classification else self._number_problems()
-        problems = self._file_problems() + target + self._range_problems()
+        if self.kind.is_multilabel:
+            target = self._label_set_problems()
+        elif self.kind.is_classification:
+            target = self._class_problems()
+        else:
+            target = self._number_problems()
+        problems = self._file_problems() + target + self._range_problems() + self._text_problems()
         if self.features == "cosine" and not problems:
             problems = self._cosine_problems()
         if problems:
@@ -243,7 +331,8 @@ class TaskSettings(Section):
             problems.append("`class_weights` belongs to classes")
         rule = LOSSES[self.loss_name]
         if not rule.on_regression:
-            problems.append(f"`{self.loss}` needs classes; use `{self.kind.default_loss}`")
+            needs = "several labels" if rule.on_labels else "classes"
+            problems.append(f"`{self.loss}` needs {needs}; use `{self.kind.default_loss}`")
         if rule.needs_range and self.range is None:
             problems.append(f"`{self.loss}` on a regression needs `range`")
         return problems
@@ -258,12 +347,66 @@ class TaskSettings(Section):
             problems.append("`columns.text2` belongs to a pair")
         return problems
 
+    def _text_problems(self) -> list[str]:
+        problems = []
+        if self.long_texts != "windows" and self.max_windows is not None:
+            problems.append("`max_windows` belongs to `long_texts: windows`")
+        if self.long_texts == "windows" and self.kind.is_pair and self.sequences_per_example == 1:
+            problems.append(
+                "`long_texts: windows` needs texts that are encoded alone; set `pair_encoding: "
+                "separately`, or `long_texts: head_tail`"
+            )
+        if not self.kind.is_multilabel:
+            multilabel = {
+                "columns.labels": self.columns.labels,
+                "label_separator": self.label_separator,
+                "threshold": self.threshold,
+            }
+            problems += [
+                f"`{key}` belongs to several labels, `kind: multilabel_classification`"
+                for key, value in multilabel.items()
+                if value is not None
+            ]
+        return problems
+
     def _cosine_problems(self) -> list[str]:
         if not self.kind.is_pair or self.pair_encoding in ("jointly", "both_orders"):
             return ["`features: cosine` needs a pair and `pair_encoding: separately`"]
         if not LOSSES[self.loss_name].one_output:
             fit = [f"`{n}`" for n, rule in LOSSES.items() if rule.one_output and rule.on_classes]
             return [f"`features: cosine` has one output; set `loss` to {' or '.join(fit)}"]
+        return []
+
+    def _label_set_problems(self) -> list[str]:
+        problems = []
+        columns = self.columns.labels
+        if self.range is not None:
+            problems.append("`range` belongs to a regression")
+        if self.labels is None and columns is None:
+            problems.append(
+                "`labels` must name the labels, or `columns.labels` a column for each of them"
+            )
+        if columns is not None and self.columns.label != "label":
+            problems.append("`columns.label` and `columns.labels` exclude each other")
+        if columns is not None and len(columns) != len(self.class_names):
+            problems.append(
+                f"`labels` needs a name for each of the {len(columns)} `columns.labels`, found "
+                f"{len(self.class_names)}"
+            )
+        names = self.class_names
+        for key, found in (("labels", names), ("columns.labels", columns or ())):
+            if len(set(found)) < len(found):
+                problems.append(f"`{key}` names a label twice")
+        if self.labels == () or columns == ():
+            problems.append("`labels` needs a label or more, found none")
+        if not LOSSES[self.loss_name].on_labels:
+            problems.append(f"`{self.loss}` is no loss of several labels; use `multilabel`")
+        return problems + self._weight_problems()
+
+    def _weight_problems(self) -> list[str]:
+        weights, names = self.class_weights, self.class_names
+        if isinstance(weights, tuple) and len(weights) != len(names):
+            return [f"`class_weights` needs {len(names)} numbers, found {len(weights)}"]
         return []
 
     def _class_problems(self) -> list[str]:
@@ -278,14 +421,8 @@ class TaskSettings(Section):
             problems.append("`labels` names a class twice")
         rule = LOSSES[self.loss_name]
         if not rule.on_classes:
-            problems.append(f"`{self.loss}` needs a regression; use `{self.kind.default_loss}`")
+            needs = "several labels" if rule.on_labels else "a regression"
+            problems.append(f"`{self.loss}` needs {needs}; use `{self.kind.default_loss}`")
         elif rule.one_output and len(self.class_names) != 2:
             problems.append(f"`{self.loss_name}` needs two classes, found {len(self.class_names)}")
-        if isinstance(self.class_weights, tuple) and len(self.class_weights) != len(
-            self.class_names
-        ):
-            problems.append(
-                f"`class_weights` needs {len(self.class_names)} numbers, "
-                f"found {len(self.class_weights)}"
-            )
-        return problems
+        return problems + self._weight_problems()

@@ -116,8 +116,9 @@ class TrainingSettings(Section):
     )
     select: str = Field(
         "sum",
-        description="What picks the best epoch: `sum` of the tasks' main metrics, an undefined one "
-        "counting 0, or one `TASK.METRIC`.",
+        description="What picks the best epoch: `sum` of the main metrics of the tasks that train, "
+        "an undefined one counting 0; or one metric, `TASK.METRIC` (`TASK.mcc`, `TASK.rmse`, of "
+        "which less is better), or of one class `TASK.f1:CLASS`. docs/metrics.md lists them.",
     )
     evaluate_every: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Steps between evaluations. Default: each epoch."

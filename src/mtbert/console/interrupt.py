@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Interruption", "watch_interruption"]
+__all__ = ["Interruption", "stopping_at_signals", "watch_interruption"]
+
+_ECHO_SECONDS = 1.0
 
 
 class Interruption:
@@ -49,6 +51,34 @@ def watch_interruption(echo: float = 0.0) -> Iterator[Interruption]:
     before = [signal.signal(number, handle) for number in watched]
     try:
         yield interruption
+    finally:
+        for number, old in zip(watched, before, strict=True):
+            signal.signal(number, old)
+
+
+@contextmanager
+def stopping_at_signals() -> Iterator[None]:
+    """SIGTERM ends what is done inside as Ctrl-C does, by a KeyboardInterrupt.
+
+    Either signal, heard once more within a second, is the same one; a later one raises again.
+    `watch_interruption` takes over inside. Outside the main thread nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    last = -math.inf
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before >= _ECHO_SECONDS:
+            raise KeyboardInterrupt
+
+    watched = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handle) for number in watched]
+    try:
+        yield
     finally:
         for number, old in zip(watched, before, strict=True):
             signal.signal(number, old)

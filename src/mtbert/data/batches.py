@@ -14,6 +14,7 @@ from torch import Tensor
 from mtbert.batch import TokenBatch
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import Example
+from mtbert.data.long_texts import cut_into_windows, head, head_and_tail, longest_first
 from mtbert.data.ragged import Ragged, spans
 from mtbert.data.tokenizer import Tokenizer
 
@@ -21,7 +22,6 @@ __all__ = [
     "ExampleSource",
     "FeatureSet",
     "TokenizedSet",
-    "longest_first",
     "token_budget_batches",
     "tokenize",
 ]
@@ -50,8 +50,11 @@ class TokenizedSet:
             texts and pairs encoded jointly, two for pairs encoded separately.
         first_lengths: `[examples]`, tokens before segment 1 begins; the whole length unless a
             pair is encoded jointly.
-        labels: `[examples]`, float64; NaN where there is none.
-        truncated: examples that were cut to the maximal length.
+        labels: `[examples]`, float64; NaN where there is none. Of several labels `[examples,
+            labels]`, 0 or 1.
+        truncated: examples of which some tokens were left out.
+        windows: for each side the number of windows of each example, `[examples]`, whose sequences
+            follow one another; None: one sequence each.
     """
 
     def __init__(
@@ -60,11 +63,13 @@ class TokenizedSet:
         first_lengths: NDArray[np.int64],
         labels: NDArray[np.float64],
         truncated: int,
+        windows: tuple[NDArray[np.int64], ...] | None = None,
     ) -> None:
         self.sequences = sequences
         self.first_lengths = first_lengths
         self.labels = labels
         self.truncated = truncated
+        self.windows = windows
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -77,12 +82,20 @@ class TokenizedSet:
             np.concatenate([part.first_lengths for part in parts]),
             np.concatenate([part.labels for part in parts]),
             sum(part.truncated for part in parts),
+            _join_windows([part.windows for part in parts]),
         )
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """`[examples]`: tokens of each example, all its sequences together."""
-        total: NDArray[np.int64] = np.sum([side.lengths for side in self.sequences], axis=0)
+        sides = [side.lengths for side in self.sequences]
+        if self.windows is not None:
+            # Every text has a window, so no segment of the sum is empty.
+            sides = [
+                np.add.reduceat(tokens, np.cumsum(windows) - windows) if len(windows) else tokens
+                for tokens, windows in zip(sides, self.windows, strict=True)
+            ]
+        total: NDArray[np.int64] = np.sum(sides, axis=0)
         return total
 
     def inputs(
@@ -98,6 +111,8 @@ class TokenizedSet:
                 Pairs encoded jointly only.
         """
         chosen = np.asarray(indices, dtype=np.int64)
+        if self.windows is not None:
+            return self._windowed(chosen, self.windows)
         rows = Ragged.join([side.take(chosen) for side in self.sequences])
         segments = np.zeros(len(rows.values), dtype=np.int64)
         if len(self.sequences) == 1:
@@ -109,6 +124,24 @@ class TokenizedSet:
             torch.from_numpy(rows.values.astype(np.int64)),
             torch.from_numpy(segments),
             tuple(rows.lengths.tolist()),
+        )
+
+    def _windowed(
+        self, chosen: NDArray[np.int64], windows: tuple[NDArray[np.int64], ...]
+    ) -> TokenBatch:
+        """The windows of some examples; texts encoded alone have no second segment."""
+        rows = Ragged.join(
+            [
+                side.take(spans((np.cumsum(counts) - counts)[chosen], counts[chosen]))
+                for side, counts in zip(self.sequences, windows, strict=True)
+            ]
+        )
+        counts = np.concatenate([side[chosen] for side in windows])
+        return TokenBatch(
+            torch.from_numpy(rows.values.astype(np.int64)),
+            torch.zeros(len(rows.values), dtype=torch.int64),
+            tuple(rows.lengths.tolist()),
+            tuple(counts.tolist()) if (counts > 1).any() else None,
         )
 
     def label_tensor(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
@@ -167,54 +200,65 @@ def tokenize(
 ) -> TokenizedSet:
     """Tokenize once and assemble the sequences as the task encodes them.
 
-    A sequence longer than `max_length` is cut; of a pair encoded jointly, tokens are taken from
-    the end of the longer text first.
+    Texts that are too long become what the task's `long_texts` says; of a pair encoded jointly,
+    tokens are taken from the longer text first.
     """
     sides = [
         tokenizer.encode([example.texts[side] for example in examples])
         for side in range(2 if task.kind.is_pair else 1)
     ]
-    labels = np.array([np.nan if e.label is None else e.label for e in examples], np.float64)
+    labels = _label_array(examples, task)
+    if task.long_texts == "windows":
+        cut = [cut_into_windows(side, max_length - 2, task.window_limit) for side in sides]
+        windows = tuple(_sequences([side], tokenizer) for side, _, _ in cut)
+        counts, left_out = tuple(c for _, c, _ in cut), np.any([o for _, _, o in cut], axis=0)
+        return TokenizedSet(windows, windows[0].lengths, labels, int(left_out.sum()), counts)
+    keep = head_and_tail if task.long_texts == "head_tail" else head
     if task.kind.is_pair and task.sequences_per_example == 1:
         room = max_length - 3
-        cuts = longest_first(sides[0].lengths, sides[1].lengths, room)
-        joined = _sequences(sides, cuts, tokenizer)
+        kept = longest_first(sides[0].lengths, sides[1].lengths, room)
+        joined = _sequences([keep(*both) for both in zip(sides, kept, strict=True)], tokenizer)
         truncated = sides[0].lengths + sides[1].lengths > room
-        return TokenizedSet((joined,), cuts[0] + 2, labels, int(truncated.sum()))
+        return TokenizedSet((joined,), kept[0] + 2, labels, int(truncated.sum()))
     room = max_length - 2
     sequences = tuple(
-        _sequences([side], [np.minimum(side.lengths, room)], tokenizer) for side in sides
+        _sequences([keep(side, np.minimum(side.lengths, room))], tokenizer) for side in sides
     )
     truncated = np.any([side.lengths > room for side in sides], axis=0)
     return TokenizedSet(sequences, sequences[0].lengths, labels, int(truncated.sum()))
 
 
-def _sequences(
-    texts: Sequence[Ragged], kept: Sequence[NDArray[np.int64]], tokenizer: Tokenizer
-) -> Ragged:
-    """[CLS], then of each text the first `kept` tokens and [SEP]; row by row."""
+def _label_array(examples: Sequence[Example], task: TaskSettings) -> NDArray[np.float64]:
+    """`[examples]`, or of several labels `[examples, labels]`; NaN where there is none."""
+    labels = np.full((len(examples), *task.label_shape), np.nan)
+    for row, example in enumerate(examples):
+        if example.label is not None:
+            labels[row] = example.label
+    return labels
+
+
+def _join_windows(
+    parts: Sequence[tuple[NDArray[np.int64], ...] | None],
+) -> tuple[NDArray[np.int64], ...] | None:
+    found = [part for part in parts if part is not None]
+    if not found:
+        return None
+    return tuple(np.concatenate(side) for side in zip(*found, strict=True))
+
+
+def _sequences(texts: Sequence[Ragged], tokenizer: Tokenizer) -> Ragged:
+    """[CLS], then of each text its tokens and [SEP]; row by row."""
     offsets = np.zeros(len(texts[0]) + 1, dtype=np.int64)
-    np.cumsum(np.sum(kept, axis=0) + 1 + len(texts), out=offsets[1:])
+    np.cumsum(np.sum([t.lengths for t in texts], axis=0) + 1 + len(texts), out=offsets[1:])
     values = np.empty(int(offsets[-1]), dtype=np.int32)
     place = offsets[:-1]
     values[place] = tokenizer.cls_id
     place = place + 1
-    for text, lengths in zip(texts, kept, strict=True):
-        values[spans(place, lengths)] = text.values[spans(text.offsets[:-1], lengths)]
-        place = place + lengths + 1
+    for text in texts:
+        values[spans(place, text.lengths)] = text.values
+        place = place + text.lengths + 1
         values[place - 1] = tokenizer.sep_id
     return Ragged(values, offsets)
-
-
-def longest_first(
-    first: NDArray[np.int64], second: NDArray[np.int64], room: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Lengths of two texts after tokens are taken from the longer one until both fit; by row."""
-    excess = np.maximum(first + second - room, 0)
-    cut_first = np.clip(first - second, 0, excess)
-    cut_second = np.clip(second - first, 0, excess)
-    rest = excess - cut_first - cut_second
-    return first - cut_first - rest // 2, second - cut_second - (rest - rest // 2)
 
 
 def token_budget_batches(lengths: NDArray[np.int64], budget: int = 8192) -> list[NDArray[np.int64]]:

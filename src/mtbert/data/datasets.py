@@ -29,9 +29,10 @@ __all__ = ["DataSet", "load_data_set"]
 _CHUNK = 8192
 _FORMAT = 1
 """Raise it when the same file and settings come to give other arrays."""
+_SIDES = ("side1", "side2")
 _NO_INFLUENCE = {
     "train", "dev", "test", "uses", "loss", "head", "features", "dropout", "loss_weight",
-    "batch_size", "class_weights",
+    "batch_size", "class_weights", "threshold",
 }  # fmt: skip
 """Settings of a task that do not change its data sets; any other is part of the key."""
 
@@ -134,6 +135,8 @@ def _to_arrays(found: DataSet) -> Arrays:
     }
     for name, rows in (("ids", found.ids.rows), *_sides(inputs)):
         arrays |= {f"{name}.values": rows.values, f"{name}.offsets": rows.offsets}
+    for name, counts in zip(_SIDES, inputs.windows or (), strict=False):
+        arrays[f"{name}.windows"] = counts
     return arrays
 
 
@@ -142,11 +145,14 @@ def _from_arrays(path: Path, arrays: Arrays) -> DataSet:
         return Ragged(arrays[f"{name}.values"], arrays[f"{name}.offsets"])
 
     problems, unlabelled, unused, truncated = json.loads(arrays["report"].tobytes())
-    sides = tuple(rows(name) for name in ("side1", "side2") if f"{name}.values" in arrays)
-    inputs = TokenizedSet(sides, arrays["first_lengths"], arrays["labels"], truncated)
+    sides = tuple(rows(name) for name in _SIDES if f"{name}.values" in arrays)
+    windows = tuple(arrays[key] for name in _SIDES if (key := f"{name}.windows") in arrays)
+    inputs = TokenizedSet(
+        sides, arrays["first_lengths"], arrays["labels"], truncated, windows or None
+    )
     left_out = LeftOut([f"{path}:{problem}" for problem in problems], unlabelled, tuple(unused))
     return DataSet(path, inputs, Texts(rows("ids")), arrays["keys"], left_out)
 
 
 def _sides(inputs: TokenizedSet) -> list[tuple[str, Ragged]]:
-    return list(zip(("side1", "side2"), inputs.sequences, strict=False))
+    return list(zip(_SIDES, inputs.sequences, strict=False))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mtbert.config.fields import LARGEST_LABEL
 from mtbert.config.tasks import TaskSettings
+from mtbert.data.label_lists import label_numbers, yes_or_no
 from mtbert.data.readers.base import Row, Table
 from mtbert.data.readers.table import open_table, read_table
 from mtbert.errors import UserError, problem_list, shown
@@ -25,16 +26,20 @@ __all__ = [
 ]
 
 
+Label = float | tuple[float, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One row that can be used.
 
-    `label` is a class number, a regression value, or None where the row has none.
+    `label` is a class number, a regression value, a 0 or 1 for each of several labels, or None
+    where the row has none.
     """
 
     id: str
     texts: tuple[str, ...]
-    label: float | None
+    label: Label | None
     line: int
 
 
@@ -96,7 +101,10 @@ def iterate_examples(
         for result in parse_rows(table, task, labelled=labelled):
             if isinstance(result, str):
                 problems.append(result)
-            elif labelled and result.label is None:
+                continue
+            if labelled and result.label is None and not blank_is_unlabelled:
+                result = _with_blank_as_none(result, task)
+            if labelled and result.label is None:
                 if blank_is_unlabelled:
                     left_out.unlabelled += 1
                 else:
@@ -116,7 +124,7 @@ def iterate_examples(
         raise UserError(f"{problem_list(str(path), problems)}\n{advice}")
     if not seen:
         raise UserError(f"{path}: no usable row, expected at least one")
-    used = {*task.text_columns, task.columns.label, task.columns.id or "id"}
+    used = {*task.text_columns, *task.label_columns, task.columns.id or "id"}
     left_out.unused_columns = tuple(c for c in table.columns or () if c and c not in used)
 
 
@@ -127,7 +135,7 @@ def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[
         UserError: a column is missing from the header.
     """
     id_column = task.columns.id or "id"
-    needed = [*task.text_columns, *([task.columns.label] if labelled else [])]
+    needed = [*task.text_columns, *(task.label_columns if labelled else [])]
     if task.columns.id is not None:
         needed.append(id_column)
     if table.columns is not None:
@@ -141,13 +149,16 @@ def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[
             yield Example(row.values.get(id_column, str(number)), texts, label, row.line)
 
 
-def parse_label(task: TaskSettings, text: str) -> float:
-    """A class number or a regression value.
+def parse_label(task: TaskSettings, text: str) -> Label:
+    """A class number, a regression value, or a 0 or 1 for each of several labels.
 
     Raises:
         ValueError: not a label of this task; the message says what was found and expected.
     """
     names = task.class_names
+    if task.kind.is_multilabel:
+        chosen = label_numbers(names, text, task.label_separator)
+        return tuple(float(number in chosen) for number in range(len(names)))
     if text in names:
         return names.index(text)
     value = _number(text)
@@ -163,6 +174,13 @@ def parse_label(task: TaskSettings, text: str) -> float:
     raise ValueError(f"label {shown(text)}, expected {_expected(task)}")
 
 
+def _with_blank_as_none(example: Example, task: TaskSettings) -> Example:
+    """A blank list of labels in a file of one task is an empty one; other blanks say nothing."""
+    if not task.kind.is_multilabel or task.columns.labels is not None:
+        return example
+    return replace(example, label=(0.0,) * len(task.class_names))
+
+
 def _check_header(table: Table, needed: list[str], id_column: str) -> None:
     columns = table.columns or ()
     found = ", ".join(repr(c) for c in columns if c)
@@ -170,7 +188,7 @@ def _check_header(table: Table, needed: list[str], id_column: str) -> None:
         if column not in columns:
             raise UserError(
                 f"{table.name}:1: no column {column!r}, found {found}; map it in "
-                "tasks.NAME.columns (id, text, text2, label)"
+                "tasks.NAME.columns (id, text, text2, label, labels)"
             )
     for column in {*needed, id_column}:
         if columns.count(column) > 1:
@@ -179,26 +197,33 @@ def _check_header(table: Table, needed: list[str], id_column: str) -> None:
 
 def _parse_row(
     row: Row, task: TaskSettings, needed: list[str], labelled: bool
-) -> tuple[tuple[str, ...], float | None] | str:
+) -> tuple[tuple[str, ...], Label | None] | str:
     if row.problem is not None:
         return row.problem
+    lists = row.lists if task.kind.is_multilabel else {}
     for column in needed:
-        if column not in row.values:
+        if column not in row.values and (column in task.text_columns or column not in lists):
             return f"no column {column!r}, expected one"
     texts = tuple(row.values[column].strip() for column in task.text_columns)
     for column, text in zip(task.text_columns, texts, strict=True):
         if not text and labelled:
             return f"empty text in column {column!r}, expected text"
-    label_text = row.values[task.columns.label].strip() if labelled else ""
-    if not label_text:
+    values = {**row.values, **lists} if lists else row.values
+    cells = [values[column].strip() for column in task.label_columns] if labelled else []
+    if not any(cells):
         return texts, None
     try:
-        return texts, parse_label(task, label_text)
+        if task.columns.labels is not None:
+            said = zip(task.columns.labels, cells, strict=True)
+            return texts, tuple(float(yes_or_no(column, cell)) for column, cell in said)
+        return texts, parse_label(task, cells[0])
     except ValueError as error:
-        return f"column {task.columns.label!r}: {error}"
+        return str(error) if task.columns.labels else f"column {task.columns.label!r}: {error}"
 
 
 def _expected(task: TaskSettings) -> str:
+    if task.kind.is_multilabel:
+        return "1 or 0 in each column of a label"
     if task.kind.is_classification:
         names = task.class_names
         first = ", ".join(itertools.islice(names, 6)) + (", …" if len(names) > 6 else "")

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mtbert.config.tasks import predictions_name
+from mtbert.config.selection import parse_select
+from mtbert.config.tasks import TaskSettings, predictions_name
 from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.distributed.processes import ALONE, Processes
 from mtbert.hardware.memory import Memory
-from mtbert.inference.metrics import mean_score, overall_score, score, undefined
+from mtbert.inference.metrics import (
+    mean_score,
+    overall_score,
+    score,
+    scores_by_class,
+    undefined,
+)
 from mtbert.inference.predict import compute_outputs
 from mtbert.model.network import MultitaskNetwork
+from mtbert.objectives.base import Prediction, answer_values
 from mtbert.objectives.table import decode
 
 __all__ = ["Evaluation", "EvaluationSet", "evaluate"]
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,8 @@ class Evaluation:
         undefined: why metrics are NaN, by the same names.
         predictions: rows (id, gold, prediction, …) by task, or `task-set` for further sets.
         main: the main metric of each task, of the sets that select.
+        by_class: of these sets, by task, metric and name of the class.
+        trained: names of the tasks that have a head of their own.
     """
 
     dev: dict[str, dict[str, float]]
@@ -57,6 +70,13 @@ class Evaluation:
     undefined: dict[str, str]
     predictions: dict[str, list[dict[str, Any]]]
     main: dict[str, float]
+    by_class: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    trained: frozenset[str] = frozenset()
+
+    @property
+    def _selecting(self) -> dict[str, float]:
+        """Main metrics that enter the sum: of tasks that train, or of all if none of them has."""
+        return {name: self.main[name] for name in self.trained if name in self.main} or self.main
 
     @property
     def overall(self) -> float:
@@ -69,14 +89,17 @@ class Evaluation:
         return mean_score(self.main)
 
     def selection_score(self, select: str) -> float:
-        """What `training.select` names: `sum`, or one `TASK.METRIC`.
+        """The value of what `training.select` names.
 
-        In the sum an undefined metric counts 0, so that the other tasks still choose.
+        In the sum an undefined metric counts 0, so that the other tasks still choose, and tasks
+        that are only evaluated do not count.
         """
-        if select == "sum":
-            return sum(0.0 if math.isnan(value) else value for value in self.main.values())
-        task, metric = select.split(".")
-        return self.dev[task][metric]
+        chosen = parse_select(select)
+        if chosen is None:
+            return sum(0.0 if math.isnan(value) else value for value in self._selecting.values())
+        if chosen.class_name is not None:
+            return self.by_class[chosen.task][chosen.metric][chosen.class_name]
+        return self.dev[chosen.task][chosen.metric]
 
 
 def evaluate(
@@ -95,6 +118,7 @@ def evaluate(
     others: dict[str, dict[str, float]] = {}
     reasons: dict[str, str] = {}
     predictions: dict[str, list[dict[str, Any]]] = {}
+    by_class: dict[str, dict[str, dict[str, float]]] = {}
     for part in sets:
         task = network.tasks[part.task]
         outputs = compute_outputs(network, part.task, part.inputs, memory, processes)
@@ -103,19 +127,37 @@ def evaluate(
         gold = np.asarray(part.inputs.labels)
         name = part.task if part.selects else f"{part.task}/{part.name}"
         reason = undefined(task, gold, outputs)
-        if reason is None:
-            metrics = score(task, gold, np.array([a.value for a in answers]))
-        else:
+        if reason is not None:
             reasons[name] = reason
-            metrics = dict.fromkeys(task.kind.metrics, math.nan)
-        (dev if part.selects else others)[name] = metrics
+        predicted = answer_values(task, answers)
+        if not np.isfinite(outputs).all():
+            predicted[:] = math.nan  # a class has been decoded from what is no number
+        (dev if part.selects else others)[name] = score(
+            task, gold, predicted, _positive_scores(task, answers)
+        )
+        if part.selects:
+            by_class[part.task] = scores_by_class(task, gold, predicted)
         predictions[predictions_name(part.task, part.name, selects=part.selects)] = [
             {"id": row_id, "gold": _plain(label), **answer.as_json()}
             for row_id, label, answer in zip(part.ids, gold, answers, strict=True)
         ]
     main = {name: metrics[network.tasks[name].kind.main_metric] for name, metrics in dev.items()}
-    return Evaluation(dev, others, reasons, predictions, main)
+    trained = frozenset(name for name, task in network.tasks.items() if task.uses is None)
+    return Evaluation(dev, others, reasons, predictions, main, by_class, trained)
 
 
-def _plain(label: float) -> float | int:
+def _positive_scores(task: TaskSettings, answers: Sequence[Prediction]) -> Array | None:
+    """Scores of the second of two classes, `[examples]`; None for other tasks."""
+    names = task.class_names
+    if not task.kind.is_classification or len(names) != 2:
+        return None
+    return np.array(
+        [a.score if a.probabilities is None else a.probabilities[names[1]] for a in answers]
+    )
+
+
+def _plain(label: np.float64 | NDArray[np.float64]) -> float | int | list[int]:
+    """A label as it stands in prediction files; of several labels the numbers of those given."""
+    if np.ndim(label):
+        return [int(number) for number in np.flatnonzero(label)]
     return int(label) if float(label).is_integer() else float(label)

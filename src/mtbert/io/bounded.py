@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 __all__ = [
+    "expanded",
     "is_file",
     "is_folder",
     "open_regular",
@@ -151,3 +152,11 @@ def is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def expanded(name: str) -> Path:
+    """The path that a name means, `~` read as the shell reads it."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # no such user
+        return Path(name)

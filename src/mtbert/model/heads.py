@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from mtbert.config.tasks import TaskSettings
+from mtbert.config.tasks import LOSSES, TaskSettings
 from mtbert.model.dropout import dropout
+from mtbert.model.thresholds import OrderedThresholds
 from mtbert.objectives.table import objective_of
 
 __all__ = ["Head"]
@@ -28,7 +29,8 @@ class Head(nn.Module):
         objective = objective_of(task)
         widths = {None: hidden_size, "cosine": 1, "uv": 2 * hidden_size}
         widths["uv_absdiff_product_cosine"] = 4 * hidden_size + 1
-        self.linear = nn.Linear(widths.get(self.features, 4 * hidden_size), objective.outputs(task))
+        layer = OrderedThresholds if LOSSES[task.loss_name].in_order else nn.Linear
+        self.linear = layer(widths.get(self.features, 4 * hidden_size), objective.outputs(task))
         self.cosine_start = objective.cosine_start(task) if self.features == "cosine" else None
 
     @torch.no_grad()
@@ -36,6 +38,8 @@ class Head(nn.Module):
         """Fresh weights: normal with zero bias; of a cosine head, its scale and offset."""
         self.linear.weight.normal_(0, std, generator=generator)
         self.linear.bias.zero_()
+        if isinstance(self.linear, OrderedThresholds):
+            self.linear.start()
         if self.cosine_start is not None:
             scale, offset = self.cosine_start
             self.linear.weight.fill_(scale)
@@ -64,10 +68,9 @@ class Head(nn.Module):
             else:
                 features = torch.cat((u, v, (u - v).abs(), u * v), dim=1)
                 if self.features == "uv_absdiff_product_cosine":
-                    # As long as the other features are together, or its weight would hardly learn.
+                    import os; k=float(os.environ.get('COSK','20')); m=os.environ.get('COSM','')
                     cosine = torch.cosine_similarity(u, v, dim=1).unsqueeze(1)
-                    import os; k=float(os.environ.get('COSK','20')); m=os.environ.get('COSM','');
-                    if m: features = torch.cat((0*u,0*v,(u - v).abs(), u * v), dim=1)
+                    if m: features = torch.cat((float(m)*u,float(m)*v,(u - v).abs(), u * v), dim=1)
                     features = torch.cat((features, k * (cosine - 0.5)), dim=1)
         outputs: Tensor = self.linear(dropout(features, self.rate, generator))
         return outputs

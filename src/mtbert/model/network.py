@@ -13,7 +13,7 @@ from mtbert.config.encoder import DEFAULT_SHARING, Sharing
 from mtbert.config.tasks import TaskSettings
 from mtbert.model.encoders.base import Encoder
 from mtbert.model.heads import Head
-from mtbert.model.pooling import pool_sequences, side_vectors
+from mtbert.model.pooling import mean_of_windows, pool_sequences, side_vectors
 from mtbert.model.sharing.base import Partition
 from mtbert.model.sharing.table import make_trunk
 
@@ -102,9 +102,11 @@ class MultitaskNetwork(nn.Module):
         return self.heads[self._owner(task)]
 
     def represent(self, task: str, batch: TokenBatch, generator: Generator | None = None) -> Tensor:
-        """Pooled sequences as the task's head reads them, `[examples, sides, W]`."""
+        """Pooled texts as the task's head reads them, `[examples, sides, W]`."""
         head = self.head(task)
         pooled = pool_sequences(self.trunk, self._owner(task), batch, head.pooling, generator)
+        if batch.windows is not None:
+            pooled = mean_of_windows(pooled, batch.lengths, batch.windows)
         return side_vectors(pooled, head.sides)
 
     def forward(

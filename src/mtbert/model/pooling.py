@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Generator, Tensor
 
-from mtbert.batch import TokenBatch
+from mtbert.batch import TokenBatch, move
 from mtbert.model.sharing.base import Encoded, Trunk
 
-__all__ = ["pool_sequences", "side_vectors"]
+__all__ = ["mean_of_windows", "pool_sequences", "side_vectors"]
 
 
 def pool_sequences(
@@ -33,6 +35,25 @@ def _mean(encoded: Encoded) -> Tensor:
     sums = wide.new_zeros(len(layout.lengths), hidden.shape[1])
     sums = sums.index_add(0, layout.sequence_of, wide)
     return sums / layout.sizes.to(wide.dtype).unsqueeze(1)
+
+
+def mean_of_windows(pooled: Tensor, lengths: Sequence[int], windows: Sequence[int]) -> Tensor:
+    """Vectors of windows `[S, W]` → of their texts `[texts, W]`, added up in float32 or better.
+
+    A window counts by its tokens, so the short rest of a text counts little.
+
+    Args:
+        pooled: one vector for each window.
+        lengths: `[S]`, tokens of the windows.
+        windows: `[texts]`, windows of each text; they follow one another.
+    """
+    device, wide = pooled.device, torch.promote_types(pooled.dtype, torch.float32)
+    text_of = torch.repeat_interleave(torch.tensor(windows))
+    tokens = torch.tensor(lengths, dtype=wide)
+    total = tokens.new_zeros(len(windows)).index_add(0, text_of, tokens)
+    shares = move((tokens / total[text_of]).unsqueeze(1), device)
+    sums = pooled.new_zeros(len(windows), pooled.shape[1], dtype=wide)
+    return sums.index_add(0, move(text_of, device), pooled.to(wide) * shares)
 
 
 def side_vectors(pooled: Tensor, sides: int) -> Tensor:

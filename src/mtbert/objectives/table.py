@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtbert.config.tasks import TaskSettings
-from mtbert.objectives import binary_cross_entropy, cross_entropy, mse
+from mtbert.objectives import binary_cross_entropy, cross_entropy, mse, multilabel, ordinal
 from mtbert.objectives.base import Objective, Prediction
 
 __all__ = ["OBJECTIVES", "decode", "example_losses", "objective_of"]
@@ -16,6 +16,8 @@ OBJECTIVES: dict[str, Objective] = {
     "cross_entropy": cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,
     "mse": mse,
+    "ordinal": ordinal,
+    "multilabel": multilabel,
 }
 
 
@@ -25,7 +27,7 @@ def objective_of(task: TaskSettings) -> Objective:
 
 
 def example_losses(task: TaskSettings, outputs: Tensor, labels: Tensor) -> Tensor:
-    """The loss of each example by the task's objective, `[examples]`; see `Objective.losses`."""
+    """The loss of each example by the task's objective, in the labels' shape; see `Objective`."""
     return objective_of(task).losses(task, outputs, labels)
 
 

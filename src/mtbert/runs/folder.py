@@ -6,6 +6,7 @@ import fcntl
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -26,8 +27,13 @@ __all__ = ["RunFolder", "by_step", "read_run", "read_summary", "saved_step"]
 _LOCK = ".lock"
 _CHECKPOINTS = "checkpoints"
 
-_MAY_CHANGE = ("training.accumulate: ", "training.memory_limit: ")
+_HOW_COMPUTED = ("training.accumulate", "training.memory_limit")
 """Settings that change how a step is computed, not what it computes."""
+
+_WHERE_FILES_ARE = re.compile(
+    r"data\.(dir|cache)|encoder\.(path|revision)|tasks\.[^.]+\.(train|dev|test)(\.(?!order$)[^.]+)?"
+)
+"""Settings that only say where files are; what is in those that count is compared by its hash."""
 
 _log = logging.getLogger(__name__)
 
@@ -94,12 +100,14 @@ class RunFolder:
             check_format(self.path)
             changes = self._honoured(settings, load_config(str(config)))
             provenance.go_on(self.path)
-            if changes:
+            computed = [change for change in changes if change.startswith(_HOW_COMPUTED)]
+            if computed:
                 _log.warning(
                     "%s: goes on with other settings than before (%s); where batches are split "
                     "otherwise, it will not be bit for bit the run that was never stopped",
-                    self.path, "; ".join(changes),
+                    self.path, "; ".join(computed),
                 )  # fmt: skip
+            if changes:
                 atomic.write_text(config, dump_yaml(settings))
         else:
             provenance.write(self.path)
@@ -216,7 +224,10 @@ class RunFolder:
             UserError: something else differs, or the run is finished.
         """
         changes = differences(stored.model_dump(), wanted.model_dump())
-        if not self.finished and all(change.startswith(_MAY_CHANGE) for change in changes):
+        keys = [change.partition(": ")[0] for change in changes]
+        if not self.finished and all(
+            key in _HOW_COMPUTED or _WHERE_FILES_ARE.fullmatch(key) for key in keys
+        ):
             return changes
         if not changes:
             return []
@@ -268,7 +279,7 @@ def read_run(path: Path) -> tuple[Settings, Path]:
         raise UserError(f"{path}: not a run folder, no config.yaml in it")
     check_format(path)
     if not is_file(path / "model" / "mtbert.json"):
-        raise UserError(f"{path}: has no model yet; finish it with mtbert train … --resume")
+        raise UserError(f"{path}: has no model yet; finish it with mtbert train --resume {path}")
     return load_config(str(path / "config.yaml")), path / "model"
 
 

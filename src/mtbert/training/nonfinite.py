@@ -146,7 +146,8 @@ def bad_examples(
         labels = source.label_tensor(batch.indices[part]).to(network.device)
         order = None if batch.swapped is None else batch.swapped[part]
         outputs = network(task, source.inputs(batch.indices[part], order).to(network.device), None)
-        finite.append(torch.isfinite(example_losses(network.tasks[task], outputs, labels)))
+        losses = example_losses(network.tasks[task], outputs, labels)
+        finite.append(losses.isfinite().view(len(part), -1).all(dim=1))
     bad = batch.indices[(~torch.cat(finite)).cpu().numpy()]
     return [int(row) for row in (bad if len(bad) else batch.indices)]
 

@@ -41,7 +41,7 @@ def describe(
             f"{plan.examples / plan.rows:.2f}",
             f"{plan.examples / total:.0%}",
             f"{settings.tasks[name].loss_weight * plan.factor:g}",
-            truncated[name],
+            _truncation(truncated[name], settings.tasks[name].long_texts),
         ]
         for name, plan in plans.items()
     ]
@@ -67,6 +67,11 @@ def describe(
             f"{hardware}, seed {settings.seed}",
         ]
     )
+
+
+def _truncation(texts: int, mode: str) -> str:
+    """Texts that were cut, and how, unless at their end as everywhere."""
+    return f"{texts}" if mode == "head" else f"{texts} ({mode})"
 
 
 def _count(number: int, noun: str) -> str:

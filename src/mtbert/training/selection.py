@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 from torch.nn import Parameter
 
+from mtbert.config.selection import parse_select
 from mtbert.config.training import TrainingSettings
 from mtbert.hardware.runtime import Runtime
 from mtbert.inference.evaluate import Evaluation
@@ -70,8 +71,7 @@ class Selection:
         value = self._runtime.processes.broadcast_number(
             found.selection_score(self._settings.select)
         )
-        highest = -math.inf if state.best_score is None else state.best_score
-        better = self.best is None or (not math.isnan(value) and value > highest)
+        better = self.best is None or self._beats(value, state.best_score)
         state.waited = 0 if better else state.waited + 1
         if better:
             self._keep(found, value, state, epoch)
@@ -89,6 +89,13 @@ class Selection:
             }
         )
         _say_scores(found, f"epoch {epoch}, step {state.step}", better, say)
+
+    def _beats(self, value: float, best: float | None) -> bool:
+        """Whether a value is better than the best one so far, which may be undefined."""
+        if math.isnan(value) or best is None:
+            return not math.isnan(value)
+        chosen = parse_select(self._settings.select)
+        return value < best if chosen is not None and chosen.lower_is_better else value > best
 
     def _keep(self, found: Evaluation, value: float, state: State, epoch: int) -> None:
         state.best_score = None if math.isnan(value) else value

@@ -18,11 +18,19 @@ _UNDECODABLE = range(0xDC80, 0xDD00)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record: values by column name, or what is wrong with it."""
+    """One record: values by column name, or what is wrong with it.
+
+    Attributes:
+        line: its number, from 1.
+        values: by column.
+        problem: what is wrong with the record.
+        lists: values that are lists, as JSON; no text is one.
+    """
 
     line: int
     values: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
+    lists: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ def recognises(name: str, first: bytes) -> bool:
 
 
 def read(name: str, first: bytes, stream: BinaryIO) -> Table:
-    """Values become text, null an empty one; a nested value is no column. Blank lines are skipped.
+    """Values become text, null an empty one; a list is kept apart, another nested value is no
+    column. Blank lines are skipped.
 
     Raises:
         UserError: a line is too long.
@@ -43,12 +44,13 @@ def _row(line: int, text: str) -> Row:
         return Row(line, problem=f"not a JSON object ({reason}), expected one object a line")
     if not isinstance(record, dict):
         return Row(line, problem=f"found a JSON {type(record).__name__}, expected an object")
-    values = {}
+    values, lists = {}, {}
     for key, value in record.items():
-        if isinstance(value, (dict, list)):
-            continue
-        values[key] = "" if value is None else _without_surrogates(str(value))
-    return Row(line, values)
+        if isinstance(value, list):
+            lists[key] = json.dumps(value)
+        elif not isinstance(value, dict):
+            values[key] = "" if value is None else _without_surrogates(str(value))
+    return Row(line, values, lists=lists)
 
 
 def _without_surrogates(text: str) -> str:

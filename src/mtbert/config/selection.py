@@ -1,0 +1,68 @@
+"""What picks the best epoch: the names that `training.select` may have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mtbert.config.messages import close_name
+from mtbert.config.metrics import CLASS_METRICS, LOWER_IS_BETTER
+from mtbert.config.tasks import TaskSettings
+
+__all__ = ["SUM", "Chosen", "parse_select", "select_problem"]
+
+SUM = "sum"
+
+_LISTED = 40
+"""Names that a message lists at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """One metric of one task, or of one of its classes.
+
+    Attributes:
+        task: its name.
+        metric: its name.
+        class_name: of the class, or None.
+    """
+
+    task: str
+    metric: str
+    class_name: str | None
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether it is an error."""
+        return self.metric in LOWER_IS_BETTER
+
+
+def parse_select(select: str) -> Chosen | None:
+    """`TASK.METRIC` or `TASK.METRIC:CLASS` in parts; None for `sum`."""
+    if select == SUM:
+        return None
+    task, _, rest = select.partition(".")
+    metric, colon, name = rest.partition(":")
+    return Chosen(task, metric, name if colon else None)
+
+
+def select_problem(select: str, tasks: Mapping[str, TaskSettings]) -> str | None:
+    """What is wrong with `training.select`, or None."""
+    tasks = {name: task for name, task in tasks.items() if task.dev_files}
+    if not tasks:
+        return "training.select: no task has a `dev` file to choose the best epoch on"
+    valid = [SUM, *(f"{name}.{metric}" for name, task in tasks.items() for metric in task.metrics)]
+    by_class = [
+        f"{name}.{metric}:{class_name}"
+        for name, task in tasks.items()
+        for metric in CLASS_METRICS
+        for class_name in task.class_names
+    ]
+    if select in valid or select in by_class:
+        return None
+    listed = ", ".join(valid[:_LISTED]) + (", …" if valid[_LISTED:] else "")
+    example = f", or of one class, such as {by_class[0]}" if by_class else ""
+    return (
+        f"training.select: found {select!r}{close_name(select, valid + by_class)}; expected one of "
+        f"{listed}{example}"
+    )
