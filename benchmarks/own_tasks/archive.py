@@ -1,4 +1,4 @@
-"""600 historic notes, English and German: the year from 1900 to 2100, and the genre of seven."""
+"""400 historic notes, English and German: the year from 1900 to 2100, and the genre of seven."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ _RULES = {
 
 
 def archive(random: Random) -> DataSet:
-    """480 notes to train on."""
+    """300 notes to train on."""
     grammar = Grammar(_RULES, random)
-    rows = [_note(grammar, random, number) for number in range(950)]
+    rows = [_note(grammar, random, number) for number in range(600)]
     return DataSet(
         "archive",
         "historic notes, English and German: year 1900 to 2100, genre of 7",
-        {"archive": Table("archive", "tsv", rows, dev=120, test=350)},
+        {"archive": Table("archive", "tsv", rows, dev=100, test=200)},
         {
             "year": {
                 "kind": "regression",

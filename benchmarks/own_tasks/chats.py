@@ -70,13 +70,13 @@ _NAMES = listed("Ana / Piotr / Lena / Marc / Inés / Jo / Yusuf")
 
 
 def chats(random: Random) -> DataSet:
-    """320 messages to train on."""
-    rows = [_message(random) for _ in range(750)]
+    """300 messages to train on."""
+    rows = [_message(random) for _ in range(600)]
     same = {"text": "msg"}
     return DataSet(
         "chats",
         "chat messages, four languages mixed: language of 4, tone of 4, politeness 0 to 1",
-        {"chats": Table("chats", "jsonl", rows, dev=80, test=350)},
+        {"chats": Table("chats", "jsonl", rows, dev=100, test=200)},
         {
             "language": {
                 "kind": "classification",

@@ -72,11 +72,11 @@ _MOODS = (
 
 
 def intents(random: Random) -> DataSet:
-    """2,400 messages and 400 closing messages to train on."""
+    """2,700 messages and 400 closing messages to train on."""
     grammar = Grammar(_RULES, random)
     names = [f"{thing}_{ask}" for thing in _THINGS for ask in _ASKS]
     rows: list[dict[str, Any]] = []
-    for number in range(3400):
+    for number in range(3300):
         name = names[number % 77] if random.random() < 0.8 else random.choice(names)
         thing, ask = next((t, a) for t in _THINGS for a in _ASKS if name == f"{t}_{a}")
         text = "{open} " + random.choice(_ASKS[ask]) + " {end}"
@@ -92,8 +92,8 @@ def intents(random: Random) -> DataSet:
         "intents",
         "messages to a bank: intent of 77; closing messages: satisfaction 1 to 5",
         {
-            "messages": Table("bank-messages", "jsonl", rows, dev=600, test=400),
-            "closings": Table("bank-closings", "tsv", _closings(grammar, random), dev=100, test=300),
+            "messages": Table("bank-messages", "jsonl", rows, dev=300, test=200),
+            "closings": Table("bank-closings", "tsv", _closings(grammar, random), dev=100, test=200),
         },
         {
             "intent": {
@@ -113,7 +113,7 @@ def intents(random: Random) -> DataSet:
 
 def _closings(grammar: Grammar, random: Random) -> list[dict[str, Any]]:
     rows = []
-    for _ in range(800):
+    for _ in range(700):
         mood, words = random.choice(_MOODS)
         said = [random.choice(words)]
         if random.random() < 0.5:  # a second half that may be of another mood

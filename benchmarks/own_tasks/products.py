@@ -42,11 +42,11 @@ _SIZES = listed("S / M / L / 128 GB / 256 GB / 1.7 l / 18 V / 28 inch / set of 2
 
 
 def products(random: Random) -> DataSet:
-    """560 pairs and 400 listings to train on."""
-    pairs = [_pair(random) for _ in range(1050)]
+    """600 pairs and 300 listings to train on."""
+    pairs = [_pair(random) for _ in range(900)]
     listings = []
     names = list(_CATEGORIES)
-    for number in range(850):
+    for number in range(600):
         item = _item(random)
         listings.append(
             {
@@ -59,8 +59,8 @@ def products(random: Random) -> DataSet:
         "products",
         "shop listings: pairs match or not, similarity 0 to 1; department of 12",
         {
-            "pairs": Table("product-pairs", "csv", pairs, dev=140, test=350),
-            "listings": Table("listings", "csv", listings, dev=100, test=350),
+            "pairs": Table("product-pairs", "csv", pairs, dev=100, test=200),
+            "listings": Table("listings", "csv", listings, dev=100, test=200),
         },
         {
             "match": {

@@ -1,4 +1,4 @@
-"""1,000 reviews in one file: stars from 1 to 5, the topic of five, recommended or not, with blanks."""
+"""500 reviews in one file: stars from 1 to 5, the topic of five, recommended or not, with blanks."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ _CLOSE = {
 
 
 def reviews(random: Random) -> DataSet:
-    """800 reviews to train on; a third of the topics and a quarter of the recommendations blank."""
+    """400 reviews to train on; a third of the topics and a quarter of the recommendations blank."""
     grammar = Grammar(_RULES, random)
-    rows = [_review(grammar, random) for _ in range(1400)]
+    rows = [_review(grammar, random) for _ in range(700)]
     names = list(_ASPECTS)
     return DataSet(
         "reviews",
         "hotel reviews in one file: stars 1 to 5, topic of 5, recommended yes or no, with blanks",
-        {"reviews": Table("hotel-reviews", "csv", rows, dev=200, test=400)},
+        {"reviews": Table("hotel-reviews", "csv", rows, dev=100, test=200)},
         {
             "stars": {
                 "kind": "regression",
@@ -101,7 +101,7 @@ def _review(grammar: Grammar, random: Random) -> dict[str, Any]:
     topic = random.choice(list(_ASPECTS))
     opinion = random.random()  # share of what is said that is praise
     sentences, praised = [], 0
-    count = random.choice((2, 2, 3, 3, 4))
+    count = random.choice((1, 2, 2, 3))
     for i in range(count):
         aspect = topic if i == 0 or random.random() < 0.55 else random.choice(list(_ASPECTS))
         thing, good, bad = _ASPECTS[aspect]

@@ -116,7 +116,7 @@ def tickets(random: Random) -> DataSet:
     grammar = Grammar(_RULES, random)
     names = list(_QUEUES)
     rows: list[dict[str, Any]] = []
-    for number in range(432):
+    for number in range(332):
         queue = names[number % 6] if random.random() < 0.7 else random.choice(names)
         level, words = random.choice(_URGENCY)
         body = _ticket(grammar, random, queue, random.choice(words))
@@ -129,14 +129,14 @@ def tickets(random: Random) -> DataSet:
                 "Urgency": round(urgency),
             }
         )
-    pairs = [_pair(grammar, random) for _ in range(354)]
+    pairs = [_pair(grammar, random) for _ in range(304)]
     random.shuffle(rows)
     return DataSet(
         "tickets",
         "support tickets: queue of 6, urgency 0 to 10; pairs: duplicate or not",
         {
-            "tickets": Table("tickets", "csv", rows, dev=34, test=300),
-            "pairs": Table("ticket-pairs", "csv", pairs, dev=26, test=250),
+            "tickets": Table("tickets", "csv", rows, dev=34, test=200),
+            "pairs": Table("ticket-pairs", "csv", pairs, dev=26, test=200),
         },
         {
             "queue": {

@@ -96,7 +96,10 @@ BAD_TASKS = [
     ({**SINGLE, "class_weights": [1, 2, 3]}, "`class_weights` needs 2 numbers, found 3"),
     ({**SINGLE, "columns": {"text2": "x"}}, "`columns.text2` belongs to a pair"),
     ({**SINGLE, "features": "cosine"}, "needs a pair and `pair_encoding: separately`"),
-    ({**PAIR, "features": "cosine"}, "needs a pair and `pair_encoding: separately`"),
+    (
+        {**PAIR, "features": "cosine", "pair_encoding": "jointly"},
+        "needs a pair and `pair_encoding: separately`",
+    ),
     ({**PAIR, "labels": ["a", "b"]}, "`labels` belongs to classes"),
     ({**PAIR, "class_weights": "balanced"}, "`class_weights` belongs to classes"),
     ({**PAIR, "loss": "cross_entropy"}, "`cross_entropy` needs classes"),

@@ -10,13 +10,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mtbert.config.former import FORMER
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.methods.sampling.epoch import epoch_length
 
 __all__ = ["FEW_PAIRS", "encoder_rate", "epochs_of", "resolved", "with_epochs", "with_pair_forms"]
 
-FEW_PAIRS = 2000
+FEW_PAIRS = 500
 """With fewer training pairs each text is encoded alone."""
 
 _RATES = ((512, 1e-4), (1024, 3e-5))
@@ -24,13 +25,16 @@ _RATES = ((512, 1e-4), (1024, 3e-5))
 
 _WIDE_RATE = 1e-5
 
-_HEAD_RATE = 1e-3
-"""Ten times a small encoder's: a head begins with random weights, the encoder does not."""
+_HEAD_RATE = 3e-3
+"""A head begins with random weights, the encoder does not."""
 
-_FROZEN_HEAD_RATE = 3e-3
+_FROZEN_HEAD_RATE = 1e-2
 """Of heads on features that stay what they are, where a high rate can undo nothing."""
 
-_STEPS = 80
+_NO_PAIR = {key: FORMER["tasks"][key] for key in ("features", "pair_encoding")}
+"""Of single texts, where they play no part."""
+
+_STEPS = 60
 _MOST_EPOCHS = 40
 _FROZEN_STEPS = 4 * _STEPS
 """Steps on stored features cost next to nothing."""
@@ -52,9 +56,9 @@ def encoder_rate(width: int) -> float:
 
 
 def epochs_of(steps: int, *, frozen: bool = False) -> int:
-    """Epochs of so many steps: the whole run has about 80 times the square root of an epoch's.
+    """Epochs of so many steps: the whole run has about 60 times the square root of an epoch's.
 
-    Little data are passed many times (7 steps: 30 epochs), much data once (6,400 steps and more).
+    Little data are passed many times (7 steps: 23 epochs), much data once (1,600 steps and more).
     """
     factor, most = (_FROZEN_STEPS, _FROZEN_MOST_EPOCHS) if frozen else (_STEPS, _MOST_EPOCHS)
     return min(max(1, round(factor / math.sqrt(steps))), most)
@@ -69,6 +73,8 @@ def with_epochs(settings: Settings, examples: Mapping[str, int]) -> Settings:
     """
     mode = settings.encoder.mode
     whole, first = settings.training.epochs, settings.encoder.heads_first_epochs
+    if first == "auto" and mode != "heads_first":
+        settings = _changed(settings, {}, FORMER["encoder"])  # it plays no part
     whole_too, first_too = whole == "auto", first == "auto" and mode == "heads_first"
     if not whole_too and not first_too:
         return settings
@@ -105,14 +111,14 @@ def _with_pair_form(
     settings: Settings, name: str, task: TaskSettings, count: Callable[[str], int]
 ) -> TaskSettings:
     if not task.kind.is_pair:
-        return task
+        return task.model_copy(update=_where_auto(task, _NO_PAIR))
     owner = task.uses or name
     encoding, features = task.pair_encoding, settings.tasks[owner].features
     if encoding == "auto":
         few = features != "auto" or count(owner) < FEW_PAIRS
         encoding = "separately" if few else "jointly"
     if features == "auto":
-        features = "uv_absdiff_product_cosine" if encoding == "separately" else "uv"
+        features = "uv_absdiff_product" if encoding == "separately" else "uv"
     return task.model_copy(update={"pair_encoding": encoding, "features": features})
 
 
@@ -135,6 +141,10 @@ def resolved(settings: Settings, examples: Mapping[str, int], width: int) -> Set
         steps = epoch_length(training.batching, settings.epoch_spec(examples))
         changes["checkpoint_every"] = None if steps >= _CHECKPOINT_STEPS else _CHECKPOINT_STEPS
     return _changed(settings, changes, {})
+
+
+def _where_auto(task: TaskSettings, values: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in values.items() if getattr(task, key) == "auto"}
 
 
 def _changed(

@@ -32,7 +32,8 @@ __all__ = [
 ]
 
 _PACKAGE = Path(__file__).parents[1]
-_RUN = "run.json"
+_OF_A_RUN = ("run.json", "metrics.jsonl")
+"""Files that stand beside the configuration in a run's folder."""
 _FILE_KEYS = ("train", "dev", "test")
 _METHODS = {
     f"{section}.{key}": field.default
@@ -69,7 +70,7 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
     for section in ("data", "encoder", "training"):
         if tree.get(section, {}) is None:
             del tree[section]  # a heading with nothing below
-    if (path.parent / _RUN).is_file():  # the configuration in a run's folder
+    if path.name == "config.yaml" and any(is_file(path.parent / name) for name in _OF_A_RUN):
         tree = with_former_defaults(tree)
     data = tree.setdefault("data", {})
     if isinstance(data, dict):

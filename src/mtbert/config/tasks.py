@@ -193,18 +193,16 @@ class TaskSettings(Section):
         description="What the head reads: the last hidden state of [CLS], the pooler's output, "
         "or the mean over a sequence's tokens.",
     )
-    features: Literal[
-        "auto", "uv", "uv_absdiff_product", "uv_absdiff_product_cosine", "cosine"
-    ] = Field(
+    features: Literal["auto", "uv", "uv_absdiff_product", "cosine"] = Field(
         "auto",
-        description="For pairs encoded separately: u, v; u, v, |u-v|, u*v; the same and the cosine "
-        "of u and v (`auto`); or one cosine with a learned scale and offset (needs one output).",
+        description="For pairs encoded separately: u, v; u, v, |u-v|, u*v (`auto`); or one cosine "
+        "with a learned scale and offset (needs one output).",
     )
     pair_encoding: Literal["auto", "jointly", "both_orders", "separately"] = Field(
         "auto",
         description="A pair as one sequence with segment ids; the same in both orders, for labels "
         "that do not depend on the order (training draws one each time, an answer is the mean of "
-        "both); or each text alone. `auto`: `separately` for less than 2,000 training pairs or "
+        "both); or each text alone. `auto`: `separately` for fewer than 500 training pairs or "
         "where `features` are given, else `jointly`.",
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(

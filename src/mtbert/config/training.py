@@ -35,7 +35,7 @@ class TrainingSettings(Section):
     )
     head_learning_rate: _Rate = Field(
         "auto",
-        description="Peak rate of the heads. `auto`: 1e-3, more while the encoder is frozen. "
+        description="Peak rate of the heads. `auto`: 3e-3, 1e-2 while the encoder is frozen. "
         "`null`: `learning_rate`; 1e-3 while the encoder is frozen.",
     )
     schedule: Literal["constant", "linear", "cosine"] = Field(

@@ -28,7 +28,6 @@ class Head(nn.Module):
         self.rate = 0.0 if self.features == "cosine" else task.dropout
         objective = objective_of(task)
         widths = {None: hidden_size, "cosine": 1, "uv": 2 * hidden_size}
-        widths["uv_absdiff_product_cosine"] = 4 * hidden_size + 1
         layer = OrderedThresholds if LOSSES[task.loss_name].in_order else nn.Linear
         self.linear = layer(widths.get(self.features, 4 * hidden_size), objective.outputs(task))
         self.cosine_start = objective.cosine_start(task) if self.features == "cosine" else None
@@ -67,10 +66,5 @@ class Head(nn.Module):
                 features = torch.cat((u, v), dim=1)
             else:
                 features = torch.cat((u, v, (u - v).abs(), u * v), dim=1)
-                if self.features == "uv_absdiff_product_cosine":
-                    import os; k=float(os.environ.get('COSK','20')); m=os.environ.get('COSM','')
-                    cosine = torch.cosine_similarity(u, v, dim=1).unsqueeze(1)
-                    if m: features = torch.cat((float(m)*u,float(m)*v,(u - v).abs(), u * v), dim=1)
-                    features = torch.cat((features, k * (cosine - 0.5)), dim=1)
         outputs: Tensor = self.linear(dropout(features, self.rate, generator))
         return outputs

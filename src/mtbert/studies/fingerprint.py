@@ -86,15 +86,16 @@ class Fingerprints:
         epoch = sum(
             plans[name].examples / rows * characters for name, (rows, characters) in counted.items()
         )
-        before = once if settings.encoder.mode == "heads_first" else 0
+        before = once if _heads_first(settings) else 0
         return before + self._epochs(settings)[1] * (3 * epoch + dev)
 
     def _epochs(self, settings: Settings) -> tuple[int, int]:
         """Epochs of the heads alone before the others, and the others."""
         settings = self._with_epochs(settings)
-        first, epochs = settings.encoder.heads_first_epochs, settings.training.epochs
+        first = settings.encoder.heads_first_epochs if _heads_first(settings) else 0
+        epochs = settings.training.epochs
         assert first != "auto" and epochs != "auto"
-        return (first if settings.encoder.mode == "heads_first" else 0), epochs
+        return first, epochs
 
     def _with_epochs(self, settings: Settings) -> Settings:
         return with_epochs(
@@ -122,6 +123,10 @@ class Fingerprints:
             except OSError as error:
                 raise UserError(f"{path}: cannot be read: {error.strerror}") from None
         return self._digests[path]
+
+
+def _heads_first(settings: Settings) -> bool:
+    return settings.encoder.mode == "heads_first"
 
 
 def _count_file(path: Path, task: TaskSettings, shared: bool) -> tuple[int, int]:
