@@ -91,7 +91,9 @@ class Examples:
         segments = torch.zeros_like(ids)
         return TokenBatch(ids, segments, tuple(len(row) for row in rows))
 
-    def label_tensor(self, indices: NDArray[np.int64]) -> Tensor:
+    def label_tensor(
+        self, indices: NDArray[np.int64], transform: Callable[..., object] | None = None
+    ) -> Tensor:
         """Class numbers or values."""
         return self.labels[torch.from_numpy(indices)]
 

@@ -206,3 +206,39 @@ def test_a_loss_that_is_not_for_classes_is_refused_there(monkeypatch):
 def test_predictions_of_the_set_that_selects_have_the_tasks_name_alone():
     assert predictions_name("sst", "dev", selects=True) == "sst"
     assert predictions_name("sst", "other", selects=False) == "sst-other"
+
+
+@pytest.mark.parametrize(
+    ("changes", "target"),
+    [
+        ({}, "standardised"),
+        ({"target": None}, "standardised"),
+        ({"loss": "mse", "range": [0, 5]}, "standardised"),
+        ({"target": "raw"}, "raw"),
+        ({"loss": "binary_cross_entropy", "range": [0, 5]}, None),
+        ({"loss": "binary_cross_entropy", "range": [0, 5], "target": "raw"}, "raw"),
+        ({"train": None, "uses": "other"}, None),
+        (SINGLE, None),
+        (SINGLE | {"loss": "mse"}, None),
+    ],
+)
+def test_a_squared_error_is_of_a_standardised_target_unless_it_says_raw(changes, target):
+    assert TaskSettings.model_validate({**PAIR, **changes}).target == target
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (SINGLE | {"target": "raw"}, "`target` belongs to a regression; classes have no unit"),
+        (SINGLE | {"loss": "mse", "target": "standardised"}, "`target` belongs to a regression"),
+        (
+            {"loss": "binary_cross_entropy", "range": [0, 1], "target": "standardised"},
+            "`target: standardised` has no effect on `binary_cross_entropy`.*leave `target` out",
+        ),
+        ({"train": None, "uses": "other", "target": "raw"}, "`target` belongs to the task whose"),
+        ({"target": "standardized"}, "standardised"),
+    ],
+)
+def test_a_target_where_it_means_nothing_is_refused(changes, told):
+    with pytest.raises(ValidationError, match=told):
+        TaskSettings.model_validate({**PAIR, **changes})

@@ -37,7 +37,7 @@ def go_on(folder):
     toy = object.__new__(Toy)
     toy.folder, toy.encoder = folder, folder / "encoder"
     tasks = toy.tree("sst", "sts")["tasks"]
-    tasks["sts"]["pair_encoding"] = "jointly"
+    tasks["sts"] |= {"pair_encoding": "jointly", "target": "raw"}
     settings = toy.settings(tasks=tasks, training=TRAINING, threads=1)
     return run.train(settings, folder / "stopped", resume=True)
 

@@ -28,6 +28,7 @@ def test_a_key_is_of_the_content_not_of_the_place(course, tmp_path):
     assert key(course, "training.epochs=3") != same
     assert key(course, "training.average=null", "training.non_finite=stop") == same  # defaults
     assert key(course, "training.average=0.9") != same
+    assert key(course, "tasks.sts.target=standardised") != same
     dev = moved / "sts-dev.csv"
     dev.write_text(dev.read_text().replace("sts1,", "other,"))
     assert key(moved) != same

@@ -78,7 +78,7 @@ class Examples:
         ids = torch.cat(rows)
         return TokenBatch(ids, torch.zeros_like(ids), tuple(len(row) for row in rows))
 
-    def label_tensor(self, indices):
+    def label_tensor(self, indices, transform=None):
         return self.labels[indices]
 
 

@@ -262,7 +262,9 @@ def train_wide(rank, *arguments):
 
     Trainer.__init__ = widened
     for cls in (TokenizedSet, FeatureSet):
-        cls.label_tensor = lambda self, indices: torch.from_numpy(self.labels[indices])
+        cls.label_tensor = lambda self, indices, transform: torch.from_numpy(
+            transform(self.labels[indices])
+        )
     return command(rank, *arguments)
 
 

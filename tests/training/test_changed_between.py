@@ -41,6 +41,7 @@ OTHER = {
     "tasks.sst.labels": ["good", "bad"],
     "tasks.sts.range": [0, 6],
     "tasks.sst.loss": "mse",
+    "tasks.sts.target": "raw",
     "tasks.sst.head": "mean",
     "tasks.sts.features": "uv_absdiff_product",
     "tasks.sts.pair_encoding": "separately",

@@ -89,7 +89,7 @@ def test_the_last_step_is_evaluated_though_it_is_not_its_turn(toy, tmp_path):
 def test_a_loss_that_is_not_finite_stops_the_run_before_weights_change(toy, tmp_path, spy):
     (tmp_path / "t.csv").write_text("sentence1,sentence2,label\na cat,a dog,1e30\n")
     tree = toy.tree("sst", "sts")
-    tree["tasks"]["sts"] |= {"train": str(tmp_path / "t.csv"), "range": None}
+    tree["tasks"]["sts"] |= {"train": str(tmp_path / "t.csv"), "range": None, "target": "raw"}
     with pytest.raises(NonFiniteLoss, match="task sts, step 1: the loss is inf; examples 1;"):
         toy.train(tmp_path / "run", tasks=tree["tasks"])
     assert equal(weights(spy.network), spy.before[-1])

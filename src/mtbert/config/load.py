@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from mtbert.config.encoder import EncoderSettings
 from mtbert.config.former import with_former_defaults
 from mtbert.config.messages import explain
+from mtbert.config.older import keep_old_defaults
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import ColumnSettings, TaskSettings
 from mtbert.config.training import TrainingSettings
@@ -84,6 +85,7 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
     encoder = tree.get("encoder")
     if isinstance(encoder, dict) and isinstance(encoder.get("path"), str):
         encoder["path"] = _encoder_folder(encoder["path"], path.parent)
+    keep_old_defaults(tree)
     for override in overrides:
         _apply(tree, override)
     return parse_settings(tree, str(path))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -14,7 +15,15 @@ from mtbert.config.messages import unknown_name
 from mtbert.config.metrics import class_metrics, label_metrics, number_metrics
 from mtbert.errors import shown
 
-__all__ = ["LOSSES", "ColumnSettings", "LossRule", "TargetKind", "TaskSettings", "predictions_name"]
+__all__ = [
+    "LOSSES",
+    "ColumnSettings",
+    "LossRule",
+    "TargetKind",
+    "TaskSettings",
+    "by_squared_error",
+    "predictions_name",
+]
 
 
 class TargetKind(StrEnum):
@@ -77,6 +86,8 @@ class LossRule:
         on_regression: whether it is a loss of a regression.
         on_labels: whether it is a loss of label sets.
         needs_range: whether a regression must have a `range`.
+        in_label_units: whether a regression's loss, and so its gradient, grows with the unit of
+            its labels.
         in_order: whether the head is one score and a threshold between each two classes.
     """
 
@@ -85,13 +96,14 @@ class LossRule:
     on_regression: bool = True
     on_labels: bool = False
     needs_range: bool = False
+    in_label_units: bool = False
     in_order: bool = False
 
 
 LOSSES: dict[str, LossRule] = {
     "cross_entropy": LossRule(one_output=False, on_regression=False),
     "binary_cross_entropy": LossRule(needs_range=True),
-    "mse": LossRule(),
+    "mse": LossRule(in_label_units=True),
     "ordinal": LossRule(one_output=False, on_regression=False, in_order=True),
     "multilabel": LossRule(one_output=False, on_classes=False, on_regression=False, on_labels=True),
 }
@@ -102,6 +114,20 @@ def _known_loss(value: object) -> object:
     if not isinstance(value, str) or value not in LOSSES:
         raise ValueError(unknown_name(value, list(LOSSES)))
     return value
+
+
+def by_squared_error(fields: Mapping[str, Any]) -> bool:
+    """Whether a task's keys, not checked yet, are of a regression whose labels' unit matters."""
+    kind, loss = fields.get("kind"), fields.get("loss")
+    if not isinstance(kind, str) or kind not in set(TargetKind):
+        return False
+    known = TargetKind(kind)
+    rule = LOSSES.get(known.default_loss if loss is None else loss) if _is_name(loss) else None
+    return known.is_regression and rule is not None and rule.in_label_units
+
+
+def _is_name(value: object) -> bool:
+    return value is None or isinstance(value, str)
 
 
 def predictions_name(task: str, dev_set: str, *, selects: bool) -> str:
@@ -171,6 +197,14 @@ class TaskSettings(Section):
         "use the others with one output (its class is 1 when the probability, for `mse` the raw "
         "output, is above 0.5). `binary_cross_entropy` on a regression needs `range` and bounds "
         "the prediction by it.",
+    )
+    target: Literal["standardised", "raw"] | None = Field(
+        None,
+        description="What a regression by squared error is trained on: its labels less their mean, "
+        "divided by their standard deviation (both of the training file), so that the unit of the "
+        "labels does not decide how much the task counts beside others; or the labels as they are. "
+        "Answers, metrics and losses are in the labels' unit either way. Default: `standardised`. "
+        "`binary_cross_entropy` does not depend on the unit and takes `raw` alone.",
     )
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
@@ -291,6 +325,16 @@ class TaskSettings(Section):
             return (self.columns.text or "sentence1", self.columns.text2 or "sentence2")
         return (self.columns.text or "sentence",)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _write_out_target(cls, fields: Any) -> Any:
+        """The default of `target` in plain sight, so that a run's config.yaml always names it."""
+        if not isinstance(fields, Mapping) or fields.get("target") is not None:
+            return fields
+        if fields.get("uses") is not None or not by_squared_error(fields):
+            return fields
+        return {**fields, "target": "standardised"}
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.kind.is_multilabel:
@@ -333,10 +377,19 @@ class TaskSettings(Section):
             problems.append(f"`{self.loss}` needs {needs}; use `{self.kind.default_loss}`")
         if rule.needs_range and self.range is None:
             problems.append(f"`{self.loss}` on a regression needs `range`")
+        if self.target == "standardised" and not rule.in_label_units:
+            problems.append(
+                f"`target: standardised` has no effect on `{self.loss_name}`, whose loss does not "
+                "depend on the unit of the labels; leave `target` out"
+            )
+        if self.target is not None and self.uses is not None:
+            problems.append("`target` belongs to the task whose head it is, named by `uses`")
         return problems
 
     def _range_problems(self) -> list[str]:
         problems = []
+        if self.target is not None and not self.kind.is_regression:
+            problems.append("`target` belongs to a regression; classes have no unit")
         if self.range is not None and not self.range[0] < self.range[1]:
             problems.append(f"`range` must rise, found {list(self.range)}")
         if self.range is not None and max(map(abs, self.range)) > LARGEST_LABEL:

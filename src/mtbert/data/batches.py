@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -21,10 +21,19 @@ from mtbert.data.tokenizer import Tokenizer
 __all__ = [
     "ExampleSource",
     "FeatureSet",
+    "LabelTransform",
     "TokenizedSet",
     "token_budget_batches",
     "tokenize",
 ]
+
+
+LabelTransform = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Labels as they stand in the file → what is trained on."""
+
+
+def _as_they_are(labels: NDArray[np.float64]) -> NDArray[np.float64]:
+    return labels
 
 
 class ExampleSource(Protocol):
@@ -39,7 +48,9 @@ class ExampleSource(Protocol):
         self, indices: NDArray[np.int64], swapped: NDArray[np.bool_] | None = None
     ) -> TokenBatch | Tensor: ...
 
-    def label_tensor(self, indices: NDArray[np.int64]) -> Tensor: ...
+    def label_tensor(
+        self, indices: NDArray[np.int64], transform: LabelTransform = ...
+    ) -> Tensor: ...
 
 
 class TokenizedSet:
@@ -144,9 +155,11 @@ class TokenizedSet:
             tuple(counts.tolist()) if (counts > 1).any() else None,
         )
 
-    def label_tensor(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
-        """`[chosen]`, float32: class numbers or regression values."""
-        return _labels(self.labels, indices)
+    def label_tensor(
+        self, indices: Sequence[int] | NDArray[np.int64], transform: LabelTransform = _as_they_are
+    ) -> Tensor:
+        """`[chosen]`, float32: class numbers or regression values, transformed in float64."""
+        return _labels(transform(self.labels[np.asarray(indices)]))
 
 
 class FeatureSet:
@@ -174,9 +187,11 @@ class FeatureSet:
         """`[chosen, sides, W]`; features of pairs in both orders are the mean of both already."""
         return self.features.index_select(0, torch.as_tensor(indices, dtype=torch.int64))
 
-    def label_tensor(self, indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
-        """`[chosen]`, float32: class numbers or regression values."""
-        return _labels(self.labels, indices)
+    def label_tensor(
+        self, indices: Sequence[int] | NDArray[np.int64], transform: LabelTransform = _as_they_are
+    ) -> Tensor:
+        """`[chosen]`, float32: class numbers or regression values, transformed in float64."""
+        return _labels(transform(self.labels[np.asarray(indices)]))
 
 
 def _swap(
@@ -191,8 +206,8 @@ def _swap(
     return Ragged(values, rows.offsets), np.where(swapped, second + 1, first)
 
 
-def _labels(labels: NDArray[np.float64], indices: Sequence[int] | NDArray[np.int64]) -> Tensor:
-    return torch.from_numpy(labels[np.asarray(indices)].astype(np.float32))
+def _labels(labels: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(labels.astype(np.float32))
 
 
 def tokenize(

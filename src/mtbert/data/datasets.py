@@ -32,7 +32,7 @@ _FORMAT = 1
 _SIDES = ("side1", "side2")
 _NO_INFLUENCE = {
     "train", "dev", "test", "uses", "loss", "head", "features", "dropout", "loss_weight",
-    "batch_size", "class_weights", "threshold",
+    "batch_size", "class_weights", "threshold", "target",
 }  # fmt: skip
 """Settings of a task that do not change its data sets; any other is part of the key."""
 

@@ -38,6 +38,8 @@ def compute_outputs(
 ) -> NDArray[np.float64]:
     """Outputs of the task's head without dropout, `[examples, outputs]`, in the input's order.
 
+    Those of a regression are in the unit of its labels, whatever it was trained on.
+
     Several processes take batches in turn. The batches do not depend on how many they are, so
     neither do the outputs.
 
@@ -56,7 +58,7 @@ def compute_outputs(
     for indices, answer in answers:  # read at the end, so that a GPU never waits for its next batch
         outputs[indices] = answer.to(torch.float64).cpu().numpy()
     processes.all_gather_rows(torch.from_numpy(outputs), _rows(batches, processes))
-    return outputs
+    return network.head(task).scale.restore(outputs)
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from mtbert.config.tasks import LOSSES, TaskSettings
 from mtbert.model.dropout import dropout
 from mtbert.model.thresholds import OrderedThresholds
 from mtbert.objectives.table import objective_of
+from mtbert.objectives.target_scale import RAW, TargetScale
 
 __all__ = ["Head"]
 
@@ -16,8 +17,13 @@ __all__ = ["Head"]
 class Head(nn.Module):
     """Pooled sequences of one task → its outputs: features, dropout, linear.
 
-    The linear layer of a cosine head is a scale and an offset; it starts where the task's objective
-    says.
+    The linear layer of a cosine head is a factor and an offset; it starts where the task's
+    objective says.
+
+    Attributes:
+        scale: of the target. Outputs are on it, and so must be the labels of the loss; what reads
+            answers restores the labels' unit (`inference.predict.compute_outputs`). A fresh head
+            with a scale thus predicts about the mean of the training labels.
     """
 
     def __init__(self, hidden_size: int, task: TaskSettings) -> None:
@@ -26,22 +32,31 @@ class Head(nn.Module):
         self.sides = task.sequences_per_example
         self.features = task.features if self.sides == 2 else None
         self.rate = 0.0 if self.features == "cosine" else task.dropout
-        objective = objective_of(task)
+        self.scale = RAW
+        self._task, objective = task, objective_of(task)
         widths = {None: hidden_size, "cosine": 1, "uv": 2 * hidden_size}
         layer = OrderedThresholds if LOSSES[task.loss_name].in_order else nn.Linear
         self.linear = layer(widths.get(self.features, 4 * hidden_size), objective.outputs(task))
-        self.cosine_start = objective.cosine_start(task) if self.features == "cosine" else None
 
     @torch.no_grad()
     def initialise(self, generator: Generator, std: float = 0.02) -> None:
-        """Fresh weights: normal with zero bias; of a cosine head, its scale and offset."""
+        """Fresh weights: normal with zero bias; of a cosine head, its factor and offset."""
         self.linear.weight.normal_(0, std, generator=generator)
         self.linear.bias.zero_()
         if isinstance(self.linear, OrderedThresholds):
             self.linear.start()
-        if self.cosine_start is not None:
-            scale, offset = self.cosine_start
-            self.linear.weight.fill_(scale)
+        self._start_cosine()
+
+    def set_scale(self, scale: TargetScale) -> None:
+        """Give a fresh head the scale of its target."""
+        self.scale = scale
+        self._start_cosine()
+
+    @torch.no_grad()
+    def _start_cosine(self) -> None:
+        if self.features == "cosine":
+            factor, offset = objective_of(self._task).cosine_start(self._task, self.scale)
+            self.linear.weight.fill_(factor)
             self.linear.bias.fill_(offset)
 
     def forward(self, vectors: Tensor, generator: Generator | None = None) -> Tensor:
@@ -52,7 +67,7 @@ class Head(nn.Module):
             generator: source of the dropout; None: no dropout.
 
         Returns:
-            `[examples, outputs]`: logits, or the raw value of a regression.
+            `[examples, outputs]`: logits, or the value of a regression on the target's scale.
         """
         vectors = vectors.to(self.linear.weight.dtype)
         u = vectors[:, 0]

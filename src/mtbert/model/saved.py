@@ -1,7 +1,8 @@
 """Model folders, saved and loaded: a Hugging Face encoder with the task heads beside it.
 
 config.json, model.safetensors    the shared encoder, as transformers reads it
-heads.safetensors                 the heads: TASK.linear.weight, TASK.linear.bias
+heads.safetensors                 the heads: TASK.linear.weight, TASK.linear.bias, and of a
+                                  standardised target TASK.target_mean, TASK.target_deviation
 own.safetensors                   the tasks' own parts of the trunk, where the sharing has any
 mtbert.json                       format, maximal length, the settings of the tasks, the sharing
 """
@@ -21,34 +22,37 @@ from torch.nn import Parameter
 
 from mtbert.config.encoder import DEFAULT_SHARING, EncoderSettings
 from mtbert.config.fields import TASK_NAME
+from mtbert.config.older import with_old_target
 from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io import atomic
 from mtbert.io.bounded import read_json, why_invalid
 from mtbert.io.manifest import check_manifest
 from mtbert.model.encoders.base import read_encoder, save_encoder
+from mtbert.model.heads import Head
 from mtbert.model.network import MultitaskNetwork
 from mtbert.model.tensors import float32_copies, mismatches, read_tensors, unusable
+from mtbert.objectives.target_scale import TargetScale
 
 __all__ = ["load_network", "save_network"]
 
-MODEL_FORMAT = 1
+MODEL_FORMATS = (1, 2)
+"""2: a head has the scale of its target; earlier versions cannot answer with it."""
+
 _META, _HEADS, _OWN = "mtbert.json", "heads.safetensors", "own.safetensors"
+_SCALE = ("target_mean", "target_deviation")
 
 
 def save_network(network: MultitaskNetwork, max_length: int, folder: Path) -> None:
     """Write the encoder and the heads; the manifest is the caller's, when all files are there."""
     save_encoder(network.encoder, folder)
     heads = {n: p.detach().cpu().contiguous() for n, p in network.heads.named_parameters()}
-    save_file(heads, folder / _HEADS)
+    save_file(heads | _scales(network), folder / _HEADS)
     if own := network.partition.all_own:
         save_file({n: p.detach().cpu().contiguous() for n, p in own.items()}, folder / _OWN)
-    tasks = {
-        name: _without_paths(task).model_dump(mode="json", exclude_none=True)
-        for name, task in network.tasks.items()
-        if task.uses is None
-    }
-    meta: dict[str, Any] = {"format": MODEL_FORMAT, "max_length": max_length, "tasks": tasks}
+    tasks = {name: _fields(task) for name, task in network.tasks.items() if task.uses is None}
+    form = 2 if any("target" in task for task in tasks.values()) else 1
+    meta: dict[str, Any] = {"format": form, "max_length": max_length, "tasks": tasks}
     if network.sharing != DEFAULT_SHARING:  # a folder of today is read by earlier versions
         meta["sharing"] = network.sharing.model_dump(mode="json")
     atomic.write_json(folder / _META, meta)
@@ -66,9 +70,13 @@ def load_network(folder: Path) -> tuple[MultitaskNetwork, int]:
     with torch.device("meta"):
         network = MultitaskNetwork(encoder, tasks, settings.sharing)
     heads = read_tensors(folder / _HEADS)
-    problems = mismatches(heads, dict(network.heads.named_parameters())) or unusable(heads)
+    expected = dict(network.heads.named_parameters()) | _scales(network)
+    problems = mismatches(heads, expected) or unusable(heads) or _impossible_scales(heads, network)
     if problems:
         raise UserError(problem_list(f"{folder}/{_HEADS}", problems))
+    for name, head in _standardised(network).items():
+        mean, deviation = (float(heads.pop(f"{name}.{part}")) for part in _SCALE)
+        head.scale = TargetScale(mean, deviation)
     network.heads.load_state_dict(float32_copies(heads), assign=True)
     if own := network.partition.all_own:
         tensors = read_tensors(folder / _OWN)
@@ -76,6 +84,32 @@ def load_network(folder: Path) -> tuple[MultitaskNetwork, int]:
             raise UserError(problem_list(f"{folder}/{_OWN}", problems))
         _assign(network.trunk, own, float32_copies(tensors))
     return network.eval(), settings.max_length
+
+
+def _standardised(network: MultitaskNetwork) -> dict[str, Head]:
+    """The heads whose target has a scale, by task."""
+    return {n: h for n, h in network.heads.items() if network.tasks[n].target == "standardised"}
+
+
+def _scales(network: MultitaskNetwork) -> dict[str, Tensor]:
+    """The scales of targets as tensors of a file: float64 scalars."""
+    return {
+        f"{name}.{part}": torch.tensor(value, dtype=torch.float64, device="cpu")
+        for name, head in _standardised(network).items()
+        for part, value in zip(_SCALE, (head.scale.mean, head.scale.deviation), strict=True)
+    }
+
+
+def _impossible_scales(heads: Mapping[str, Tensor], network: MultitaskNetwork) -> list[str]:
+    """What is wrong with the deviations in a file."""
+    names = [f"{name}.{_SCALE[1]}" for name in _standardised(network)]
+    return [f"{n}: {v:g}, expected above 0" for n in names if not (v := float(heads[n])) > 0]
+
+
+def _fields(task: TaskSettings) -> dict[str, Any]:
+    """A task's settings without paths; a raw target is not named, so earlier versions read it."""
+    fields = _without_paths(task).model_dump(mode="json", exclude_none=True)
+    return {key: value for key, value in fields.items() if (key, value) != ("target", "raw")}
 
 
 def _assign(
@@ -94,12 +128,15 @@ def _read_meta(folder: Path) -> tuple[dict[str, TaskSettings], EncoderSettings]:
     try:
         meta = read_json(folder / _META)
         found = meta["format"]
-        if found != MODEL_FORMAT:
+        if found not in MODEL_FORMATS:
             raise UserError(
-                f"{folder}: format {shown(found)}, this mtbert reads {MODEL_FORMAT}; use the "
-                "version that wrote it"
+                f"{folder}: format {shown(found)}, this mtbert reads "
+                f"{' and '.join(map(str, MODEL_FORMATS))}; use the version that wrote it"
             )
-        tasks = {name: TaskSettings.model_validate(t) for name, t in meta["tasks"].items()}
+        tasks = {
+            name: TaskSettings.model_validate(with_old_target(t))
+            for name, t in meta["tasks"].items()
+        }
         if not tasks or not all(re.fullmatch(TASK_NAME, name) for name in tasks):
             raise ValueError(f"task names {shown(list(tasks))}")
         if any(task.uses is not None for task in tasks.values()):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtbert.config.tasks import TaskSettings
+from mtbert.objectives.target_scale import RAW, TargetScale
 
 __all__ = ["Objective", "Prediction", "answer_values", "most_probable_class"]
 
@@ -60,15 +61,20 @@ class Objective(Protocol):
         Args:
             task: gives classes or range.
             outputs: `[examples, outputs]`.
-            labels: `[examples]`, class numbers or regression values; `[examples, labels]`, 0 or 1
-                for each of several labels.
+            labels: `[examples]`, class numbers or regression values, these on the scale of the
+                outputs; `[examples, labels]`, 0 or 1 for each of several labels.
         """
 
     def decode(self, task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
-        """Outputs `[examples, outputs]` → one prediction each."""
+        """Outputs `[examples, outputs]`, in the labels' unit → one prediction each."""
 
-    def cosine_start(self, task: TaskSettings) -> tuple[float, float]:
-        """Scale and offset that take a cosine from 0 to 1 across the task's one output."""
+    def cosine_start(self, task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:
+        """Factor and offset that take a cosine from 0 to 1 across the task's one output.
+
+        Args:
+            task: gives the range.
+            scale: of the target; the output is on it.
+        """
 
 
 def answer_values(task: TaskSettings, answers: Sequence[Prediction]) -> NDArray[np.float64]:

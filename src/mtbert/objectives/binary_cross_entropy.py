@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.base import Prediction, most_probable_class
+from mtbert.objectives.target_scale import RAW, TargetScale
 
 __all__ = ["cosine_start", "decode", "losses", "outputs"]
 
@@ -35,6 +36,6 @@ def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]
     return [Prediction(float(v), None, float(v), None) for v in values]
 
 
-def cosine_start(task: TaskSettings) -> tuple[float, float]:
+def cosine_start(task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:
     """Logits from -5 to 5: probabilities from nearly 0 to nearly 1."""
     return 10.0, -5.0

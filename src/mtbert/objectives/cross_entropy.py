@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.base import Prediction, most_probable_class
+from mtbert.objectives.target_scale import RAW, TargetScale
 
 __all__ = ["cosine_start", "decode", "losses", "outputs"]
 
@@ -29,7 +30,7 @@ def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]
     return [most_probable_class(task, p) for p in shifted / shifted.sum(axis=1, keepdims=True)]
 
 
-def cosine_start(task: TaskSettings) -> tuple[float, float]:
+def cosine_start(task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:
     """Refused: one cosine cannot be the logits of several classes.
 
     Raises:

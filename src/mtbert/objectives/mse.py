@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.base import Prediction
+from mtbert.objectives.target_scale import RAW, TargetScale
 
 __all__ = ["cosine_start", "decode", "losses", "outputs"]
 
@@ -24,15 +25,29 @@ def losses(task: TaskSettings, outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
-    """The value as it is; of two classes, class 1 where it is above 0.5."""
+    """The value, within the task's range if it has one; of two classes, class 1 above 0.5."""
     values = outputs[:, 0]
     if task.kind.is_classification:
         names = task.class_names
         return [Prediction(int(v > 0.5), names[int(v > 0.5)], float(v), None) for v in values]
+    if task.range is not None:
+        values = np.clip(values, *task.range)  # NaN stays NaN
     return [Prediction(float(v), None, float(v), None) for v in values]
 
 
-def cosine_start(task: TaskSettings) -> tuple[float, float]:
-    """From the lower end of the task's range to the upper one."""
-    low, high = task.range or (0.0, 1.0)
-    return high - low, low
+def cosine_start(task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:
+    """From the lower end of the task's range to the upper one.
+
+    Without a range, from two standard deviations below the mean to two above; of raw labels, from
+    0 to 1.
+    """
+    if scale == RAW:
+        low, high = task.range or (0.0, 1.0)
+        return high - low, low
+    ends = (-2.0, 2.0)
+    if task.range is not None:
+        ends = (
+            (task.range[0] - scale.mean) / scale.deviation,
+            (task.range[1] - scale.mean) / scale.deviation,
+        )
+    return ends[1] - ends[0], ends[0]

@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.base import Prediction
+from mtbert.objectives.target_scale import RAW, TargetScale
 
 __all__ = ["cosine_start", "decode", "losses", "outputs"]
 
@@ -64,7 +65,7 @@ def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]
     ]
 
 
-def cosine_start(task: TaskSettings) -> tuple[float, float]:
+def cosine_start(task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:
     """Refused: a cosine head has no thresholds.
 
     Raises:

@@ -43,6 +43,8 @@ class Fingerprints:
         for name, task in settings.tasks.items():
             fields = tree["tasks"][name]
             fields["test"] = None
+            if task.target == "raw":  # what every regression was before it could be named
+                del fields["target"]
             if task.train is not None:
                 fields["train"] = self._digest(data_file(settings, task.train))
             fields["dev"] = {

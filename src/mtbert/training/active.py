@@ -84,18 +84,24 @@ class ActivePhase:
             group["lr"] = group["peak"] * factor
         return factor
 
+    def in_label_units(self, losses: Mapping[str, float]) -> dict[str, float]:
+        """Losses of training, by task, as people know them: of the labels as they stand."""
+        network = self.gradients.network
+        return {t: loss * network.head(t).scale.squared_unit for t, loss in losses.items()}
+
     def record(
         self, launched: LaunchedStep, result: StepResult, factor: float, state: State
     ) -> dict[str, Any]:
         """A step as it is logged."""
         phase = self.phase
         weights = self.methods.loss_weights(launched.at)
+        losses = self.in_label_units(result.losses)
         record: dict[str, Any] = {
             "kind": "train",
             "phase": phase.name,
             "epoch": self.epoch_number(launched.at),
             "step": state.step,
-            "loss": {task: result.losses.get(task) for task in launched.step},
+            "loss": {task: losses.get(task) for task in launched.step},
             "learning_rate": phase.learning_rate * factor if phase.trains_encoder else 0.0,
             "head_learning_rate": phase.head_learning_rate * factor,
             "gradient_norm": result.norm,

@@ -207,7 +207,8 @@ def _backward(
     """
     source, processes = examples.source, options.processes
     device, dtype = network.device, next(network.heads.parameters()).dtype
-    labels = move(source.label_tensor(batch.indices), device)
+    labels = source.label_tensor(batch.indices, network.head(task).scale.standardise)
+    labels = move(labels, device)
     weights = example_weights(labels, examples.class_weights)
     weights = weights / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
     # The weights are those of the whole batch, so the sum over all shards is its mean.

@@ -141,9 +141,9 @@ def bad_examples(
 
     They are computed in so many parts.
     """
-    finite = []
+    finite, scale = [], network.head(task).scale
     for part in np.array_split(np.arange(len(batch.indices)), min(parts, len(batch.indices))):
-        labels = source.label_tensor(batch.indices[part]).to(network.device)
+        labels = source.label_tensor(batch.indices[part], scale.standardise).to(network.device)
         order = None if batch.swapped is None else batch.swapped[part]
         outputs = network(task, source.inputs(batch.indices[part], order).to(network.device), None)
         losses = example_losses(network.tasks[task], outputs, labels)

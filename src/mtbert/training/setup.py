@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,7 @@ from mtbert.model.encoders.base import load_encoder
 from mtbert.model.encoders.execution import attention_kernel, fit_encoder
 from mtbert.model.hub import ENCODER_FILES, locate
 from mtbert.model.network import MultitaskNetwork
+from mtbert.objectives.target_scale import fit_scale
 from mtbert.runs.provenance import Provenance
 from mtbert.training.plan import describe
 from mtbert.version import __version__
@@ -125,6 +127,7 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
         network = _load_network(settings, folder, tokenizer.vocabulary_size, runtime)
     data = processes.main_first(lambda: load_tasks(settings, tokenizer))
     train = {name: part.train.inputs for name, part in data.items() if part.train is not None}
+    _fit_targets(network, train)
     dev = [
         EvaluationSet(name, set_name, found.ids, found.inputs, selects=position == 0)
         for name, part in data.items()
@@ -137,6 +140,16 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
         {name: part.lengths for name, part in train.items()},
     )
     return Prepared(settings, folder, runtime, tokenizer, network, data, train, dev, spec)
+
+
+def _fit_targets(network: MultitaskNetwork, train: Mapping[str, TokenizedSet]) -> None:
+    """Give each head with a standardised target the scale of its training labels.
+
+    It is a function of the files alone, the same in every process and when a run goes on.
+    """
+    for name, part in train.items():
+        if network.tasks[name].target == "standardised":
+            network.heads[name].set_scale(fit_scale(part.labels))
 
 
 def _runtime(settings: Settings, processes: Processes) -> Runtime:
