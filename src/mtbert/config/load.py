@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from mtbert.config.encoder import EncoderSettings
-from mtbert.config.former import with_former_defaults
 from mtbert.config.messages import explain
 from mtbert.config.older import keep_old_defaults
 from mtbert.config.settings import Settings
@@ -33,8 +32,6 @@ __all__ = [
 ]
 
 _PACKAGE = Path(__file__).parents[1]
-_OF_A_RUN = ("run.json", "metrics.jsonl")
-"""Files that stand beside the configuration in a run's folder."""
 _FILE_KEYS = ("train", "dev", "test")
 _METHODS = {
     f"{section}.{key}": field.default
@@ -71,8 +68,6 @@ def load_config(source: str, overrides: Sequence[str] = ()) -> Settings:
     for section in ("data", "encoder", "training"):
         if tree.get(section, {}) is None:
             del tree[section]  # a heading with nothing below
-    if path.name == "config.yaml" and any(is_file(path.parent / name) for name in _OF_A_RUN):
-        tree = with_former_defaults(tree)
     data = tree.setdefault("data", {})
     if isinstance(data, dict):
         default_dir = os.environ.get("MTBERT_DATA")
