@@ -1,4 +1,4 @@
-"""`python -m benchmarks.own_tasks [DATA SET …]`: some of the data sets alone; `--files DIR` writes them."""
+"""`python -m benchmarks.own_tasks [NAME …]`: some of the data sets; `--files` writes them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """400 historic notes, English and German: the year from 1900 to 2100, and the genre of seven."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 from random import Random

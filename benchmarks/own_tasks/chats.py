@@ -1,5 +1,7 @@
 """400 chat messages in four languages: the language, the tone of four, politeness from 0 to 1."""
 
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 from random import Random

@@ -50,10 +50,14 @@ _ASKS = {
 _RULES = {
     "when": listed("Monday / three days / last week / this morning / {number} hours"),
     "number": listed("two / 24 / 48 / five"),
-    "open": listed("hello, / hi there, / / / / please help: / so / quick question, / um / sorry to "
-                   "bother you but"),
-    "end": listed("/ / / ? / please / thanks / , I am abroad / , it is for my mother / , I am in a "
-                  "shop right now / , asking again"),
+    "open": listed(
+        "hello, / hi there, / / / / please help: / so / quick question, / um / sorry to "
+        "bother you but"
+    ),
+    "end": listed(
+        "/ / / ? / please / thanks / , I am abroad / , it is for my mother / , I am in a "
+        "shop right now / , asking again"
+    ),
     "my": listed("my / the / a / this / my last"),
     "agent": listed("Maya / the young man in the chat / your colleague / the hotline / Mr Osei"),
 }
@@ -93,7 +97,9 @@ def intents(random: Random) -> DataSet:
         "messages to a bank: intent of 77; closing messages: satisfaction 1 to 5",
         {
             "messages": Table("bank-messages", "jsonl", rows, dev=300, test=200),
-            "closings": Table("bank-closings", "tsv", _closings(grammar, random), dev=100, test=200),
+            "closings": Table(
+                "bank-closings", "tsv", _closings(grammar, random), dev=100, test=200
+            ),
         },
         {
             "intent": {

@@ -6,7 +6,7 @@ import logging
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,9 @@ class Job:
 def jobs_of(data: DataSet) -> list[Job]:
     """Every job of a data set, the quick ones first, the sweep last."""
     sweep = [
-        Job(f"{SWEEP} rate {rate:g}, epochs x {part:g}", (), {"learning_rate": rate, "epochs": part})
+        Job(
+            f"{SWEEP} rate {rate:g}, epochs x {part:g}", (), {"learning_rate": rate, "epochs": part}
+        )
         for rate in _RATES
         for part in _EPOCHS
     ]
@@ -118,5 +120,3 @@ def _test_scores(run: Path, files: Mapping[str, str]) -> dict[str, float]:
         found = read_set(settings, name, file, model.tokenizer, cache=None)
         sets.append(EvaluationSet(name, "test", found.ids, found.inputs))
     return evaluate(model.network, sets).main
-
-

@@ -51,4 +51,6 @@ def measure(names: Sequence[str], seeds: Sequence[int]) -> None:
                     epochs = None if joint is None else joint["epochs"]
                     found = take(job, data, Path(place), seed, epochs)
                     records.add({"job": job.name, "seed": seed, **found, "machine": hardware})
-                    say(f"{name}, seed {seed}, {job.name}: {found['seconds']:.0f} s {found['test']}")
+                    say(
+                        f"{name}, seed {seed}, {job.name}: {found['seconds']:.0f} s {found['test']}"
+                    )

@@ -1,4 +1,6 @@
-"""Shop listings: pairs that are one product or not, how alike they are from 0 to 1, and categories."""
+"""Shop listings: pairs that are one product or not, how alike they are, and departments."""
+
+# ruff: noqa: E501
 
 from __future__ import annotations
 
@@ -38,6 +40,7 @@ _EXTRA = listed(
     "free shipping / new in box / 2 year warranty / refurbished / top seller / limited offer / with "
     "charger / for beginners / gift idea / B-stock, like new"
 )
+_LETTERS = "ABCDEFGHKLMNPRSTX"
 _SIZES = listed("S / M / L / 128 GB / 256 GB / 1.7 l / 18 V / 28 inch / set of 2 / XL")
 
 
@@ -87,7 +90,7 @@ def _item(random: Random) -> dict[str, str]:
     return {
         "category": random.choice(list(_CATEGORIES)),
         "brand": random.choice(_BRANDS),
-        "model": f"{random.choice('ABCDEFGHKLMNPRSTX')}{random.choice('-  ')}{random.randrange(1, 90)}0",
+        "model": f"{random.choice(_LETTERS)}{random.choice('-  ')}{random.randrange(1, 90)}0",
         "colour": random.choice(list(_COLOURS)),
         "size": random.choice(_SIZES),
     }
@@ -106,7 +109,9 @@ def _title(item: dict[str, str], random: Random) -> str:
         parts[0], parts[2] = parts[2], parts[0]
     if random.random() < 0.15:
         parts[0] = parts[0].upper()
-    return worn(random.choice(listed("{} / {} ,")[:1]).format(" ".join(filter(None, parts))), random)
+    return worn(
+        random.choice(listed("{} / {} ,")[:1]).format(" ".join(filter(None, parts))), random
+    )
 
 
 def _pair(random: Random) -> dict[str, Any]:

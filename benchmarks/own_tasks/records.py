@@ -1,4 +1,4 @@
-"""What was measured: a line of JSON a run, so that a second call goes on where the first stopped."""
+"""What was measured: a line of JSON a run, so that a second call goes on where one stopped."""
 
 from __future__ import annotations
 

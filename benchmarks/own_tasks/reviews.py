@@ -1,4 +1,4 @@
-"""500 reviews in one file: stars from 1 to 5, the topic of five, recommended or not, with blanks."""
+"""500 reviews in one file: stars from 1 to 5, the topic of five, recommended or not."""
 
 from __future__ import annotations
 
@@ -54,8 +54,10 @@ _ASPECTS = {
 _RULES = {
     "number": listed("12 / 207 / 31 / 5"),
     "who": listed("we / my husband and I / the kids / all four of us / I"),
-    "stay": listed("stayed for two nights / came for a weekend / booked in May / stopped on the "
-                   "way south / were here for a wedding"),
+    "stay": listed(
+        "stayed for two nights / came for a weekend / booked in May / stopped on the "
+        "way south / were here for a wedding"
+    ),
     "very": listed("/ / really / honestly / to be fair, / I must say"),
     "but": listed("but / however, / on the other hand / still, / then again"),
 }

@@ -1,4 +1,4 @@
-"""132 support tickets: the queue of six, the urgency from 0 to 10, and pairs that are duplicates."""
+"""132 support tickets: the queue of six, the urgency from 0 to 10, and duplicates."""
 
 from __future__ import annotations
 
@@ -12,76 +12,136 @@ __all__ = ["tickets"]
 
 _QUEUES: dict[str, list[list[str]]] = {
     "billing": [
-        listed("I was charged twice for {month} / you took the money for {month} two times / our "
-               "account shows a double payment in {month}"),
-        listed("the invoice for {month} shows the wrong VAT number / our tax id on the {month} "
-               "bill is not ours / please correct the VAT details on the {month} invoice"),
-        listed("my card was declined although there is money on it / paying by card fails, the "
-               "bank says everything is fine / your checkout refuses my credit card"),
-        listed("we cancelled in {month} and you still debit us / why do you go on charging a {plan} "
-               "plan that we ended / the subscription is terminated, the payments are not"),
-        listed("the discount code was not taken off the bill / we paid the full price in spite of "
-               "the voucher / the coupon is missing from the invoice"),
+        listed(
+            "I was charged twice for {month} / you took the money for {month} two times / our "
+            "account shows a double payment in {month}"
+        ),
+        listed(
+            "the invoice for {month} shows the wrong VAT number / our tax id on the {month} "
+            "bill is not ours / please correct the VAT details on the {month} invoice"
+        ),
+        listed(
+            "my card was declined although there is money on it / paying by card fails, the "
+            "bank says everything is fine / your checkout refuses my credit card"
+        ),
+        listed(
+            "we cancelled in {month} and you still debit us / why do you go on charging a {plan} "
+            "plan that we ended / the subscription is terminated, the payments are not"
+        ),
+        listed(
+            "the discount code was not taken off the bill / we paid the full price in spite of "
+            "the voucher / the coupon is missing from the invoice"
+        ),
     ],
     "login": [
-        listed("the reset mail for my password never arrives / I ask for a new password and get "
-               "no message / password recovery sends nothing to my inbox"),
-        listed("two-factor codes are refused on {device} / the six digits from the authenticator "
-               "are called wrong / the second factor does not accept my code"),
-        listed("I am locked out after three wrong attempts / my account is blocked because I "
-               "mistyped / too many tries, now I cannot get in"),
-        listed("single sign-on sends me round in circles / the company login redirects for ever / "
-               "SSO loops back to the start page"),
-        listed("the verification link says expired the moment I open it / confirming my address "
-               "fails, the link is too old / your activation mail leads to an invalid link"),
+        listed(
+            "the reset mail for my password never arrives / I ask for a new password and get "
+            "no message / password recovery sends nothing to my inbox"
+        ),
+        listed(
+            "two-factor codes are refused on {device} / the six digits from the authenticator "
+            "are called wrong / the second factor does not accept my code"
+        ),
+        listed(
+            "I am locked out after three wrong attempts / my account is blocked because I "
+            "mistyped / too many tries, now I cannot get in"
+        ),
+        listed(
+            "single sign-on sends me round in circles / the company login redirects for ever / "
+            "SSO loops back to the start page"
+        ),
+        listed(
+            "the verification link says expired the moment I open it / confirming my address "
+            "fails, the link is too old / your activation mail leads to an invalid link"
+        ),
     ],
     "hardware": [
-        listed("the docking station no longer detects {device} / nothing happens when I plug "
-               "{device} into the dock / the dock does not recognise {device}"),
-        listed("my screen flickers since {day} / the monitor goes black for a second again and "
-               "again / the display has been blinking since {day}"),
-        listed("the battery of {device} swells and gets hot / {device} bulges at the bottom and "
-               "is burning hot / the accumulator is inflated"),
-        listed("paper jams in the printer on the third floor / the printer upstairs chews up every "
-               "sheet / pages get stuck when I print"),
-        listed("the headset crackles in every call / there is a rustling in my earphones / my "
-               "headphones make noise when I talk"),
+        listed(
+            "the docking station no longer detects {device} / nothing happens when I plug "
+            "{device} into the dock / the dock does not recognise {device}"
+        ),
+        listed(
+            "my screen flickers since {day} / the monitor goes black for a second again and "
+            "again / the display has been blinking since {day}"
+        ),
+        listed(
+            "the battery of {device} swells and gets hot / {device} bulges at the bottom and "
+            "is burning hot / the accumulator is inflated"
+        ),
+        listed(
+            "paper jams in the printer on the third floor / the printer upstairs chews up every "
+            "sheet / pages get stuck when I print"
+        ),
+        listed(
+            "the headset crackles in every call / there is a rustling in my earphones / my "
+            "headphones make noise when I talk"
+        ),
     ],
     "network": [
-        listed("the VPN drops every few minutes / my tunnel to the company breaks all the time / "
-               "the remote connection is lost again and again"),
-        listed("wifi in meeting room {number} is unusable / no wireless signal in room {number} / "
-               "the access point near {number} seems dead"),
-        listed("I cannot reach the file server from home / the shared drive is not there when I "
-               "work remotely / network folders do not open outside the office"),
-        listed("pages load very slowly since {day} / the internet crawls since {day} / every site "
-               "takes a minute to open"),
-        listed("the firewall blocks our supplier's site / access to a partner's web page is "
-               "denied / a page that we need is filtered"),
+        listed(
+            "the VPN drops every few minutes / my tunnel to the company breaks all the time / "
+            "the remote connection is lost again and again"
+        ),
+        listed(
+            "wifi in meeting room {number} is unusable / no wireless signal in room {number} / "
+            "the access point near {number} seems dead"
+        ),
+        listed(
+            "I cannot reach the file server from home / the shared drive is not there when I "
+            "work remotely / network folders do not open outside the office"
+        ),
+        listed(
+            "pages load very slowly since {day} / the internet crawls since {day} / every site "
+            "takes a minute to open"
+        ),
+        listed(
+            "the firewall blocks our supplier's site / access to a partner's web page is "
+            "denied / a page that we need is filtered"
+        ),
     ],
     "shipping": [
-        listed("the parcel has been in {city} since {day} / our package does not move on from "
-               "{city} / delivery is stuck in {city}"),
-        listed("tracking says delivered but nothing is here / the parcel is marked as handed over "
-               "and we have not seen it / supposedly it arrived, our reception knows nothing"),
-        listed("half of the order is missing from the box / only some of the items were in the "
-               "carton / the delivery is incomplete"),
-        listed("please change the address to {city} / can you send it to {city} instead / we have "
-               "moved to {city}, redirect the parcel"),
-        listed("the wrong colour came, how do I send it back / we got blue ones and ordered grey, "
-               "please take them back / I want to return an item that is not what I chose"),
+        listed(
+            "the parcel has been in {city} since {day} / our package does not move on from "
+            "{city} / delivery is stuck in {city}"
+        ),
+        listed(
+            "tracking says delivered but nothing is here / the parcel is marked as handed over "
+            "and we have not seen it / supposedly it arrived, our reception knows nothing"
+        ),
+        listed(
+            "half of the order is missing from the box / only some of the items were in the "
+            "carton / the delivery is incomplete"
+        ),
+        listed(
+            "please change the address to {city} / can you send it to {city} instead / we have "
+            "moved to {city}, redirect the parcel"
+        ),
+        listed(
+            "the wrong colour came, how do I send it back / we got blue ones and ordered grey, "
+            "please take them back / I want to return an item that is not what I chose"
+        ),
     ],
     "feature": [
-        listed("it would be great to have a dark theme / a black background would be easier on "
-               "the eyes / please offer a night mode"),
-        listed("please add an export to {format} / could we download the {place} as {format} / we "
-               "would like to save tables for {format}"),
-        listed("we would love shortcuts for the {place} / hotkeys in the {place} would speed us "
-               "up / let me use the {place} without a mouse"),
-        listed("is an API for the {place} planned / we want to read the {place} from our own "
-               "program / an interface for developers is missing"),
-        listed("let us sort the {place} by date / ordering entries in the {place} would be handy / "
-               "I wish the {place} could show the newest first"),
+        listed(
+            "it would be great to have a dark theme / a black background would be easier on "
+            "the eyes / please offer a night mode"
+        ),
+        listed(
+            "please add an export to {format} / could we download the {place} as {format} / we "
+            "would like to save tables for {format}"
+        ),
+        listed(
+            "we would love shortcuts for the {place} / hotkeys in the {place} would speed us "
+            "up / let me use the {place} without a mouse"
+        ),
+        listed(
+            "is an API for the {place} planned / we want to read the {place} from our own "
+            "program / an interface for developers is missing"
+        ),
+        listed(
+            "let us sort the {place} by date / ordering entries in the {place} would be handy / "
+            "I wish the {place} could show the newest first"
+        ),
     ],
 }
 """Issues by queue, each in several wordings."""

@@ -13,7 +13,7 @@ from tabulate import tabulate
 from benchmarks.own_tasks.data_sets import make
 from benchmarks.own_tasks.jobs import ALONE, BEFORE, FROZEN, JOINT, SWEEP
 
-__all__ = ["Score", "compare", "rows_of", "table_of"]
+__all__ = ["Score", "compare", "rows_of", "summary_of", "table_of"]
 
 Runs = Sequence[Mapping[str, Any]]
 
@@ -107,7 +107,7 @@ def rows_of(name: str, runs: Runs) -> list[dict[str, Any]]:
 
 def _best_of_sweep(runs: Runs, task: str) -> str | None:
     """The point of the sweep that is best for a task on dev, in the mean over the seeds."""
-    points = sorted({run["job"] for run in runs if run["job"].startswith(SWEEP)})
+    points: list[str] = sorted({run["job"] for run in runs if run["job"].startswith(SWEEP)})
     if not points:
         return None
     means = {
@@ -133,3 +133,35 @@ def table_of(runs: Mapping[str, Runs], style: str = "simple") -> str:
             scores = [row[k] or "" for k in ("before", "joint", "alone", "sweep", "frozen")]
             lines.append([name, row["task"], *map(str, scores), *verdicts])
     return tabulate(lines, _HEADERS, tablefmt=style, disable_numparse=True)
+
+
+def summary_of(runs: Mapping[str, Runs]) -> str:
+    """How many tasks are as good as they must be, which are not, and where it was measured."""
+    judged, missed = 0, []
+    for name, found in runs.items():
+        for row in rows_of(name, found):
+            if None in (row["joint"], row["alone"], row["sweep"]):
+                continue
+            judged += 1
+            for key, words in (("alone", "alone"), ("sweep", f"`{row['best']}`")):
+                error, fine = compare(row["joint"], row[key])
+                if not fine:
+                    gap = row[key].mean - row["joint"].mean
+                    missed.append(
+                        f"{name}, {row['task']}: {gap:.3f} below {words}, one standard error is "
+                        f"{error:.3f}"
+                    )
+    everything = [run for found in runs.values() for run in found]
+    machines = sorted(
+        {f"{m['processor']}, {m['threads']} thread" for r in everything if (m := r["machine"])}
+    )
+    hours = sum(run["seconds"] for run in everything) / 3600
+    tasks = len({line.split(":")[0] for line in missed})
+    lines = [
+        f"{judged - tasks} of {judged} tasks of a joint run are within one standard error of the "
+        "task alone and of the best of the sweep." + (" The others:" if missed else "")
+    ]
+    lines += [f"- {line}" for line in missed]
+    return "\n".join(
+        [*lines, "", f"{len(everything)} runs, {hours:.1f} hours, on {'; '.join(machines)}."]
+    )

@@ -1,4 +1,4 @@
-"""What `auto` becomes: rates by the encoder, epochs by the data, the form of pairs by their number."""
+"""What `auto` becomes: rates by the encoder, epochs by the data, the form of pairs by number."""
 
 import pytest
 

@@ -57,9 +57,7 @@ def differing(settings: Settings) -> dict[str, Any]:
     the threads and the place of the data, which decide nothing.
     """
     excluded = {"device", "threads", "data"}
-    tree: dict[str, Any] = settings.model_dump(
-        mode="json", exclude=excluded, exclude_defaults=True
-    )
+    tree: dict[str, Any] = settings.model_dump(mode="json", exclude=excluded, exclude_defaults=True)
     whole = settings.model_dump(mode="json", exclude=excluded)
     if settings.encoder.mode != "heads_first" and settings.encoder.heads_first_epochs == "auto":
         whole["encoder"].update(FORMER["encoder"])

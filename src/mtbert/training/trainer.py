@@ -263,6 +263,7 @@ class Trainer:
         if due or last:
             self._evaluate(active)
         every = settings.checkpoint_every
+        assert every != "auto"
         if epoch_ended if every is None else state.step % every == 0:
             self._save_checkpoint(active)
 
