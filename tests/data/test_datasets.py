@@ -48,6 +48,7 @@ def contents(found):
         "first": inputs.first_lengths.tolist(),
         "labels": inputs.labels.tolist(),
         "truncated": inputs.truncated,
+        "windows": inputs.windows and [side.tolist() for side in inputs.windows],
     }
 
 
@@ -79,6 +80,29 @@ def test_in_pieces_it_is_what_it_is_at_once(
             assert ours.token_ids.tolist() == theirs.token_ids.tolist()
             assert ours.segment_ids.tolist() == theirs.segment_ids.tolist()
         np.testing.assert_array_equal(found.inputs.labels, expected.labels)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_windows_and_sets_of_labels_are_kept_too(
+    tmp_path, make_task, tokenizer, cache, monkeypatch, chunk
+):
+    monkeypatch.setattr(datasets, "_CHUNK", chunk)
+    file = tmp_path / "tags.csv"
+    rows = [f"{'word ' * (5 * i)}x,{['a', 'a;b', '', '[]'][i % 4]}\n" for i in range(9)]
+    file.write_text("sentence,label\n" + "".join(rows), encoding="utf-8")
+    task = make_task(
+        kind="multilabel_classification", labels=["a", "b"], long_texts="windows", max_windows=3
+    )
+    expected = tokenize(read_examples(file, task).examples, task, tokenizer, 10)
+    first = load_data_set(file, task, tokenizer, 10, cache=cache)
+    again = load_data_set(file, task, tokenizer, 10, cache=cache)
+    assert contents(again) == contents(first)
+    assert first.inputs.windows[0].tolist() == expected.windows[0].tolist()
+    assert max(first.inputs.windows[0]) == 3
+    assert first.inputs.labels.tolist() == expected.labels.tolist()
+    assert again.inputs.inputs(range(9)).lengths == expected.inputs(range(9)).lengths
+    assert again.inputs.lengths.tolist() == expected.lengths.tolist()
+    assert again.inputs.truncated == expected.truncated > 0
 
 
 def reads(monkeypatch):
@@ -119,21 +143,25 @@ def test_a_hit_reads_nothing_and_names_the_file_as_it_is_called_now(
         {"kind": "pair_regression"},
         {"columns": {"text2": "note"}},
         {"columns": {"id": "sentence2"}},
+        {"long_texts": "head_tail"},
+        {"pair_encoding": "separately", "long_texts": "windows"},
+        {"pair_encoding": "separately", "long_texts": "windows", "max_windows": 2},
+        {"kind": "pair_multilabel_classification", "labels": ["0", "1"]},
     ],
 )
 def test_whatever_decides_the_result_is_part_of_the_key(
     file, pairs, tokenizer, cache, make_task, monkeypatch, change
 ):
-    load_data_set(file, pairs, tokenizer, 64, cache=cache)
+    load_data_set(file, pairs, tokenizer, 12, cache=cache)
     task = make_task(**({"kind": "pair_classification", "on_bad_rows": "skip"} | change))
     try:
-        fresh = contents(load_data_set(file, task, tokenizer, 64))
+        fresh = contents(load_data_set(file, task, tokenizer, 12))
     except UserError as error:
         with pytest.raises(UserError, match=str(error)[-20:]):
-            load_data_set(file, task, tokenizer, 64, cache=cache)
+            load_data_set(file, task, tokenizer, 12, cache=cache)
         return
     seen = reads(monkeypatch)
-    assert contents(load_data_set(file, task, tokenizer, 64, cache=cache)) == fresh
+    assert contents(load_data_set(file, task, tokenizer, 12, cache=cache)) == fresh
     assert seen == [file]
 
 

@@ -257,3 +257,102 @@ def test_rubbish_raises_nothing_but_a_user_error(make_task, tail, head):
                 assert name in str(error)
             else:
                 assert all(r.line > 0 if isinstance(r, Example) else name in r for r in results)
+
+
+TOPICS = {"kind": "multilabel_classification", "labels": ["a", "b", "c"]}
+FLAGS = {"kind": "multilabel_classification", "columns": {"labels": ["a", "b"]}}
+
+
+def test_a_cell_may_hold_several_labels(problems_of):
+    cells = ["a;c", "\"['a', 'b']\"", "b|c", '"[""c""]"', "[]", "2", "", '"a, b"']
+    content = "sentence,label\n" + "".join(f"text {i},{c}\n" for i, c in enumerate(cells))
+    problems, examples = problems_of(content, **TOPICS)
+    assert problems == []
+    assert [e.label for e in examples] == [
+        (1, 0, 1), (1, 1, 0), (0, 1, 1), (0, 0, 1), (0, 0, 0), (0, 0, 1), (0, 0, 0), (1, 1, 0),
+    ]  # fmt: skip
+
+
+def test_json_lists_of_labels(problems_of):
+    rows = [["a", "c"], [], [0, 2], None, "b", ["d"], [["a"]], {"a": 1}]
+    lines = "".join(json.dumps({"sentence": "x", "label": row}) + "\n" for row in rows)
+    problems, examples = problems_of(lines, "rows.jsonl", **TOPICS)
+    assert [e.label for e in examples] == [(1, 0, 1), (0, 0, 0), (1, 0, 1), (0, 0, 0), (0, 1, 0)]
+    assert problems == [
+        "rows.jsonl:6: column 'label': label 'd', expected some of a, b, c",
+        'rows.jsonl:7: column \'label\': labels \'[["a"]]\', expected a list such as ["a", "b"]',
+        "rows.jsonl:8: no column 'label', expected one",
+    ]
+
+
+def test_a_list_is_no_text_and_no_label_of_other_tasks(problems_of):
+    row = {"sentence": ["x"], "label": ["bad"]}
+    good = json.dumps({"sentence": "x", "label": "bad"})
+    lines = f"{json.dumps(row)}\n{json.dumps(row | {'sentence': 'x'})}\n{good}\n"
+    problems, _ = problems_of(lines, "rows.jsonl")
+    assert problems == [
+        "rows.jsonl:1: no column 'sentence', expected one",
+        "rows.jsonl:2: no column 'label', expected one",
+    ]
+    problems, _ = problems_of(json.dumps(row) + "\n" + json.dumps(
+        {"sentence": "x", "label": "a"}) + "\n", "rows.jsonl", **TOPICS)  # fmt: skip
+    assert problems == ["rows.jsonl:1: no column 'sentence', expected one"]
+
+
+def test_each_label_may_have_a_column_of_its_own(problems_of):
+    content = (
+        "id,sentence,b,other,a\nx,one,1,9,0\ny,two,No,9,TRUE\nz,three,0.0,9,0\nw,four,-1,9,-1\n"
+    )
+    problems, examples = problems_of(content, **FLAGS)
+    assert [(e.id, e.label) for e in examples] == [("x", (0, 1)), ("y", (1, 0)), ("z", (0, 0))]
+    assert problems == [
+        "rows.csv:5: column 'a': found '-1', expected 1 or 0, true or false, yes or no"
+    ]
+
+
+def test_a_missing_column_of_a_label_is_named(write, make_task):
+    with pytest.raises(UserError, match="no column 'b', found 'sentence', 'a'; map it in"):
+        read_examples(write("sentence,a\nx,1\n"), make_task(**FLAGS))
+
+
+def test_columns_of_labels_are_used(write, make_task):
+    found = read_examples(write("sentence,a,b,c\nx,1,0,0\n"), make_task(**FLAGS))
+    assert found.left_out.unused_columns == ("c",)
+
+
+def test_a_blank_list_is_an_empty_one_but_in_a_file_of_several_tasks_it_is_unlabelled(
+    write, make_task
+):
+    path = write("sentence,label\nx,a\ny,\nz,[]\n")
+    alone = read_examples(path, make_task(**TOPICS))
+    assert [e.label for e in alone.examples] == [(1, 0, 0), (0, 0, 0), (0, 0, 0)]
+    shared = read_examples(path, make_task(**TOPICS), blank_is_unlabelled=True)
+    assert [e.label for e in shared.examples] == [(1, 0, 0), (0, 0, 0)]
+    assert shared.left_out.unlabelled == 1
+
+
+def test_blank_cells_in_all_columns_of_labels_are_no_answer(problems_of, write, make_task):
+    content = "sentence,a,b\nx,1,0\ny,,\nz,1,\n"
+    problems, examples = problems_of(content, **FLAGS)
+    assert len(examples) == 1
+    assert problems == [
+        "rows.csv:3: blank label, expected 1 or 0 in each column of a label",
+        "rows.csv:4: column 'b': found '', expected 1 or 0, true or false, yes or no",
+    ]
+    task = make_task(on_bad_rows="skip", **FLAGS)
+    shared = read_examples(write(content), task, blank_is_unlabelled=True)
+    assert shared.left_out.unlabelled == 1
+
+
+def test_rows_of_equal_id_are_told_though_their_labels_are_blank(problems_of):
+    problems, examples = problems_of("id,sentence,label\nx,one,\nx,two,\n", **TOPICS)
+    assert len(examples) == 1
+    assert problems == ["rows.csv:3: id 'x' is also in line 2, expected unique ids"]
+
+
+def test_rows_to_predict_need_no_labels(make_task):
+    stream = io.BytesIO(b"sentence\nx\n")
+    for task in (make_task(**TOPICS), make_task(**FLAGS)):
+        stream.seek(0)
+        (example,) = parse_rows(read_table(stream, "t.csv"), task, labelled=False)
+        assert example.label is None

@@ -125,7 +125,9 @@ def test_a_file_larger_than_any_of_berts_is_refused(file):
 def test_a_vocabulary_numbers_its_lines_and_the_last_of_equal_ones_counts(tmp_path):
     file = tmp_path / "vocab.txt"
     file.write_bytes("[PAD]\r\n[UNK]\nfilm\n\nfilm\né\n\n".encode())
-    assert read_vocabulary(file) == {"[PAD]": 0, "[UNK]": 1, "film": 4, "": 3, "é": 5}
+    assert read_vocabulary(file) == {"[PAD]": 0, "[UNK]": 1, "film": 4, "": 6, "é": 5}
+    file.write_bytes("\ufeff[PAD]\nfilm \u3000\n".encode())
+    assert read_vocabulary(file) == {"[PAD]": 0, "film": 1}
     file.write_bytes(b"\xff\n")
     with pytest.raises(ValueError, match="utf-8"):
         read_vocabulary(file)

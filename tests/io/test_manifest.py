@@ -16,8 +16,8 @@ from mtbert.io.hashing import file_sha256
 from mtbert.io.manifest import MANIFEST, check_manifest, write_manifest
 from mtbert.model.encoders.base import Encoder
 
-FILES = ["config.json", "heads.safetensors", "model.safetensors", "mtbert.json", "tokenizer.json",
-         "tokenizer_config.json"]  # fmt: skip
+FILES = ["config.json", "heads.safetensors", "model.safetensors", "mtbert.json",
+         "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"]  # fmt: skip
 
 
 @pytest.fixture
@@ -90,7 +90,8 @@ def test_the_card_may_be_edited_and_further_files_lie_beside(run):
 
 def test_a_folder_without_sums_is_read(finished, tmp_path):
     folder = copy_model(finished, tmp_path / "model")
-    flip(folder / "tokenizer_config.json")
+    file = folder / "config.json"
+    file.write_bytes(file.read_bytes() + b" ")
     assert MultitaskModel.from_pretrained(folder).predict("sst", ["good film"])
 
 

@@ -1,8 +1,9 @@
 import pytest
 
+from mtbert.config.load import parse_settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError
-from mtbert.model.compatibility import check_compatible
+from mtbert.model.compatibility import check_compatible, fit_length
 from mtbert.model.encoders.config import EncoderConfig
 
 CONFIG = EncoderConfig(vocab_size=50, max_position_embeddings=32, type_vocab_size=1)
@@ -41,3 +42,19 @@ def test_both_orders_need_two_segments_too():
     both = TaskSettings(kind="pair_regression", train="t", pair_encoding="both_orders")
     with pytest.raises(UserError, match="one segment only"):
         check(tasks={"both": both})
+
+
+@pytest.mark.parametrize(
+    ("encoder", "positions", "expected"),
+    [
+        ({}, 128, 128),
+        ({}, 512, 512),
+        ({}, 2048, 512),
+        ({"max_length": 512}, 128, 512),  # asked for, so refused later
+        ({"max_length": 64}, 128, 64),
+    ],
+)
+def test_only_a_length_that_nobody_set_is_fitted(encoder, positions, expected):
+    tree = {"encoder": encoder, "tasks": {"t": {"kind": "regression", "train": "t", "dev": "d"}}}
+    fitted = fit_length(parse_settings(tree, "t"), EncoderConfig(max_position_embeddings=positions))
+    assert fitted.encoder.max_length == expected

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Generator
@@ -141,3 +143,22 @@ def test_a_task_that_only_evaluates_goes_through_the_other_tasks_part_of_the_tru
 def test_a_task_may_have_any_name_that_the_settings_allow(tiny_encoder, name):
     network = MultitaskNetwork(tiny_encoder, {name: TASKS["sst"]})
     assert network(name, batch()).shape == (6, 3)
+
+
+@pytest.mark.parametrize("name", ["sst", "sts"])
+def test_a_text_in_windows_is_read_as_the_mean_of_its_windows(network, name):
+    plain = batch()
+    sides = network.head(name).sides
+    windows = (2, 1) * sides if sides == 2 else (3, 1, 2)
+    vectors = network.represent(name, plain)
+    flat = vectors.transpose(0, 1).reshape(6, -1)  # in the order of the sequences
+    expected, start = [], 0
+    for count in windows:
+        tokens = torch.tensor(plain.lengths[start : start + count], dtype=flat.dtype)
+        expected.append(tokens @ flat[start : start + count] / tokens.sum())
+        start += count
+    found = network.represent(name, replace(plain, windows=windows))
+    assert found.shape == (len(windows) // sides, sides, 16)
+    torch.testing.assert_close(
+        found.transpose(0, 1).reshape(len(windows), -1), torch.stack(expected)
+    )

@@ -3,7 +3,7 @@ from torch import Generator
 
 from mtbert.batch import TokenBatch
 from mtbert.config.encoder import Hard
-from mtbert.model.pooling import pool_sequences, side_vectors
+from mtbert.model.pooling import mean_of_windows, pool_sequences, side_vectors
 from mtbert.model.sharing.hard import HardTrunk
 
 
@@ -50,3 +50,27 @@ def test_sides_that_lie_one_after_the_other_come_side_by_side():
     assert found.shape == (3, 2, 2)
     assert found[1].tolist() == [[2, 3], [8, 9]]
     assert side_vectors(pooled, 1).squeeze(1).tolist() == pooled.tolist()
+
+
+def test_a_texts_vector_is_the_mean_of_its_windows_by_their_tokens():
+    pooled = torch.randn(5, 4, dtype=torch.float64, generator=Generator().manual_seed(3))
+    found = mean_of_windows(pooled, (10, 10, 5, 7, 3), (3, 1, 1))
+    first = (10 * pooled[0] + 10 * pooled[1] + 5 * pooled[2]) / 25
+    torch.testing.assert_close(found, torch.stack([first, pooled[3], pooled[4]]))
+    assert torch.equal(found[1:], pooled[3:])  # bit for bit where there is one window
+
+
+def test_the_gradient_of_a_mean_of_windows_is_shared_out_by_tokens():
+    pooled = torch.randn(3, 2, dtype=torch.float64, generator=Generator().manual_seed(3))
+    pooled.requires_grad_()
+    weights = torch.tensor([[1.0, 2], [3, 4]], dtype=torch.float64)
+    (mean_of_windows(pooled, (6, 2, 9), (2, 1)) * weights).sum().backward()
+    expected = torch.tensor([[0.75, 1.5], [0.25, 0.5], [3, 4]], dtype=torch.float64)
+    torch.testing.assert_close(pooled.grad, expected)
+
+
+def test_windows_of_bf16_vectors_are_added_up_in_float32():
+    pooled = torch.ones(1000, 2).bfloat16()
+    found = mean_of_windows(pooled, (3,) * 1000, (1000,))
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, torch.ones(1, 2))

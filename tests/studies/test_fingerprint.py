@@ -92,3 +92,21 @@ def test_the_plan_of_an_epoch_is_that_of_training(toy):
     planned = Fingerprints()._epoch_spec(found)
     assert trained.lengths is not None
     assert replace(trained, lengths=None) == planned
+
+
+def test_letter_case_and_shards_of_an_encoder_are_part_of_the_key(toy, tmp_path):
+    folder = shutil.copytree(toy.encoder, tmp_path / "encoder")
+
+    def key():
+        return Fingerprints().key(toy.settings("sst", encoder={"path": str(folder)}))
+
+    plain = key()
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    cased = key()
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    (folder / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "model-1.safetensors"}}'
+    )
+    first = key()
+    (folder / "model-1.safetensors").write_bytes(b"other")
+    assert len({plain, cased, first, key()}) == 4

@@ -26,6 +26,7 @@ OTHER = {
     "encoder.path": "packaged",
     "encoder.revision": "main",
     "encoder.mode": "heads_first",
+    "encoder.heads": "keep",
     "encoder.heads_first_epochs": 2,
     "encoder.max_length": 12,
     "tasks.sst.kind": "pair_classification",

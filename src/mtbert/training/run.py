@@ -12,6 +12,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from mtbert.config.settings import Settings
+from mtbert.data.tokenizer_export import tokenizer_files
 from mtbert.distributed.processes import ALONE, Processes
 from mtbert.export.model_card import model_card
 from mtbert.hardware.device import flushed_denormals
@@ -120,19 +121,9 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
             save_network(prepared.network, settings.encoder.max_length, folder)
         except SafetensorError as error:  # how safetensors reports a full disk
             raise OSError(str(error)) from None
-        atomic.write_text(folder / "tokenizer.json", prepared.tokenizer.to_json())
-        atomic.write_json(
-            folder / "tokenizer_config.json",
-            {
-                "tokenizer_class": "BertTokenizerFast",
-                "model_max_length": settings.encoder.max_length,
-                "cls_token": "[CLS]",
-                "sep_token": "[SEP]",
-                "pad_token": "[PAD]",
-                "unk_token": "[UNK]",
-                "mask_token": "[MASK]",
-            },
-        )
+        files = tokenizer_files(prepared.tokenizer, settings.encoder.max_length)
+        for name, text in files.items():
+            atomic.write_text(folder / name, text)
         atomic.write_text(folder / "README.md", model_card(settings, summary))
         write_manifest(folder)
     run.write_summary(summary)

@@ -32,13 +32,16 @@ from mtbert.inference.evaluate import EvaluationSet
 from mtbert.io.hashing import file_sha256
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.seeding import seed_from
-from mtbert.model.compatibility import check_compatible
+from mtbert.model.compatibility import check_compatible, fit_length
+from mtbert.model.earlier_heads import start_heads
 from mtbert.model.encoders.base import load_encoder
+from mtbert.model.encoders.config import read_config
 from mtbert.model.encoders.execution import attention_kernel, fit_encoder
-from mtbert.model.hub import ENCODER_FILES, locate
+from mtbert.model.hub import ENCODER_FILES, SETTINGS_FILES, locate
 from mtbert.model.network import MultitaskNetwork
+from mtbert.model.shards import shards_of
 from mtbert.objectives.target_scale import fit_scale
-from mtbert.runs.provenance import Provenance
+from mtbert.runs.provenance import ABSENT, Provenance
 from mtbert.training.plan import describe
 from mtbert.version import __version__
 
@@ -73,11 +76,15 @@ class Prepared:
 
     def provenance(self) -> Provenance:
         """What a resumed run must start from too; reads every file to hash it."""
-        files = {f"encoder/{n}": f for n in ENCODER_FILES if (f := self.folder / n).is_file()}
+        names = (*ENCODER_FILES, *shards_of(self.folder))
+        files = {f"encoder/{n}": f for n in names if (f := self.folder / n).is_file()}
         for name, part in self.data.items():
             found = {"train": part.train, **part.dev}
             files |= {f"tasks.{name}.{key}": s.path for key, s in found.items() if s is not None}
         hashes = {key: file_sha256(file) for key, file in sorted(files.items())}
+        for name in SETTINGS_FILES:  # one that comes later would change what is learned
+            file = self.folder / name
+            hashes[f"encoder/{name}"] = file_sha256(file) if file.is_file() else ABSENT
         return Provenance(hashes, self.environment)
 
     @property
@@ -123,11 +130,14 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
         runtime = _runtime(settings, processes)
         settings = with_pair_forms(settings, partial(count_examples, settings, most=FEW_PAIRS))
         folder = locate(settings.encoder.path, settings.encoder.revision)
+        settings = fit_length(settings, read_config(folder / "config.json"))
         tokenizer = Tokenizer.from_folder(folder)
         network = _load_network(settings, folder, tokenizer.vocabulary_size, runtime)
     data = processes.main_first(lambda: load_tasks(settings, tokenizer))
     train = {name: part.train.inputs for name, part in data.items() if part.train is not None}
     _fit_targets(network, train)
+    with processes.all_or_none():
+        start_heads(network, folder, keep=settings.encoder.heads == "keep")
     dev = [
         EvaluationSet(name, set_name, found.ids, found.inputs, selects=position == 0)
         for name, part in data.items()

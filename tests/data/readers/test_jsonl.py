@@ -1,9 +1,12 @@
+import io
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.rows import A_B, cells, columns, read
+
+from mtbert.data.readers.table import read_table
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.ndjson", "rows.csv", "-"])
@@ -64,3 +67,15 @@ def test_what_the_json_module_writes_is_read_back_equal(rows):
         lines = [json.dumps(row, ensure_ascii=ensure_ascii) for row in rows]
         found = read("\n".join(lines), "rows.jsonl")
         assert found == list(enumerate(rows, start=1))
+
+
+def rows_of(line):
+    return list(read_table(io.BytesIO(line.encode()), "x.jsonl").rows)
+
+
+def test_lists_are_kept_apart_from_text_and_no_other_nested_value_is():
+    (row,) = rows_of('{"a": ["x", 1, "\\ud800"], "b": [], "c": {"d": [1]}, "e": "f"}')
+    assert row.values == {"e": "f"}
+    assert row.lists.keys() == {"a", "b"}
+    assert json.loads(row.lists["a"]) == ["x", 1, "?"]
+    assert row.lists["b"] == "[]"

@@ -45,6 +45,70 @@ def test_known_superfluous_keys_are_dropped_and_said(bert_folder, caplog, key):
     assert [key in record.getMessage() for record in caplog.records] == [True]
 
 
+HEADS = [
+    "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering",
+    "ForMultipleChoice", "ForNextSentencePrediction", "ForPreTraining", "ForMaskedLM",
+    "LMHeadModel",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_encoders_with_any_head_of_transformers_are_read_and_the_head_is_said(
+    make_bert, tmp_path, caplog, kind
+):
+    import transformers
+
+    model, _ = make_bert()
+    whole = getattr(transformers, f"Bert{kind}")(model.config).eval()
+    whole.save_pretrained(tmp_path)
+    head = {name.split(".")[0] for name in whole.state_dict()} - {"bert"}
+    with caplog.at_level(logging.INFO, "mtbert"):
+        ours = load_encoder(str(tmp_path))
+    torch.testing.assert_close(hidden(ours), hidden(whole.bert), rtol=1e-5, atol=1e-5)
+    assert all(f"{name}." in caplog.text for name in head)
+
+
+PREFIXES = [
+    "module.", "model.", "_orig_mod.", "module.bert.", "model.bert.", "_orig_mod.bert.",
+    "bert.bert.", "0.auto_model.", "module.0.auto_model.", "encoder.", "bert_model.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_whatever_stands_before_every_name_is_found(bert_folder, caplog, prefix):
+    expected = hidden(load_encoder(str(bert_folder)))
+    beside = {"sentiment.weight": torch.ones(2, 16), f"{prefix}cls.predictions.bias": torch.ones(3)}
+    edit_weights(bert_folder, lambda t: {f"{prefix}{n}": x for n, x in t.items()} | beside)
+    with caplog.at_level(logging.INFO, "mtbert"):
+        assert torch.equal(hidden(load_encoder(str(bert_folder))), expected)
+    assert "sentiment.weight" in caplog.text
+
+
+def test_two_encoders_in_one_file_are_refused(bert_folder):
+    edit_weights(
+        bert_folder,
+        lambda t: {f"{p}.{n}": x.clone() for p in ("question", "passage") for n, x in t.items()},
+    )
+    assert "2 encoders (passage., question.), expected one" in refusal(bert_folder)
+
+
+def test_tensors_of_another_family_with_the_same_names_are_refused(bert_folder):
+    edit_weights(bert_folder, lambda t: {f"roberta.{n}": x for n, x in t.items()})
+    assert "tensors of roberta, which computes otherwise" in refusal(bert_folder)
+
+
+def test_names_that_are_none_of_berts_are_told(bert_folder):
+    edit_weights(bert_folder, lambda t: {f"x{i}": x for i, x in enumerate(t.values())})
+    assert "none of the expected names; found 39 such as x0, x1, x10" in refusal(bert_folder)
+
+
+def test_word_vectors_that_are_stored_as_the_tied_output_layer_alone_are_found(bert_folder):
+    expected = hidden(load_encoder(str(bert_folder)))
+    words = "embeddings.word_embeddings.weight"
+    edit_weights(bert_folder, lambda t: t | {"cls.predictions.decoder.weight": t.pop(words)})
+    assert torch.equal(hidden(load_encoder(str(bert_folder))), expected)
+
+
 def test_an_absent_pooler_is_initialised_with_a_warning_and_a_fixed_seed(bert_folder, caplog):
     edit_weights(bert_folder, lambda t: {n: x for n, x in t.items() if "pooler" not in n})
     first = load_encoder(str(bert_folder)).pooler
@@ -69,10 +133,10 @@ def test_half_a_pooler_is_refused(bert_folder):
 def test_all_unexpected_keys_are_refused_by_name(bert_folder):
     edit_weights(
         bert_folder,
-        lambda t: t | {"qa_outputs.bias": torch.zeros(2), "encoder.extra": torch.zeros(1)},
+        lambda t: t | {"pooler.extra": torch.zeros(2), "encoder.extra": torch.zeros(1)},
     )
     message = refusal(bert_folder)
-    assert "qa_outputs.bias: unexpected" in message
+    assert "pooler.extra: unexpected" in message
     assert "encoder.extra: unexpected" in message
 
 

@@ -47,7 +47,7 @@ def _row(line: int, text: str) -> Row:
     values, lists = {}, {}
     for key, value in record.items():
         if isinstance(value, list):
-            lists[key] = json.dumps(value)
+            lists[key] = _without_surrogates(json.dumps(value, ensure_ascii=False))
         elif not isinstance(value, dict):
             values[key] = "" if value is None else _without_surrogates(str(value))
     return Row(line, values, lists=lists)

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from mtbert.data.readers import csv, jsonl
 from mtbert.data.readers.base import MAX_LINE, Reader, Table
 from mtbert.errors import UserError
+from mtbert.io.bounded import refuse_pointer
 
 __all__ = ["READERS", "open_table", "read_table"]
 
@@ -34,10 +35,12 @@ def read_table(stream: BinaryIO, name: str) -> Table:
     """The rows of a stream, whose name and first line tell the format.
 
     Raises:
-        UserError: the stream is empty, its header is unusable or its first line too long.
+        UserError: the stream is empty or a Git LFS pointer, its header cannot be used, or its first
+            line is too long.
     """
     first = stream.readline(MAX_LINE + 1)
     if not first:
         raise UserError(f"{name}: empty file, expected a header line and rows")
+    refuse_pointer(first, name)
     reader = next(reader for reader in READERS if reader.recognises(name, first))
     return reader.read(name, first, stream)

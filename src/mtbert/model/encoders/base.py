@@ -24,16 +24,19 @@ from torch import Generator, Tensor, nn
 from mtbert.batch import TokenBatch
 from mtbert.errors import UserError, problem_list
 from mtbert.io import atomic
-from mtbert.io.bounded import is_file
 from mtbert.io.manifest import check_manifest
 from mtbert.model.attention import Layout
 from mtbert.model.encoders.config import EncoderConfig, read_config
+from mtbert.model.encoders.files import read_weights
 from mtbert.model.encoders.table import FAMILIES
 from mtbert.model.encoders.weights import NameTable, from_checkpoint, to_checkpoint
-from mtbert.model.hub import locate
-from mtbert.model.tensors import float32_copies, read_tensors
+from mtbert.model.hub import is_packaged, locate
+from mtbert.model.tensors import float32_copies
 
 __all__ = ["Encoder", "EncoderOutput", "load_encoder", "read_encoder", "save_encoder"]
+
+_SHOWN = 20
+"""Names of tensors in one message."""
 
 _log = logging.getLogger(__name__)
 
@@ -226,14 +229,10 @@ def read_encoder(folder: Path) -> Encoder:
         UserError: as `load_encoder`.
     """
     config = read_config(folder / "config.json")
-    file = folder / "model.safetensors"
-    if not is_file(file):
-        legacy = folder / "pytorch_model.bin"
-        advice = f"; turn the old file into it with: mtbert convert {legacy}"
-        raise UserError(f"{folder}: no model.safetensors{advice if is_file(legacy) else ''}")
+    tensors, file = read_weights(folder)
     with torch.device("meta"):
         encoder = _family(config.model_type)(config)
-    _fill(encoder, read_tensors(file), str(file))
+    _fill(encoder, tensors, str(file), quiet=is_packaged(folder))
     return encoder.eval()
 
 
@@ -257,12 +256,12 @@ def _family(model_type: str) -> type[Encoder]:
     return family
 
 
-def _fill(encoder: Encoder, tensors: dict[str, Tensor], source: str) -> None:
-    """Give an encoder on the meta device its weights."""
+def _fill(encoder: Encoder, tensors: dict[str, Tensor], source: str, *, quiet: bool) -> None:
+    """Give an encoder on the meta device its weights; `quiet` about those that are not used."""
     expected = dict(encoder.named_parameters())
     found = from_checkpoint(encoder.names, tensors, expected)
-    if found.ignored:
-        _log.info("%s: not used: %s", source, ", ".join(sorted(found.ignored)))
+    if found.ignored and not quiet:
+        _log.info("%s: not used: %s", source, _some(sorted(found.ignored)))
     if found.problems:
         raise UserError(problem_list(f"{source}: weights do not fit config.json", found.problems))
     ours = found.tensors
@@ -272,6 +271,11 @@ def _fill(encoder: Encoder, tensors: dict[str, Tensor], source: str) -> None:
     encoder.load_state_dict(float32_copies(ours), assign=True)
     for parameter in encoder.parameters():
         parameter.requires_grad_(True)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f", … {len(names)} in all" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _fresh(expected: dict[str, nn.Parameter], config: EncoderConfig) -> dict[str, Tensor]:

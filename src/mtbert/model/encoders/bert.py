@@ -127,8 +127,32 @@ class BertEncoder(Encoder):
             ("pooler", ("pooler.dense",)),
         ),
         prefix="bert.",
-        ignored=re.compile(r"(embeddings\.position_ids|cls\..*|heads\..*)"),
+        anchor="embeddings.position_embeddings.weight",
+        parts=("embeddings.", "encoder.", "pooler."),
+        # The heads of transformers' BertFor… classes, and ours.
+        ignored=re.compile(
+            r"(embeddings\.(position_ids|token_type_ids)|(cls|classifier|qa_outputs|heads)\..*)"
+        ),
         optional="pooler.",
+        tied={"embeddings.word_embeddings.weight": "cls.predictions.decoder.weight"},
+        others=frozenset(
+            {
+                "roberta",
+                "xlm_roberta",
+                "camembert",
+                "electra",
+                "ernie",
+                "layoutlm",
+                "megatron_bert",
+                "mpnet",
+                "nezha",
+                "roc_bert",
+                "splinter",
+                "data2vec_text",
+                "esm",
+                "xmod",
+            }
+        ),
     )
 
     def __init__(self, config: EncoderConfig) -> None:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from mtbert.errors import UserError, problem_list, shown
-from mtbert.io.bounded import read_json
+from mtbert.io.bounded import is_file, read_json
 from mtbert.model.encoders.table import FAMILIES
 
 __all__ = ["ACTIVATIONS", "EncoderConfig", "read_config"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
+    "gelu_python": functional.gelu,
     "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
     "gelu_pytorch_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "gelu_fast": lambda x: functional.gelu(x, approximate="tanh"),
+    "gelu_accurate": lambda x: functional.gelu(x, approximate="tanh"),
+    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
     "relu": functional.relu,
     "silu": functional.silu,
+    "swish": functional.silu,
+    "mish": functional.mish,
 }
 
 
@@ -46,6 +53,27 @@ class EncoderConfig:
     pad_token_id: int = 0
 
 
+_DECODERS = ("is_decoder", "add_cross_attention")
+_SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
+          "intermediate_size", "max_position_embeddings")  # fmt: skip
+_WHY_NOT = {
+    "roberta": "its positions begin after the padding token, its tokens are no WordPiece",
+    "xlm-roberta": "its positions begin after the padding token, its tokens are no WordPiece",
+    "camembert": "its positions begin after the padding token, its tokens are no WordPiece",
+    "distilbert": "it has no segments and no pooler",
+    "electra": "its embeddings may be of another width, and it has no pooler",
+    "albert": "its layers share their weights, its tokens are no WordPiece",
+    "deberta": "its positions are relative",
+    "deberta-v2": "its positions are relative, its tokens are no WordPiece",
+    "mpnet": "its positions are relative",
+    "modernbert": "its positions are rotary",
+    "nomic_bert": "its positions are rotary",
+    "xlnet": "its positions are relative",
+    "longformer": "its attention is local",
+    "big_bird": "its attention is sparse",
+}
+"""What sets well-known architectures apart from BERT."""
+
 _LARGEST = {
     "vocab_size": 10_000_000,
     "hidden_size": 65_536,
@@ -67,17 +95,23 @@ def read_config(file: Path) -> EncoderConfig:
     try:
         raw = read_json(file)
     except FileNotFoundError:
-        raise UserError(f"{file}: no such file; expected a Hugging Face BERT folder") from None
+        old = file.with_name("bert_config.json")
+        advice = f"; rename {old.name} to it" if is_file(old) else ""
+        raise UserError(
+            f"{file}: no such file; expected a Hugging Face BERT folder{advice}"
+        ) from None
+    raw = _with_model_type(raw)
     found = raw.get("model_type")
     if not isinstance(found, str) or found not in FAMILIES:
-        raise UserError(
-            f"{file}: architecture {shown(found)} is not supported, expected "
-            + " or ".join(map(repr, FAMILIES))
-        )
+        raise UserError(f"{file}: {_other_architecture(raw)}")
     problems = []
-    if raw.get("position_embedding_type", "absolute") != "absolute":
-        problems.append(f"position_embedding_type {shown(raw['position_embedding_type'])}")
-    problems += [key for key in ("is_decoder", "add_cross_attention") if raw.get(key)]
+    if raw.get("position_embedding_type") not in (None, "absolute"):
+        problems.append(
+            f"position_embedding_type {shown(raw['position_embedding_type'])}, expected absolute"
+        )
+    problems += [f"{key} true: a decoder" for key in _DECODERS if raw.get(key)]
+    if raw.get("pad_token_id", 0) is None:
+        del raw["pad_token_id"]
     values: dict[str, Any] = {}
     for item in dataclasses.fields(EncoderConfig):
         value = raw.get(item.name, item.default)
@@ -90,6 +124,31 @@ def read_config(file: Path) -> EncoderConfig:
     if problems:
         raise UserError(problem_list(f"{file}: not a supported BERT", problems))
     return EncoderConfig(**values)
+
+
+def _with_model_type(raw: dict[str, Any]) -> dict[str, Any]:
+    """BERT's authors, and early versions of transformers, wrote sizes alone into the file."""
+    classes = raw.get("architectures") or []
+    named = isinstance(classes, list) and all(str(name).startswith("Bert") for name in classes)
+    if "model_type" not in raw and named and all(size in raw for size in _SIZES):
+        return {**raw, "model_type": "bert"}
+    return dict(raw)
+
+
+def _other_architecture(raw: Mapping[str, Any]) -> str:
+    found = raw.get("model_type")
+    expected = " or ".join(map(repr, FAMILIES))
+    if "model_type" not in raw:
+        classes = raw.get("architectures")
+        said = f"architectures {shown(classes)}" if classes else "not all of a BERT's sizes"
+        return (
+            f"no model_type and {said}, expected {expected}; if the model is a BERT, add "
+            '"model_type": "bert"'
+        )
+    why = _WHY_NOT.get(found) if isinstance(found, str) else None
+    return f"architecture {shown(found)} is not supported, expected {expected}" + (
+        f": {why}; take a BERT of about its size" if why else ""
+    )
 
 
 def _has_type_of(value: object, default: object) -> bool:
