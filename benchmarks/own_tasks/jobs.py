@@ -32,7 +32,7 @@ _OLD_TASK = {"head": "cls", "pair_encoding": "jointly"}
 _OLD_REGRESSION = {"target": "raw"}
 """The recipe of README.md before version 0.2 had defaults of its own, on the defaults of then."""
 
-_RATES = (5e-5, 2e-4)
+_RATES = (1e-4, 4e-4)
 _EPOCHS = (0.5, 1.5)
 """The sweep: rates of the encoder, and epochs in parts of the automatic ones."""
 

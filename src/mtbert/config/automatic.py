@@ -20,7 +20,7 @@ __all__ = ["FEW_PAIRS", "encoder_rate", "epochs_of", "resolved", "with_epochs", 
 FEW_PAIRS = 500
 """With fewer training pairs each text is encoded alone."""
 
-_RATES = ((512, 1e-4), (1024, 3e-5))
+_RATES = ((512, 2e-4), (1024, 3e-5))
 """Width below which an encoder has this rate."""
 
 _WIDE_RATE = 1e-5
@@ -47,7 +47,7 @@ _CHECKPOINT_STEPS = 100
 def encoder_rate(width: int) -> float:
     """Peak learning rate of an encoder whose hidden states have this width.
 
-    1e-4 below 512 (MiniLM, BERT-small and smaller), 3e-5 for BERT-base, 1e-5 for BERT-large: the
+    2e-4 below 512 (MiniLM, BERT-small and smaller), 3e-5 for BERT-base, 1e-5 for BERT-large: the
     middle of what Devlin et al. 2019 (appendix A.3: 5e-5 to 2e-5) searched for base and large, what
     Turc et al. 2019 (1e-4 and 3e-4 for small ones) did, and the smaller rates that Mosbach et al.
     2021 (section 6) found stable for large ones.

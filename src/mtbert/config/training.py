@@ -30,7 +30,7 @@ class TrainingSettings(Section):
     )
     learning_rate: _Rate = Field(
         "auto",
-        description="Peak rate of the encoder. `auto`: by its width, 1e-4 for the packaged one. "
+        description="Peak rate of the encoder. `auto`: by its width, 2e-4 for the packaged one. "
         "`null`, the paper's: 1e-5, frozen 1e-3.",
     )
     head_learning_rate: _Rate = Field(
