@@ -224,7 +224,7 @@ def tasks_of(toy, **changed):
 def test_a_run_trains_with_a_new_objective(objective, toy, tmp_path):
     summary = toy.train(tmp_path / "run", tasks=tasks_of(toy), training={"epochs": 1})
     toy.train(tmp_path / "plain", training={"epochs": 1})
-    assert summary["dev"]["sts"].keys() == {"pearson", "spearman"}
+    assert summary["dev"]["sts"].keys() >= {"pearson", "spearman"}
     assert results(tmp_path / "run")["model"] != results(tmp_path / "plain")["model"]
     assert MultitaskModel.from_pretrained(tmp_path / "run" / "model").predict(
         "sts", [("the cat", "the dog")]

@@ -146,11 +146,7 @@ def test_wrong_arguments_are_refused(toy, finished, tmp_path, refuse, name):
     ("arguments", "told"),
     [
         ([], "required: COMMAND"),
-        (["dance"], "invalid choice: 'dance'"),
-        (["predict", "RUN", "x.csv"], "required: --task"),
         (["evaluate", "RUN", "--split", "best"], "argument --split: invalid choice: 'best'"),
-        (["report", "a", "b"], "unrecognized arguments: b"),
-        (["train", "c.yaml", "--ouput", "x"], "--ouput"),
     ],
 )
 def test_arguments_that_are_no_command_are_refused_with_the_usage(capsys, arguments, told):
@@ -160,3 +156,16 @@ def test_arguments_that_are_no_command_are_refused_with_the_usage(capsys, argume
     err = capsys.readouterr().err
     assert err.startswith("usage: mtbert")
     assert told in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["dance"], "no command 'dance'; commands: train, "),
+        (["report", "a", "b"], "report: more arguments than expected: 'b'"),
+        (["train", "c.yaml", "--ouput", "x"], "no option --ouput; did you mean --output?"),
+        (["predict", "a", "b", "c"], "predict: more arguments than expected: 'c'"),
+    ],
+)
+def test_words_that_have_no_place_are_refused_in_one_line(refuse, arguments, told):
+    refuse(told, *arguments)

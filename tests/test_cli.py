@@ -54,7 +54,8 @@ def test_evaluate_gives_the_summarys_scores_as_json_and_as_a_table(finished, cal
     assert f"overall {summary['overall']:.4f}, mean {summary['mean']:.4f}" in out
     code, out, _ = call("evaluate", finished, "--split", "train")
     assert code == 0
-    assert len([line for line in out.splitlines() if line.startswith(("sst", "para", "sts"))]) == 6
+    listed = {line.split()[0] for line in out.splitlines()[2:] if line.strip()}
+    assert {"sst", "para", "sts"} <= listed
 
 
 def test_evaluate_prints_json_though_a_correlation_is_undefined(toy, finished, tmp_path, call):
@@ -66,7 +67,8 @@ def test_evaluate_prints_json_though_a_correlation_is_undefined(toy, finished, t
     (tmp_path / "run" / "config.yaml").write_text(config.replace("sts-dev.csv", str(constant)))
     code, out, _ = call("evaluate", "run", "--json")
     assert code == 0
-    assert strict(out)["dev"]["sts"] == {"pearson": None, "spearman": None}
+    found = strict(out)["dev"]["sts"]
+    assert (found["pearson"], found["spearman"]) == (None, None)
     code, out, _ = call("evaluate", "run")
     assert code == 0
     assert "undefined" in out
@@ -78,13 +80,15 @@ ROWS = "id,sentence\nr1,the good film\nr2,a cat\n"
 def test_predict_answers_a_file_and_standard_input(finished, tmp_path, call, monkeypatch):
     (tmp_path / "rows.csv").write_text(ROWS)
     code, out, err = call("predict", finished, "--task", "sst", "rows.csv")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err.startswith("2 rows: 2 answered; ")
     answers = [strict(line) for line in out.splitlines()]
     assert [a["id"] for a in answers] == ["r1", "r2"]
     assert set(answers[0]["probabilities"]) == {"bad", "good"}
     stdin = type("Stdin", (), {"buffer": io.BytesIO(ROWS.encode())})
     monkeypatch.setattr("sys.stdin", stdin)
-    assert call("predict", finished, "--task", "sst", "-") == (0, out, "")
+    assert call("predict", finished, "--task", "sst", "-")[:2] == (0, out)
+    assert call("--quiet", "predict", finished, "--task", "sst", "rows.csv") == (0, out, "")
     code, nothing, _ = call("predict", finished, "--task", "sst", "rows.csv", "--output", "o")
     assert (code, nothing) == (0, "")
     assert (tmp_path / "o").read_text("utf-8") == out
@@ -108,7 +112,7 @@ def test_data_check_reports_on_configurations_and_files(toy, tmp_path, call):
     code, out, err = call("data", "check", config, "--set", "tasks.sst.labels=[bad, fine]")
     assert code == 2
     assert "8 bad rows" in out
-    assert "mtbert: there are bad rows" in err
+    assert "mtbert: train would refuse these data" in err
     files = [toy.folder / "sst-dev.csv", toy.folder / "sts-dev.csv"]
     code, out, _ = call("data", "check", *files)
     assert code == 0
@@ -118,7 +122,8 @@ def test_data_check_reports_on_configurations_and_files(toy, tmp_path, call):
 def test_convert_writes_safetensors_beside_the_old_file(tmp_path, call):
     torch.save({"a": torch.ones(2), "b": torch.zeros(1)}, tmp_path / "pytorch_model.bin")
     code, out, _ = call("convert", "pytorch_model.bin")
-    assert (code, out) == (0, "model.safetensors: 2 tensors\n")
+    assert code == 0
+    assert out.startswith("model.safetensors: 2 tensors\n")
     assert (tmp_path / "model.safetensors").is_file()
 
 

@@ -151,6 +151,10 @@ def test_a_run_writes_below_its_output_folder_only(toy, tmp_path):
         assert files_below(toy.folder) == inputs
     finally:
         source.unlink()
+    assert {p.name for p in (output / "predictions").iterdir()} >= {
+        "sst-dev.jsonl",
+        "sst-other-dev.jsonl",
+    }
     made = set(files_below(tmp_path)) - set(outside) - {tmp_path / "run"}
     assert all(path.is_relative_to(tmp_path / "run") for path in made)
     assert {p.name for p in (tmp_path / "run").iterdir()} == {"mine.yaml", "output"}

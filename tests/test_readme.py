@@ -63,7 +63,9 @@ def test_the_five_minutes_with_an_own_csv_work(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MTBERT_DATA", raising=False)
     commands = mtbert_commands(text)
-    assert [command[1] for command in commands] == ["data", "train", "train", "evaluate", "predict"]
+    assert [command[1] for command in commands] == [
+        "data", "train", "train", "evaluate", "predict", "predict",
+    ]  # fmt: skip
     for command in commands:
         assert main(command[1:]) == 0, capsys.readouterr().err
     answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]

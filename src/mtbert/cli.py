@@ -83,8 +83,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if (problem := command_problem(given)) is not None:
         raise UserError(problem)
     options, rest = parser.parse_known_args(given)
-    if rest and options.takes_overrides and not any(part.startswith("-") for part in rest):
+    plain = not any(part.startswith("-") and part != "-" for part in rest)
+    if rest and plain and options.takes_overrides:
         options.override = [*options.override, *rest]
+    elif rest and plain and len(rest) <= len(empty := _empty_places(options)):
+        for place, part in zip(empty, rest, strict=False):
+            setattr(options, place, part)
     elif rest:
         known = [word for word in options.option_strings if word.startswith("--")]
         raise UserError(
@@ -93,6 +97,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             )
         )
     return options
+
+
+def _empty_places(options: argparse.Namespace) -> list[str]:
+    """Positional arguments that may stand behind options and were not found before them."""
+    return [place for place in options.places if getattr(options, place) is None]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
                 required=True, metavar="|".join(words)
             )
         own = groups.get(group, commands).add_parser(word, help=command.HELP)
-        own.set_defaults(run=command.run, takes_overrides=False, command=name)
+        own.set_defaults(run=command.run, takes_overrides=False, places=(), command=name)
         command.add_arguments(own)
         own.set_defaults(option_strings=list(own._option_string_actions))
     return parser

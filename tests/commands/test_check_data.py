@@ -1,6 +1,6 @@
 import pytest
 
-from mtbert.commands.check_data import check_config, check_file
+from mtbert.commands.check_data import check_config, check_files
 from mtbert.errors import UserError
 
 HEAD = "id,sentence,label\n"
@@ -108,7 +108,7 @@ def test_labels_that_are_almost_equal_or_far_apart_are_counted(toy, tmp_path, va
 def test_a_file_alone_is_checked_for_its_form(tmp_path):
     file = tmp_path / "rows.tsv"
     file.write_text("id\tsentence\tlabel\na\tx\t\nb\t\t1\nc\ty\n")
-    text, clean = check_file(file)
+    text, clean = check_files([file])
     assert not clean
     assert text.splitlines() == [
         f"{file}: 3 rows, columns: id, sentence, label",
@@ -121,8 +121,67 @@ def test_a_file_alone_is_checked_for_its_form(tmp_path):
 def test_a_jsonl_file_alone_is_checked_too(tmp_path):
     file = tmp_path / "rows.jsonl"
     file.write_text('{"sentence": "a"}\n{"sentence": ""}\n')
-    text, clean = check_file(file)
+    text, clean = check_files([file])
     assert clean
     assert "2 rows, columns: JSONL" in text
     with pytest.raises(UserError, match="no such file"):
-        check_file(tmp_path / "missing.csv")
+        check_files([tmp_path / "missing.csv"])
+
+
+def test_repeats_contradictions_and_empty_classes_are_told(check):
+    rows = "a,the film,good\nb,the film,good\nc,the cat,good\nd,the cat,bad\n"
+    text, clean = check(rows, labels=["bad", "good", "so"])
+    assert clean
+    part = text[: text.index("sst dev")]
+    assert "2 examples repeat the texts of another one in this file" in part
+    assert "1 texts occur with different labels: rows c, d" in part
+    assert "no example of so: such classes cannot be learned" in part
+    assert "no example of so: such classes are not measured here" in text
+
+
+def test_why_no_row_can_be_used_is_told_and_the_other_files_too(check):
+    text, clean = check("a,film,Good\nb,film,Bad\n", on_bad_rows="skip")
+    assert not clean
+    assert "t.csv:2: column 'label': label 'Good'" in text
+    assert "sst dev: " in text and "8 examples" in text
+
+
+def test_a_bad_or_missing_test_file_does_not_keep_a_run_from_starting(check, tmp_path):
+    text, clean = check("a,film,good\nb,sun,bad\n", test=str(tmp_path / "missing.csv"))
+    assert clean
+    assert "missing.csv: no such file" in text
+    _, clean = check("a,film,good\nb,sun,bad\n", dev=str(tmp_path / "missing.csv"))
+    assert not clean
+
+
+def test_words_that_the_encoder_does_not_know_are_counted(check):
+    text, _ = check("a,xyzzy plugh,good\nb,film,bad\n")
+    assert "unknown to the encoder's vocabulary" in text
+
+
+def test_dev_texts_that_another_task_trains_on_are_told(toy, tmp_path):
+    tree = toy.tree("sst")
+    tree["tasks"]["other"] = tree["tasks"]["sst"] | {"train": "sst-dev.csv", "dev": "sst-train.csv"}
+    text, clean = check_config(str(toy.config(tmp_path / "run.yaml", tasks=tree["tasks"])))
+    assert clean
+
+    def texts(name):
+        return {row.split(",")[1] for row in (toy.folder / name).read_text().splitlines()[1:]}
+
+    number = len(texts("sst-dev.csv") - texts("sst-train.csv"))
+    assert f"{number} texts of sst dev are in the train set of other" in text
+
+
+def test_files_that_share_texts_are_told(tmp_path, call):
+    head = "id,text,mood\n"
+    long = "a text that is long enough"
+    (tmp_path / "train").write_text(
+        head + "".join(f"{i},{long} {i % 4},{i % 3}\n" for i in range(8))
+    )
+    (tmp_path / "dev.csv").write_text(head + f"1,{long} 3,0\n2,{long} 9,0\n")
+    text, clean = check_files([tmp_path / "train", tmp_path / "dev.csv"])
+    assert clean
+    assert "4 rows repeat the text of another one ('text')" in text
+    assert "4 texts occur with different values in column 'mood'" in text
+    assert f"{tmp_path / 'dev.csv'}: 1 texts are also in {tmp_path / 'train'}" in text
+    assert call("data", "check", tmp_path / "train")[0] == 0

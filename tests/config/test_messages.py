@@ -35,7 +35,7 @@ def test_all_problems_are_reported_at_once(refuse):
         """\
 sead: 1
 tasks:
-  film: {kind: classification, train: a, dev: b}
+  film: {kind: classification, labels: [a], train: a, dev: b}
   pair: {kind: pair_regression, train: c, dev: d, range: [5, 0], batch_size: none}
   other: {kind: pair_regression, train: c, dev: d, range: [5, 0]}
 training: {epochs: 0, batching: method4, surgery: yes}
@@ -44,7 +44,7 @@ training: {epochs: 0, batching: method4, surgery: yes}
     assert message.splitlines()[0].endswith("run.yaml: 7 problems")
     for part in (
         "sead: unknown key; did you mean 'seed'?",
-        "tasks.film: `labels` must name the classes",
+        "tasks.film: `labels` needs two classes or more",
         "tasks.pair.batch_size: ",
         "tasks.other: `range` must rise",
         "training.epochs: input should be greater than or equal to 1, or auto, found 0",

@@ -106,11 +106,35 @@ def test_a_task_may_use_the_head_of_another_of_the_same_form():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"uses": "nobody"}, {"uses": "also"}, {"uses": "b"}, {"labels": ["good", "bad"]}],
+    [
+        {"uses": "nobody"},
+        {"uses": "also"},
+        {"uses": "b"},
+        {"labels": ["good", "bad"]},
+        {"loss": "mse"},
+    ],
 )
 def test_a_task_cannot_use_a_head_that_does_not_fit(changes):
     with pytest.raises(ValidationError, match=r"tasks\.also\.uses: no trained task"):
         run(tasks={"a": SINGLE, "b": PAIR, "also": {**USER, **changes}})
+
+
+def test_a_task_that_uses_a_head_answers_in_that_heads_form():
+    """What it leaves out is the owner's; what differs would make other numbers of one output."""
+    owner = {
+        **PAIR,
+        "range": [0, 5],
+        "loss": "binary_cross_entropy",
+        "pair_encoding": "both_orders",
+    }
+    also = {"kind": "pair_regression", "uses": "b", "dev": "c.csv"}
+    found = run(tasks={"b": owner, "also": also}).tasks["also"]
+    assert (found.range, found.loss, found.pair_encoding) == (
+        (0, 5), "binary_cross_entropy", "both_orders",
+    )  # fmt: skip
+    for changes in ({"range": [0, 1]}, {"loss": "mse"}, {"pair_encoding": "jointly"}):
+        with pytest.raises(ValidationError, match=r"tasks\.also\.uses: no trained .* range, loss"):
+            run(tasks={"b": owner, "also": {**also, **changes}})
 
 
 def test_surgery_is_accepted_where_two_tasks_train_a_shared_encoder():

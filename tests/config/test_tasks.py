@@ -88,7 +88,13 @@ BAD_TASKS = [
     ({**SINGLE, "train": None}, "`train`, or `uses`"),
     ({**SINGLE, "uses": "a"}, "exclude each other"),
     ({**SINGLE, "train": None, "uses": "a", "dev": None}, "needs `dev`"),
-    ({**SINGLE, "labels": None}, "`labels` must name the classes"),
+    ({**SINGLE, "labels": [1, "1"]}, "names a class twice"),
+    ({**SINGLE, "labels": ["a", None]}, "found None, expected names of classes"),
+    ({**SINGLE, "labels": ["a", ["b"]]}, "found ['b'], expected names of classes"),
+    ({**SINGLE, "dev": "0%"}, "'0%', expected a share above 0% and below 100%"),
+    ({**SINGLE, "dev": "100 %"}, "'100 %', expected a share above 0% and below 100%"),
+    ({**SINGLE, "dev": {"a": "10%", "b": "20%"}}, "holds out a share of the training file more"),
+    ({**SINGLE, "train": None, "uses": "x", "dev": "10%"}, "there is no `train`"),
     ({**SINGLE, "labels": ["one"]}, "two classes or more, found 1"),
     ({**SINGLE, "labels": ["a", "a"]}, "names a class twice"),
     ({**SINGLE, "range": [0, 1]}, "`range` belongs to a regression"),
@@ -115,7 +121,6 @@ BAD_TASKS = [
         },
         "`features: cosine` has one output",
     ),
-    ({**SEVERAL, "labels": None}, "`labels` must name the labels, or `columns.labels`"),
     ({**SEVERAL, "labels": []}, "needs a label or more"),
     ({**SEVERAL, "labels": ["a", "a"]}, "`labels` names a label twice"),
     ({**SEVERAL, "columns": {"labels": ["x", "x"]}}, "`columns.labels` names a label twice"),
@@ -206,6 +211,43 @@ def test_a_loss_that_is_not_for_classes_is_refused_there(monkeypatch):
 def test_predictions_of_the_set_that_selects_have_the_tasks_name_alone():
     assert predictions_name("sst", "dev", selects=True) == "sst"
     assert predictions_name("sst", "other", selects=False) == "sst-other"
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ([0, 1], ("0", "1")),
+        ([1.0, 2.5, -3], ("1", "2.5", "-3")),
+        ([False, True], ("false", "true")),
+        ([True, "other", 7], ("true", "other", "7")),
+    ],
+)
+def test_numbers_and_booleans_are_names_of_classes(written, names):
+    assert TaskSettings.model_validate({**SINGLE, "labels": written}).class_names == names
+
+
+def test_classes_that_are_not_named_are_unknown_until_a_file_is_read():
+    task = TaskSettings.model_validate({**SINGLE, "labels": None})
+    assert task.labels_unknown
+    with pytest.raises(ValueError, match="not known before the training file"):
+        task.class_names  # noqa: B018
+    lenient = {**SINGLE, "labels": None, "loss": "mse", "class_weights": [1.0, 2.0, 3.0]}
+    TaskSettings.model_validate(lenient)
+
+
+@pytest.mark.parametrize(
+    ("dev", "share"),
+    [
+        ("10%", 0.1),
+        (" 12.5 %", 0.125),
+        ({"a": "b.csv", "b": "20%"}, 0.2),
+        ("10", None),
+        ("./10%", None),
+        (None, None),
+    ],
+)
+def test_a_percentage_is_a_share_of_the_training_file(dev, share):
+    assert TaskSettings.model_validate({**SINGLE, "dev": dev}).held_out == share
 
 
 @pytest.mark.parametrize(

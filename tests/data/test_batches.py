@@ -323,3 +323,26 @@ def test_labels_of_several_kinds_have_a_row_each(tokenizer, make_task):
     features = FeatureSet(torch.zeros(2, 1, 4), dataset)
     assert features.label_tensor([0]).tolist() == [[1, 0, 1]]
     assert TokenizedSet.join([dataset, dataset]).labels.shape == (4, 3)
+
+
+@given(pairs=st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=6), room=st.integers(5, 9))
+def test_a_cut_pair_is_the_same_in_either_order_but_for_one_token_of_equal_texts(
+    tokenizer, make_task, make_examples, pairs, room
+):
+    task = make_task(kind="pair_regression", pair_encoding="both_orders")
+    for a, b in pairs:
+        given_order = tokenize(make_examples([(a, b)]), task, tokenizer, room)
+        other_order = tokenize(make_examples([(b, a)]), task, tokenizer, room)
+        found = unpack(given_order.inputs([0], np.array([True])))
+        expected = unpack(other_order.inputs([0]))
+        first, second = tokenizer.encode([a, b]).lengths.tolist()
+        excess = first + second - (room - 3)
+        even = (
+            excess <= 0 or (excess - abs(first - second)) % 2 == 0 or excess < abs(first - second)
+        )
+        if even:
+            assert found == expected
+        else:
+            (one, segments), (other, others) = found[0], expected[0]
+            assert len(one) == len(other) == room
+            assert abs(sum(segments) - sum(others)) == 1

@@ -239,3 +239,22 @@ def test_a_missing_file_is_told_with_and_without_a_cache(tmp_path, pairs, tokeni
     for kept in (None, cache):
         with pytest.raises(UserError, match="no such file"):
             load_data_set(tmp_path / "absent.csv", pairs, tokenizer, 64, cache=kept)
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked", "told"),
+    [
+        ({"on_bad_rows": "skip"}, {"on_bad_rows": "error"}, "bad rows|bad row|label"),
+        ({"range": [0, 5]}, {"range": [0, 1]}, "label"),
+    ],
+)
+def test_what_makes_a_row_bad_is_part_of_the_key(
+    tmp_path, tokenizer, cache, make_task, kept, asked, told
+):
+    path = tmp_path / "scores.csv"
+    path.write_text("sentence,label\none,1\ntwo,4\nthree,0\n" + "four,9\n" * ("range" not in kept))
+    base = {"kind": "regression", "range": [0, 5]}
+    for _ in range(2):
+        assert len(load_data_set(path, make_task(**base | kept), tokenizer, 16, cache=cache)) == 3
+    with pytest.raises(UserError, match=told):
+        load_data_set(path, make_task(**base | asked), tokenizer, 16, cache=cache)

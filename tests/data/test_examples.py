@@ -196,7 +196,18 @@ def test_to_predict_rows_come_one_by_one_from_a_stream(make_task):
         (["-1", "1"], "1", 1),
         (["-1", "1"], "0", None),
         (["1", "0"], "1", 0),
-        (["1", "0"], "1.0", None),
+        (["1", "0"], "1.0", 0),
+        (["1", "2", "3"], "1.0", 0),
+        (["1.0", "2.0"], "2", 1),
+        (["1", "1.0"], "1.00", None),
+        (["false", "true"], "True", 1),
+        (["false", "true"], "1", 1),
+        (["true", "false"], "1.0", 0),
+        (["true", "false"], "0", 1),
+        (["0", "1"], "true", 1),
+        (["0", "1"], "False", 0),
+        (["true", "maybe"], "1", None),
+        (["no", "yes"], "1", 1),
         (["2", "other"], "2", 0),
         (["2", "other"], "1", None),
         (["a", "nan"], "nan", 1),
@@ -209,6 +220,13 @@ def test_class_names_and_class_numbers_are_told_apart(make_task, labels, text, e
             parse_label(task, text)
     else:
         assert parse_label(task, text) == expected
+
+
+def test_numbers_are_offered_only_where_they_are_taken(make_task):
+    with pytest.raises(ValueError, match=r"'x', expected one of 1, 2, 3$"):
+        parse_label(make_task(labels=["1", "2", "3"]), "x")
+    with pytest.raises(ValueError, match=r"'x', expected one of a, b or a number from 0 to 1$"):
+        parse_label(make_task(labels=["a", "b"]), "x")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,10 @@ def test_a_stop_is_agreed_upon_and_any_number_goes_on(toy, tmp_path, guilty, lat
     whole = Ranks(1, tmp_path / "whole", ranks.noted, None, "--quiet", "train", config).finish()
     started, output = stopped_run(config, tmp_path, 2, f"process {guilty} is asked to stop")
     assert started.codes() == [130, 130]
-    assert started.told(0) == f"mtbert: {output}: stopped; go on with --resume\n"
+    assert started.told(0) == (
+        f"mtbert: {output}: stopped; go on with:\n"
+        f"  torchrun --nproc-per-node 2 -m mtbert train --resume {output}\n"
+    )
     assert started.told(1) == ""
     seen = started.notes()
     assert started.notes(1) == seen

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from mtbert.inference.leaderboard import LEADERBOARD, write_predictions
 
@@ -14,7 +15,7 @@ FOLDER = Path(os.environ.get("MTBERT_DATA") or Path(__file__).parents[3] / "shar
     ("task", "expected"),
     [
         ("sst", b"id \t Predicted_Sentiment \nr1 , 4 \nr2 , 0 \n"),
-        ("para", b"id \t Predicted_Is_Paraphrase \nr1 , 4 \nr2 , 0 \n"),
+        ("para", b"id \t Predicted_Is_Paraphrase \nr1 , 4.0 \nr2 , 0.25 \n"),
         ("sts", b"id \t Predicted_Similiary \nr1 , 4.0 \nr2 , 0.25 \n"),
     ],
 )
@@ -40,10 +41,10 @@ def test_an_empty_file_has_its_header(tmp_path):
 
 
 def test_the_tasks_and_files_are_the_courses():
-    assert {name: (t.dev, t.test, t.whole) for name, t in LEADERBOARD.items()} == {
-        "sst": ("ids-sst-dev.csv", "ids-sst-test-student.csv", True),
-        "para": ("quora-dev.csv", "quora-test-student.csv", True),
-        "sts": ("sts-dev.csv", "sts-test-student.csv", False),
+    assert {name: (t.dev, t.test, t.number) for name, t in LEADERBOARD.items()} == {
+        "sst": ("ids-sst-dev.csv", "ids-sst-test-student.csv", int),
+        "para": ("quora-dev.csv", "quora-test-student.csv", float),
+        "sts": ("sts-dev.csv", "sts-test-student.csv", float),
     }
 
 
@@ -55,3 +56,23 @@ def test_the_courses_own_files_are_there_under_these_names():
     for task in LEADERBOARD.values():
         assert (FOLDER / task.dev).is_file()
         assert (FOLDER / task.test).is_file()
+
+
+def test_answers_are_written_as_the_courses_own_steps_write_them(tmp_path):
+    """Its evaluation and its `print`, step by step: argmax, a rounded sigmoid, an output as it is.
+
+    Source: the course's evaluation.py, `model_eval_multitask` and `test_model_multitask`.
+    """
+    logits = torch.tensor([[0.5, 2, -1], [3, 0, 1]])
+    one = torch.tensor([[-0.25], [2.5]])
+    course = {
+        "sst": logits.numpy().argmax(axis=1).flatten(),
+        "para": one.sigmoid().round().flatten().numpy(),
+        "sts": one.flatten().numpy(),
+    }
+    for name, task in LEADERBOARD.items():
+        path = tmp_path / f"{name}.csv"
+        ours = [(f"r{i}", float(value)) for i, value in enumerate(course[name])]
+        write_predictions(path, task, ours)
+        lines = [f"r{i} , {value} \n" for i, value in enumerate(course[name])]
+        assert path.read_text().splitlines(keepends=True)[1:] == lines

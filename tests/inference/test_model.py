@@ -70,11 +70,49 @@ def test_texts_of_all_kinds_are_answered(model):
         ("para", [("a", "b", "c")], "takes pairs of texts"),
         ("para", [("a", 3)], "takes pairs of texts"),
         ("film", ["a"], "no task 'film'; this model has: sst, para, sts"),
+        ("sst", "one bare text", r"found one text, 'one bare text', expected a list of them"),
+        ("sst", b"bytes", "found one text"),
+        ("sst", [None], "takes texts, found None at 0"),
+        ("sst", ["a", float("nan")], "takes texts, found nan at 1"),
+        ("sst", [3], "takes texts, found 3 at 0"),
+        ("sst", [{"text": "a"}], "takes texts, found {'text': 'a'} at 0"),
+        ("sst", {"text": "a"}, "found dict, expected a list of texts"),
+        ("sst", {"a", "b"}, "found set, expected a list"),
+        ("sst", None, "found NoneType, expected a list"),
+        ("para", "ab", "found one text"),
+        ("para", ["ab"], "takes pairs of texts, found 'ab' at 0"),
+        ("para", [("a", None)], "takes pairs of texts"),
     ],
 )
 def test_wrong_tasks_and_texts_are_refused(model, task, texts, told):
     with pytest.raises(UserError, match=told):
         model.predict(task, texts)
+
+
+def test_texts_may_come_in_anything_that_has_an_order(model):
+    expected = model.predict("sst", ["a cat", "the sun"])
+    assert model.predict("sst", ("a cat", "the sun")) == expected
+    assert model.predict("sst", (text for text in ["a cat", "the sun"])) == expected
+    series = pytest.importorskip("pandas").Series(["a cat", "the sun"], index=[7, 3])
+    assert model.predict("sst", series) == expected
+    pairs = [("a cat", "a dog"), ("sun", "moon")]
+    assert model.predict("para", zip(*zip(*pairs, strict=True), strict=True)) == model.predict(
+        "para", pairs
+    )
+
+
+def test_all_tasks_that_fit_answer_at_once(model):
+    texts, pairs = ["a cat", "the good film"], [("a cat", "a dog")]
+    assert model.predict_all(texts) == [{"sst": a} for a in model.predict("sst", texts)]
+    (found,) = model.predict_all(iter(pairs))
+    assert list(found) == ["para", "sts"]
+    for task, answer in found.items():
+        assert answer.score == pytest.approx(model.predict(task, pairs)[0].score, abs=1e-6)
+    assert model.predict_all([]) == []
+    with pytest.raises(UserError, match="found one text"):
+        model.predict_all("a cat")
+    with pytest.raises(UserError, match="takes texts, found None at 1"):
+        model.predict_all(["a", None])
 
 
 def test_what_is_no_model_is_refused(toy, tmp_path):

@@ -105,3 +105,24 @@ def test_seconds_are_summed_on_each_side(group):
     found = seconds_difference(together, alone)
     assert (found.mean, found.low, found.high) == (7 - 15, -8, -8)
     assert seconds_difference([group("paper-sst", 1)], [group("paper-para", 2)]) is None
+
+
+def test_different_metrics_are_not_subtracted(group):
+    first, second = group("paper-sst", 1), group("paper-sst-frozen", 1)
+    (record,) = second.records
+    other = replace(record, summary={**record.summary, "dev": {"sst": {"pearson": 0.5}}})
+    assert difference(first, second, "sst") is not None
+    assert difference(first, Group("other", (other,)), "sst") is None
+
+
+def test_different_dev_sets_are_not_paired_by_rows(group):
+    first, second = group("paper-sst", 1, 2), group("paper-sst-frozen", 1, 2)
+    moved = replace(
+        second.records[1],
+        predictions={"sst": replace(second.records[1].predictions["sst"], digest="0" * 12)},
+    )
+    elsewhere = Group("elsewhere", (second.records[0], moved))
+    assert difference(first, second, "sst").by_rows is not None
+    found = difference(first, elsewhere, "sst")
+    assert found.by_rows is None
+    assert found.by_seeds == pytest.approx(difference(first, second, "sst").by_seeds)

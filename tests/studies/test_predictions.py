@@ -50,12 +50,34 @@ def test_classes_and_probabilities_come_back(tmp_path):
     assert (tmp_path / "labels-000000000000.json").read_text() == '{"labels": [0, 1, 1, 0]}\n'
 
 
-def test_values_are_kept_to_a_thousandth_and_within_two_bytes(tmp_path):
-    predicted = np.array([0.12345, -3.0004, 32.767, 1e6])
+def test_values_are_kept_to_a_thousandth(tmp_path):
+    predicted = np.array([0.12345, -3.0004, 32.767, -32.767])
     back = stored(tmp_path, DevPredictions("1" * 12, GOLD + 0.5, predicted, None))
-    assert back.predicted == pytest.approx([0.123, -3.0, 32.767, 32.767])
+    assert back.predicted == pytest.approx([0.123, -3.0, 32.767, -32.767])
     assert back.probability is None
     assert back.gold.tolist() == [0.5, 1.5, 1.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted"),
+    [
+        ([0, 33, 76, 40], [76, 33, 5, 60]),
+        ([0, 50, 100, 20], [101.2345, 49.5, -3.25, 20]),
+        ([1900, 1950, 2100, 2000], [1903.217, 1950.4, 2099.75, 1e6]),
+        ([0, 0.0004, 0.001, 0.0007], [0.00012, 0.00044, 0.00091, 0.0007]),
+    ],
+    ids=["77 classes", "0 to 100", "years", "thousandths"],
+)
+def test_answers_of_any_scale_are_neither_clipped_nor_rounded_away(toy, tmp_path, gold, predicted):
+    answers = [
+        {"gold": g, "prediction": p, "score": p} for g, p in zip(gold, predicted, strict=True)
+    ]
+    path = write_answers(tmp_path / "sts-dev.jsonl", *answers)
+    read = read_predictions(path, toy.settings("sts"), "sts")
+    back = stored(tmp_path, read)
+    for found in (read, back):
+        assert found.predicted == pytest.approx(np.array(predicted, np.float64), rel=1e-7)
+    assert np.array_equal(read.predicted, back.predicted)
 
 
 def test_one_answer_for_all_rows_is_constant(tmp_path):

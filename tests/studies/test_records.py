@@ -134,3 +134,16 @@ def test_a_damaged_record_is_refused(stored, change, told):
     with pytest.raises(UserError) as caught:
         read_stored(stored)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "configured", "seconds"),
+    [([1, 2, 3, 4], 10, 3.5), ([10, 11], 1, 14 / 11), ([], 2, 7)],
+)
+def test_seconds_of_an_epoch_are_over_those_that_were_begun(study, epochs, configured, seconds):
+    """Not those after an early stop; those of the heads alone too."""
+    record = read_record(next((study / "runs").glob("paper-method3-s1-*")))
+    facts = {"step_seconds": 14.0, "step_cpu_seconds": None, "epochs": configured}
+    curve = [{"epoch": float(epoch), "step": 1, "dev": {}} for epoch in epochs]
+    changed = dataclasses.replace(record, summary=record.summary | facts, curve=curve)
+    assert changed.seconds_per_epoch == pytest.approx(seconds)

@@ -118,3 +118,11 @@ def test_intervals_are_shown_with_their_signs():
     assert shown_interval(found) == "+0.015 [-0.020, +0.050]"
     assert shown_interval(found, 1) == "+0.0 [-0.0, +0.1]"
     assert shown_interval(Interval(0.1, 0.1, 0.1, 1, None, None)) == "+0.100"
+
+
+@pytest.mark.parametrize(("values", "by_seeds"), [([0.5], False), ([0.4, 0.6], True)])
+def test_of_samples_that_are_all_undefined_nothing_is_known(values, by_seeds):
+    found = interval(values, np.full((len(values), DRAWS), np.nan))
+    assert found.by_rows is None
+    assert found.is_known is by_seeds
+    assert found == interval(values)

@@ -3,12 +3,16 @@
 import json
 import logging
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from support.toy import TASKS, model_bytes, records, results
 
+from mtbert.config.tasks import TaskSettings
 from mtbert.methods.sampling.base import TaskBatch
+from mtbert.objectives.target_scale import RAW
 from mtbert.training import gradients, nonfinite
 from mtbert.training import step as computation
 from mtbert.training import trainer as loop
@@ -279,3 +283,34 @@ def test_a_task_whose_loss_explodes_is_said_once_and_stands_in_the_summary(
         summary = toy.train(tmp_path / "run")
     assert summary["exploded"] == {"sts": 4}
     assert caplog.text.count("task sts, step 4: the loss explodes") == 1
+
+
+def test_a_bad_example_is_looked_for_in_the_order_of_its_texts_in_the_step():
+    """A pair whose loss is not finite one way round may be well the other way round."""
+    swapped, told = np.array([True, False, True, False, True]), []
+
+    class Network:
+        device = torch.device("cpu")
+
+        def __init__(self):
+            self.tasks = {"sts": TaskSettings(kind="pair_regression", train="t", dev="t")}
+
+        def head(self, task):
+            return SimpleNamespace(scale=RAW)
+
+        def __call__(self, task, inputs, generator):
+            assert (task, generator) == ("sts", None)
+            return inputs
+
+    class Source:
+        def label_tensor(self, indices, scale):
+            return torch.zeros(len(indices))
+
+        def inputs(self, indices, order):
+            told.append((indices.tolist(), order.tolist()))
+            bad = order & (indices == 7)
+            return torch.tensor(np.where(bad, np.nan, 1.0)).unsqueeze(1)
+
+    batch = TaskBatch(np.array([7, 7, 3, 4, 5]), swapped=swapped)
+    assert nonfinite.bad_examples(Network(), "sts", batch, Source(), parts=2) == [7]
+    assert told == [([7, 7, 3], [True, False, True]), ([4, 5], [False, True])]

@@ -40,3 +40,12 @@ def test_the_loss_weight_shown_is_the_tasks_times_the_schedules(toy):
 
 def test_one_epoch_of_one_step_is_written_in_the_singular(toy):
     assert "\n1 epoch of 1 step (method3" in describe_plan(toy, training={"epochs": 1})
+
+
+def test_the_decay_that_an_average_reaches_is_said(toy):
+    """Of two epochs of one step t / (t + 9) is 2 / 11; 0.1 is reached at the first."""
+    text = describe_plan(toy, training={"average": 0.995})
+    assert "with a decay of 0.995 (after these steps 0.1818)" in text
+    text = describe_plan(toy, training={"average": 0.1})
+    assert "with a decay of 0.1\n" in text
+    assert "average of the weights" not in describe_plan(toy)

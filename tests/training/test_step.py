@@ -193,3 +193,23 @@ def test_a_run_resumed_goes_on_with_the_parts_that_were_found(
     toy.train(tmp_path / "parts", resume=True, **changes)
     assert stops == [1 + (step >= memory_at) for step in range(1, 7)]
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
+
+
+def dropout_seeds(toy, folder, monkeypatch, **training):
+    """What dropout is drawn from in each step of a run."""
+    seeds, compute = [], computation.compute_gradients
+
+    def noting(*args, options, **rest):
+        seeds.append(options.dropout.initial_seed())
+        return compute(*args, options=options, **rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(computation, "compute_gradients", noting)
+        toy.train(folder, training=training)
+    return seeds
+
+
+def test_every_step_has_a_dropout_of_its_own(toy, tmp_path, monkeypatch):
+    seeds = dropout_seeds(toy, tmp_path / "a", monkeypatch)
+    assert len(set(seeds)) == len(seeds) == 6
+    assert dropout_seeds(toy, tmp_path / "b", monkeypatch) == seeds

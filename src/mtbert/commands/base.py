@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any, Protocol
 
-from mtbert.errors import shown
-from mtbert.io.bounded import expanded
+from mtbert.errors import UserError, shown
+from mtbert.io.paths import expanded
 
 __all__ = [
     "Command",
@@ -16,6 +16,7 @@ __all__ = [
     "existing_or_new",
     "file_to_write",
     "json_text",
+    "looked_up",
     "positive",
 ]
 
@@ -46,10 +47,22 @@ class Command(Protocol):
 
 
 def existing_or_new(text: str) -> Path:
-    """A path of the command line, if the system can look it up.
+    """A path of the command line, if the system can look it up; `~` is the user's folder.
 
     Raises:
         ArgumentTypeError: the name is too long, links form a loop, or it may not be seen.
+    """
+    try:
+        return looked_up(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def looked_up(text: str) -> Path:
+    """The same, for a path that argparse does not read.
+
+    Raises:
+        UserError: as `existing_or_new`.
     """
     path = expanded(text)
     try:
@@ -58,7 +71,7 @@ def existing_or_new(text: str) -> Path:
         pass  # reported by the command, if it needs the file
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise argparse.ArgumentTypeError(f"{shown(text)}: {reason}") from None
+        raise UserError(f"{shown(text)}: {reason}") from None
     return path
 
 

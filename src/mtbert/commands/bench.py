@@ -75,7 +75,7 @@ def bench(overrides: Sequence[str] = ()) -> dict[str, Any]:
         summary = train(_settings([*_MEASURED, *overrides]), Path(folder) / "run")
         model = MultitaskModel.from_pretrained(Path(folder) / "run", device=str(device))
         sets = _sets(settings, model)
-        model.network.encoder.compute_dtype = compute_dtype(settings.training.precision, device)
+        model.network.trunk.compute_in(compute_dtype(settings.training.precision, device))
         evaluate(model.network, sets)
         sentences, seconds = _sentences(settings, sets), _time(model, sets)
     precision = summary["precision"]

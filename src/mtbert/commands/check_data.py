@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtbert.errors import SHOWN_PROBLEMS, UserError, printable
+from mtbert.io.paths import is_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from mtbert.config.settings import Settings
     from mtbert.config.tasks import TaskSettings
     from mtbert.data.datasets import DataSet
+    from mtbert.data.file_profile import FileProfile
 
-__all__ = ["HELP", "add_arguments", "check_config", "check_file", "run"]
+__all__ = ["HELP", "add_arguments", "check_config", "check_files", "run"]
 
 HELP = "read, validate, count; problems by line"
 
@@ -37,81 +38,120 @@ def run(options: argparse.Namespace) -> None:
     """Print what the files hold.
 
     Raises:
-        UserError: at the end, if a row cannot be used.
+        UserError: at the end, if `train` would refuse them.
     """
     first = options.source[0]
-    if len(options.source) == 1 and (first.endswith((".yaml", ".yml")) or "." not in first):
-        text, all_clean = check_config(first, options.override)
+    if len(options.source) == 1 and _is_config(first):
+        text, clean = check_config(first, options.override)
         print(printable(text))
-    else:
-        all_clean = True
-        for source in options.source:
-            text, clean = check_file(Path(source))
-            all_clean &= clean
-            print(printable(text))
-    if not all_clean:
+        if not clean:
+            raise UserError(
+                "train would refuse these data; mend them, or leave bad rows out with "
+                "on_bad_rows: skip"
+            )
+        return
+    if options.override:
+        raise UserError("data check: --set belongs to a configuration, found files")
+    text, clean = check_files([Path(source) for source in options.source])
+    print(printable(text))
+    if not clean:
         raise UserError("there are bad rows; mend them, or leave them out with on_bad_rows: skip")
 
 
+def _is_config(source: str) -> bool:
+    """Whether an argument is a configuration; any other file holds data, whatever its name."""
+    if source.endswith((".yaml", ".yml")):
+        return True
+    return not is_file(Path(source)) and "." not in source
+
+
 def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]:
-    """Check every file of a configuration.
+    """Check every file of a configuration, as `train` reads it.
 
     Returns:
-        The report, and whether every row can be used or the task says to skip.
+        The report, and whether `train` would take the files: all of a test file may be bad.
 
     Raises:
-        UserError: the configuration is wrong, or a file cannot be read at all.
+        UserError: the configuration is wrong, or the encoder cannot be used.
     """
     from mtbert.config.automatic import FEW_PAIRS, with_pair_forms
     from mtbert.config.load import load_config
-    from mtbert.data.leaks import leaked
+    from mtbert.data.checks import remarks, shared_with_other_tasks
+    from mtbert.data.completion import completed
     from mtbert.data.tasks import count_examples, read_set, skipping_bad_rows
     from mtbert.data.tokenizer import Tokenizer
+    from mtbert.model.compatibility import check_compatible, fit_length
+    from mtbert.model.encoders.config import read_config
     from mtbert.model.hub import locate
 
-    settings = load_config(source, overrides)
+    settings = completed(load_config(source, overrides))
     settings = with_pair_forms(settings, partial(count_examples, settings, most=FEW_PAIRS))
+    folder = locate(settings.encoder.path, settings.encoder.revision)
+    config, tokenizer = read_config(folder / "config.json"), Tokenizer.from_folder(folder)
+    settings = fit_length(settings, config)
+    check_compatible(
+        config,
+        settings.tasks,
+        max_length=settings.encoder.max_length,
+        vocabulary_size=tokenizer.vocabulary_size,
+        source=settings.encoder.path,
+    )
     lenient = skipping_bad_rows(settings)
-    tokenizer = Tokenizer.from_folder(locate(settings.encoder.path, settings.encoder.revision))
     parts, clean = [], True
+    sets: dict[str, dict[str, DataSet]] = {name: {} for name in settings.tasks}
     for name, task in settings.tasks.items():
-        train: DataSet | None = None
         for set_name, file in _named_files(task).items():
-            labelled = set_name != "test"
-            found = read_set(lenient, name, file, tokenizer, cache=None, labelled=labelled)
-            parts.append(_describe(f"{name} {set_name}", settings, task, found))
-            clean &= not found.left_out.problems or task.on_bad_rows == "skip"
-            if set_name == "train":
-                train = found
-            elif train is not None and (leaks := len(leaked(train.keys, found.keys))):
-                parts.append(f"  {leaks} of these are also in train")
+            title, needed = f"{name} {set_name}", set_name != "test"
+            try:
+                found = read_set(lenient, name, file, tokenizer, cache=None, labelled=needed)
+            except UserError as error:
+                told = str(error).replace("\n", "\n  ")
+                parts.append(f"{title}: cannot be used\n  {told}")
+                clean &= not needed
+                continue
+            parts.append(_describe(title, settings, task, found))
+            train = sets[name].get("train")
+            odd = remarks(task, set_name, found, tokenizer, train)
+            parts += [f"  {line}" for line in odd]
+            if needed:
+                clean &= not found.left_out.problems or task.on_bad_rows == "skip"
+            sets[name][set_name] = found
+    parts += shared_with_other_tasks(sets)
     return "\n".join(parts), clean
 
 
-def check_file(path: Path) -> tuple[str, bool]:
-    """Check the form of a file without knowing its task.
+def check_files(paths: Sequence[Path]) -> tuple[str, bool]:
+    """Check the form of files without knowing their task, and what they share.
 
     Returns:
         The report, and whether every row can be read.
 
     Raises:
-        UserError: the file cannot be read at all.
+        UserError: a file cannot be read at all.
     """
-    from mtbert.data.readers.table import open_table, read_table
+    from mtbert.data.file_profile import profile, texts_in_both
 
-    with open_table(path) as stream:
-        table = read_table(stream, str(path))
-        count, problems = 0, []
-        columns: Counter[str] = Counter()
-        for row in table.rows:
-            count += 1
-            if row.problem is not None:
-                problems.append(f"{path}:{row.line}: {row.problem}")
-            columns.update(key for key, value in row.values.items() if key and not value.strip())
-    names = ", ".join(c for c in table.columns if c) if table.columns else "JSONL"
-    lines = [f"{path}: {count} rows, columns: {names}"]
-    lines += [f"  {number} blank in column {name!r}" for name, number in columns.items()]
-    return "\n".join(lines + _problem_lines(problems)), not problems
+    found = [profile(path) for path in paths]
+    lines = [line for file in found for line in _profile_lines(file)]
+    for position, second in enumerate(found):
+        for first in found[:position]:
+            if number := texts_in_both(first, second):
+                lines.append(f"{second.path}: {number} texts are also in {first.path}")
+    return "\n".join(lines), not any(file.problems for file in found)
+
+
+def _profile_lines(found: FileProfile) -> list[str]:
+    names = ", ".join(c for c in found.columns if c) if found.columns else "JSONL"
+    lines = [f"{found.path}: {found.rows} rows, columns: {names}"]
+    lines += [f"  {number} blank in column {name!r}" for name, number in found.blanks.items()]
+    if found.repeats:
+        columns = " and ".join(map(repr, found.text_columns))
+        lines.append(f"  {found.repeats} rows repeat the text of another one ({columns})")
+    lines += [
+        f"  {number} texts occur with different values in column {name!r}"
+        for name, number in found.clashes.items()
+    ]
+    return lines + _problem_lines(found.problems)
 
 
 def _named_files(task: TaskSettings) -> dict[str, str]:

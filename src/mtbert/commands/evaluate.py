@@ -1,65 +1,264 @@
-"""`mtbert evaluate`: scores of a finished run's best model on a split of its data."""
+"""`mtbert evaluate`: scores of a model on a split of its run's data, or on a labelled file."""
 
 from __future__ import annotations
 
 import argparse
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtbert.commands.base import add_json, existing_or_new, json_text
-from mtbert.errors import UserError
+from mtbert.commands.base import add_json, file_to_write, json_text, looked_up
+from mtbert.commands.source import add_source, asked_tasks, mapped_columns, reading_columns
+from mtbert.errors import SHOWN_PROBLEMS, UserError
 
 if TYPE_CHECKING:
     from mtbert.config.tasks import TaskSettings
+    from mtbert.inference.evaluate import EvaluationSet
+    from mtbert.inference.model import MultitaskModel
 
-__all__ = ["HELP", "add_arguments", "evaluate_run", "run"]
+__all__ = ["HELP", "Scored", "add_arguments", "evaluate_file", "evaluate_run", "run"]
 
-HELP = "scores of the best model of a run"
+HELP = "scores of a model: on a run's own data, or on a labelled file"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Scores of a file, and the predictions they were made of.
+
+    Attributes:
+        scores: as `evaluate --json` prints them.
+        predictions: rows (id, gold, prediction, …) by task.
+    """
+
+    scores: dict[str, Any]
+    predictions: dict[str, list[dict[str, Any]]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("run_folder", type=existing_or_new, metavar="RUN")
-    parser.add_argument("--split", default="dev", choices=["train", "dev", "test"])
+    add_source(parser)
+    parser.set_defaults(places=("source", "file"))
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE",
+        help="a labelled CSV, TSV or JSONL file (default: a split of the run's own data)",
+    )  # fmt: skip
+    parser.add_argument("--split", choices=["train", "dev", "test"], help="default: dev")
+    parser.add_argument(
+        "--output", type=file_to_write, metavar="FILE",
+        help="also write the predictions for FILE: .jsonl, .csv or .tsv",
+    )  # fmt: skip
     add_json(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the scores as a table, or as JSON."""
+    columns = mapped_columns(options, "evaluate", "file")
+    if options.file is None:
+        if columns or options.output is not None or options.on_bad_rows == "skip":
+            raise UserError(
+                "evaluate: --columns, --output and --on-bad-rows belong to a FILE; without one "
+                "the run's own data are scored as its config.yaml says"
+            )
+        scores = evaluate_run(looked_up(options.source), options.split or "dev", options.task)
+    elif options.split is not None:
+        raise UserError("evaluate: found a file and --split, expected one of them")
+    else:
+        found = evaluate_file(
+            options.source, looked_up(options.file), options.task, columns,
+            skip_bad_rows=options.on_bad_rows == "skip",
+        )  # fmt: skip
+        scores = found.scores
+        if options.output is not None:
+            _write(found.predictions, options.output)
     from mtbert.reports.tables import scores_table
 
-    scores = evaluate_run(options.run_folder, options.split)
     print(json_text(scores) if options.json else scores_table(scores))
 
 
-def evaluate_run(path: Path, split: str) -> dict[str, Any]:
+def evaluate_run(path: Path, split: str, names: Sequence[str] | None = None) -> dict[str, Any]:
     """Metrics of a run's best model on a split of its own data.
+
+    Args:
+        path: the run.
+        split: train, dev or test.
+        names: tasks; None: all.
 
     Raises:
         UserError: no finished run, or the data cannot be used (a test file may have no labels).
     """
+    from mtbert.config.load import data_file
     from mtbert.data.cache import open_cache
     from mtbert.data.tasks import read_set
-    from mtbert.inference.evaluate import EvaluationSet, evaluate
+    from mtbert.inference.evaluate import EvaluationSet
     from mtbert.inference.saved_run import load_run
+    from mtbert.io.bounded import is_file
 
+    if not is_file(path / "config.yaml"):
+        raise UserError(
+            f"{path}: not a run folder, no config.yaml in it; a model alone has no data of its "
+            "own: give a labelled file to score, mtbert evaluate MODEL FILE"
+        )
     settings, model = load_run(path)
     cache = open_cache(settings.data.cache)
+    chosen = settings.tasks if names is None else asked_tasks(settings.tasks, names)
     sets = []
-    for name, task in settings.tasks.items():
+    for name, task in chosen.items():
         for position, (set_name, file) in enumerate(_split_files(task, split).items()):
+            if split == "test":
+                _refuse_hidden(data_file(settings, file), {name: task})
             found = read_set(settings, name, file, model.tokenizer, cache=cache)
             sets.append(EvaluationSet(name, set_name, found.ids, found.inputs, position == 0))
     if not sets:
         raise UserError(f"{path}: no task has a {split} file")
+    return _score(model, sets, split).scores
+
+
+def evaluate_file(
+    source: str | Path,
+    file: Path,
+    names: Sequence[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    *,
+    skip_bad_rows: bool = False,
+) -> Scored:
+    """Metrics of a model on a labelled file: of every task whose columns and labels it has.
+
+    Rows without a label of a task are left out of its scores and counted.
+
+    Args:
+        source: a run, a model folder or a Hub id.
+        file: CSV, TSV or JSONL.
+        names: tasks; None: all that have a head of their own.
+        columns: `--columns`, see `source.reading_columns`.
+        skip_bad_rows: leave out rows that cannot be read.
+
+    Raises:
+        UserError: no such model or task, no labels, or bad rows.
+    """
+    from mtbert.data.datasets import load_data_set
+    from mtbert.inference.evaluate import EvaluationSet
+    from mtbert.inference.saved_run import load_model
+
+    model = load_model(str(source))
+    tasks = reading_columns(asked_tasks(model.network.tasks, names), columns or {})
+    tasks = _labelled(file, tasks, required=names is not None)
+    sets = []
+    for name, task in tasks.items():
+        bad_rows = {"on_bad_rows": "skip" if skip_bad_rows else "error"}
+        try:
+            found = load_data_set(
+                file, task.model_copy(update=bad_rows), model.tokenizer, model.max_length,
+                blank_is_unlabelled=True,
+            )  # fmt: skip
+        except UserError as error:
+            raise UserError(_by_option(f"task {name}: {error}")) from None
+        left = found.left_out
+        for problem in left.problems[:SHOWN_PROBLEMS]:
+            _log.warning("task %s: skipped: %s", name, problem)
+        _log.info(
+            "task %s: %d rows scored, %d bad and skipped, %d without a label, %d too long and cut",
+            name, len(found), len(left.problems), left.unlabelled, found.inputs.truncated,
+        )  # fmt: skip
+        sets.append(EvaluationSet(name, "file", found.ids, found.inputs))
+    return _score(model, sets, "file")
+
+
+def _score(model: MultitaskModel, sets: Sequence[EvaluationSet], split: str) -> Scored:
+    from mtbert.inference.evaluate import evaluate
+
     scores = evaluate(model.network, sets)
-    return {
+    told = {
         "split": split,
         split: scores.dev,
         "others": scores.others,
         "overall": scores.overall,
         "mean": scores.mean,
     }
+    return Scored(told, scores.predictions)
+
+
+def _labelled(
+    file: Path, tasks: Mapping[str, TaskSettings], *, required: bool
+) -> dict[str, TaskSettings]:
+    """The tasks whose texts and labels a file has.
+
+    Raises:
+        UserError: there are none, or one that was asked for is not among them.
+    """
+    from mtbert.data.inputs import columns_of, tasks_that_fit
+
+    columns = columns_of(file)
+    fit = tasks_that_fit(str(file), columns, tasks)
+    scored = {n: tasks[n] for n in fit if set(tasks[n].label_columns) <= set(columns)}
+    for name, task in tasks.items():
+        if name in scored:
+            continue
+        if name not in fit:
+            missing = [c for c in task.text_columns if c not in columns]
+        else:
+            missing = [c for c in task.label_columns if c not in columns]
+        told = f"{file}: no column {missing[0]!r}, found {', '.join(map(repr, columns))}"
+        if required or not scored:
+            which = "text" if name not in fit else "label"
+            raise UserError(
+                f"task {name}: {told}; say which one it is by --columns {which}=COLUMN, or answer "
+                "rows without labels by mtbert predict"
+            )
+        _log.info("task %s is left out: %s", name, told)
+    _refuse_hidden(file, scored)
+    return scored
+
+
+def _refuse_hidden(file: Path, tasks: Mapping[str, TaskSettings]) -> None:
+    """Refuse a file that has no labels for any of the tasks.
+
+    Raises:
+        UserError: says that they are hidden, and what to do.
+    """
+    from mtbert.data.inputs import columns_of, hides_labels
+
+    for name, task in tasks.items():
+        if set(task.label_columns) <= set(columns_of(file)) and hides_labels(file, task):
+            raise UserError(
+                f"task {name}: {file}: no labels to score by: all of them are blank or -1, as in "
+                "a test file whose labels are hidden; answer it by mtbert predict"
+            )
+
+
+def _by_option(message: str) -> str:
+    """The advice that a message ends with, as an option of the command."""
+    return message.replace("on_bad_rows: skip", "--on-bad-rows skip")
+
+
+def _write(predictions: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
+    """Rows as in a run's prediction files; of several tasks each names its own first."""
+    import csv
+    import json
+
+    from mtbert.inference.answer_files import check_answer_file
+    from mtbert.io import atomic
+
+    check_answer_file(path)
+    rows: list[dict[str, Any]] = [
+        {**({"task": task} if len(predictions) > 1 else {}), **row}
+        for task, found in predictions.items()
+        for row in found
+    ]
+    with atomic.new_file(path) as stream:
+        if path.suffix.lower() not in (".csv", ".tsv"):
+            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            return
+        columns = [c for c in dict.fromkeys(k for row in rows for k in row) if c != "probabilities"]
+        delimiter = "," if path.suffix.lower() == ".csv" else "\t"
+        table = csv.DictWriter(
+            stream, columns, delimiter=delimiter, lineterminator="\n", extrasaction="ignore"
+        )
+        table.writeheader()
+        table.writerows(rows)
 
 
 def _split_files(task: TaskSettings, split: str) -> dict[str, str]:

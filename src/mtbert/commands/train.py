@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtbert.commands.base import add_overrides, existing_or_new
+from mtbert.commands.base import add_overrides, existing_or_new, looked_up
 from mtbert.errors import UserError, shown
+from mtbert.io.paths import is_file, is_folder
 
 if TYPE_CHECKING:
     from mtbert.config.settings import Settings
@@ -76,7 +77,7 @@ def _settle(options: argparse.Namespace) -> None:
     elif run_folder and options.config is None and not _holds_run(run_folder):
         options.config = run_folder  # `--resume CONFIG`, the option before the configuration
     elif run_folder:
-        folder = existing_or_new(run_folder)
+        folder = looked_up(run_folder)
         if options.output not in (None, folder):
             raise UserError(
                 f"--resume {shown(run_folder)} and --output {shown(str(options.output))} name two "
@@ -95,12 +96,12 @@ def _settle(options: argparse.Namespace) -> None:
 
 
 def _is_override(text: str) -> bool:
-    return "=" in text and not Path(text).exists()
+    return "=" in text and not (is_file(Path(text)) or is_folder(Path(text)))
 
 
 def _holds_run(name: str) -> bool:
-    folder = existing_or_new(name)
-    if folder.is_dir() and not (folder / "config.yaml").is_file():
+    folder = looked_up(name)
+    if folder.is_dir() and not (folder / "config.yaml").exists():
         raise UserError(f"{name}: not a run folder, no config.yaml in it")
     return folder.is_dir()
 

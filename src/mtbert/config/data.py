@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
 
@@ -21,6 +22,11 @@ class DataSettings(Section):
         description="Folder that relative file names start from; `packaged` is the demo data that "
         "comes with mtbert. Default: the environment variable `MTBERT_DATA`, or else the folder "
         "of the configuration file.",
+    )
+    split_seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
+        1,
+        description="Which rows `dev: 10%` holds out. It is not the run's seed, so that runs of "
+        "several seeds are scored on the same rows.",
     )
     cache: bool | str = Field(
         True,

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from mtbert.io.bounded import expanded
 
-__all__ = ["DEV_SET_NAME", "LARGEST_LABEL", "TASK_NAME", "Bytes", "FileName", "Section"]
+__all__ = ["DEV_SET_NAME", "LARGEST_LABEL", "TASK_NAME", "Bytes", "FileName", "Section", "share_of"]
 
 TASK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
 """What a task may be called; names become names of files."""
@@ -56,6 +56,13 @@ def _path(text: str) -> str:
 
 
 FileName = Annotated[str, AfterValidator(_path)]
+
+
+def share_of(text: str) -> float | None:
+    """A percentage as a share of one: `12.5%` is 0.125; None for any other text."""
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?%", text.strip(), re.ASCII)
+    return None if found is None else float(found[1]) / 100
+
 
 _UNITS = {
     unit: base**power

@@ -50,11 +50,18 @@ def select_problem(select: str, tasks: Mapping[str, TaskSettings]) -> str | None
     """What is wrong with `training.select`, or None."""
     tasks = {name: task for name, task in tasks.items() if task.dev_files}
     if not tasks:
-        return "training.select: no task has a `dev` file to choose the best epoch on"
+        return (
+            "training.select: no task has a `dev` file to choose the best epoch on; set one, or "
+            "`dev: 10%` to hold out rows of the training file"
+        )
+    chosen = parse_select(select)
+    if chosen is not None and chosen.task in tasks and tasks[chosen.task].labels_unknown:
+        return None  # checked again when the classes are known
     valid = [SUM, *(f"{name}.{metric}" for name, task in tasks.items() for metric in task.metrics)]
     by_class = [
         f"{name}.{metric}:{class_name}"
         for name, task in tasks.items()
+        if not task.labels_unknown
         for metric in CLASS_METRICS
         for class_name in task.class_names
     ]

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from mtbert.config.data import DataSettings
 from mtbert.config.encoder import EncoderSettings
-from mtbert.config.fields import TASK_NAME, Section
+from mtbert.config.fields import TASK_NAME, Section, share_of
 from mtbert.config.selection import select_problem
 from mtbert.config.tasks import TaskSettings, predictions_name
 from mtbert.config.training import TrainingSettings
@@ -75,7 +75,7 @@ class Settings(Section):
 
         A blank label in such a file means that the row is another task's.
         """
-        return self._users_of_files[self._file_identity(name)] > 1
+        return self._users_of_files[self.file_identity(name)] > 1
 
     @cached_property
     def _users_of_files(self) -> Counter[str]:
@@ -84,20 +84,30 @@ class Settings(Section):
             file
             for task in self.tasks.values()
             for file in {
-                self._file_identity(name)
+                self.file_identity(name)
                 for name in (task.train, task.test, *task.dev_files.values())
-                if name
+                if name and share_of(name) is None
             }
         )
 
-    def _file_identity(self, name: str) -> str:
+    def file_identity(self, name: str) -> str:
+        """One text for all spellings of a file's name."""
         return os.path.realpath(self.data.locate(name))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_heads_owner(cls, tree: Any) -> Any:
+        """A task that uses another's head answers as that one does, unless it says otherwise."""
+        tasks = tree.get("tasks") if isinstance(tree, Mapping) else None
+        if not isinstance(tasks, Mapping):
+            return tree
+        return {**tree, "tasks": {name: _completed(task, tasks) for name, task in tasks.items()}}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         problems = [
             f"tasks.{name}.uses: no trained task {task.uses!r} of the same kind, labels, "
-            "loss and form"
+            "range, loss and form (a key that is left out is that task's own)"
             for name, task in self.tasks.items()
             if task.uses is not None and not self._can_use(task)
         ]
@@ -131,8 +141,11 @@ class Settings(Section):
     def _can_use(self, task: TaskSettings) -> bool:
         other = self.trained_tasks.get(task.uses or "")
         return other is not None and (
-            (other.kind, other.class_names, other.loss_name, other.pair_encoding)
-            == (task.kind, task.class_names, task.loss_name, task.pair_encoding)
+            (other.kind, other.loss_name, other.pair_encoding, other.range)
+            == (task.kind, task.loss_name, task.pair_encoding, task.range)
+            and (
+                other.labels_unknown or task.labels_unknown or other.class_names == task.class_names
+            )
         )
 
     def _shared_file_problems(self) -> list[str]:
@@ -150,3 +163,17 @@ class Settings(Section):
                     )
                 owners.setdefault(file, key)
         return problems
+
+
+_OF_THE_HEAD = ("loss", "range", "pair_encoding")
+"""Keys of a task that say what its head's outputs mean."""
+
+
+def _completed(task: Any, tasks: Mapping[Any, Any]) -> Any:
+    """A task's keys, not checked yet, with those of the head that it uses and does not give."""
+    if not isinstance(task, Mapping) or not isinstance(task.get("uses"), str):
+        return task
+    owner = tasks.get(task["uses"])
+    if not isinstance(owner, Mapping):
+        return task
+    return {**{key: owner[key] for key in _OF_THE_HEAD if key in owner}, **task}

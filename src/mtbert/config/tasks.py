@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section
+from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section, share_of
+from mtbert.config.labels import LabelNames
 from mtbert.config.messages import unknown_name
 from mtbert.config.metrics import class_metrics, label_metrics, number_metrics
 from mtbert.errors import shown
@@ -164,8 +165,11 @@ class TaskSettings(Section):
     )
     dev: FileName | dict[str, FileName] | None = Field(
         None,
-        description="Dev file, or named dev files (`{NAME: FILE}`, names of letters, digits, `_` "
-        "and `-`); the first one selects the best epoch, the others are reported beside it.",
+        description="Dev file, or a share of the training file that is held out (`10%`), or named "
+        "dev sets (`{NAME: FILE}`, names of letters, digits, `_` and `-`); the first one selects "
+        "the best epoch, the others are reported beside it. Held out are about as many rows of "
+        "each class, rows with an equal text on one side, and tasks of one file share the split; "
+        "`data.split_seed` draws another.",
     )
     test: FileName | None = Field(
         None, description="Test file; read only when predicted, and to count what leaks into it."
@@ -174,11 +178,13 @@ class TaskSettings(Section):
         None, description="For a task that is only evaluated: the task whose head it uses."
     )
     columns: ColumnSettings = Field(ColumnSettings(), description="Column mapping.")
-    labels: tuple[str, ...] | None = Field(
+    labels: LabelNames | None = Field(
         None,
         description="Names of the classes in order; files may hold the names or the numbers from "
-        "0. Default for `pair_classification`: two classes named 0 and 1; for several labels in "
-        "columns of their own the names of the columns.",
+        "0. Names that are numbers or `false` and `true` are found however a file spells them "
+        "(`1`, `1.0`, `True`). Default: what the training file holds, in numerical or "
+        "alphabetical order; for `pair_classification`, if that is 0 and 1 alone, these two; for "
+        "several labels in columns of their own the names of the columns.",
     )
     label_separator: Annotated[str, Field(min_length=1, max_length=8)] | None = Field(
         None,
@@ -261,16 +267,47 @@ class TaskSettings(Section):
 
     @property
     def dev_files(self) -> dict[str, str]:
-        """Dev files by name; the first one selects."""
+        """Dev files, or the share of the training file that stands for one, by name.
+
+        The first one selects.
+        """
         if self.dev is None:
             return {}
         return {"dev": self.dev} if isinstance(self.dev, str) else dict(self.dev)
 
+    def reading(self, columns: Mapping[str, str]) -> TaskSettings:
+        """The same task, reading other columns.
+
+        Args:
+            columns: their names by key of `columns`: id, text, text2, label; the others stay.
+        """
+        chosen = {key: name for key, name in columns.items() if key != "text2" or self.kind.is_pair}
+        return self.model_copy(update={"columns": self.columns.model_copy(update=chosen)})
+
+    @property
+    def held_out(self) -> float | None:
+        """The share of the training file that is a dev set, between 0 and 1; None: all is train."""
+        shares = [share_of(file) for file in self.dev_files.values()]
+        return next((share for share in shares if share is not None), None)
+
+    @property
+    def labels_unknown(self) -> bool:
+        """Whether the classes or labels are still to be looked up in the training file."""
+        if self.labels is not None or self.kind is TargetKind.PAIR_CLASSIFICATION:
+            return False
+        return not self.kind.is_regression and self.columns.labels is None
+
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Names of the classes or labels; empty for a regression."""
+        """Names of the classes or labels; empty for a regression.
+
+        Raises:
+            ValueError: they are still to be looked up, see `data.completion`.
+        """
         if self.kind.is_regression:
             return ()
+        if self.labels_unknown:
+            raise ValueError("the classes are not known before the training file has been read")
         return self.labels or self.columns.labels or ("0", "1")
 
     @property
@@ -296,7 +333,7 @@ class TaskSettings(Section):
     @property
     def metrics(self) -> tuple[str, ...]:
         """Metrics reported for the task, the main one first."""
-        if not self.kind.is_classification:
+        if not self.kind.is_classification or self.labels_unknown:
             return self.kind.metrics
         return class_metrics(len(self.class_names), in_order=LOSSES[self.loss_name].in_order)
 
@@ -358,6 +395,17 @@ class TaskSettings(Section):
             problems.append("`train` and `uses` exclude each other")
         if self.uses is not None and not self.dev_files:
             problems.append("a task that is only evaluated needs `dev`")
+        shares = {n: share_of(f) for n, f in self.dev_files.items()}
+        held_out = {n: share for n, share in shares.items() if share is not None}
+        if len(held_out) > 1:
+            problems.append("`dev` holds out a share of the training file more than once")
+        if held_out and self.train is None:
+            problems.append("`dev` is a share of the training file, and there is no `train`")
+        problems += [
+            f"`dev` is {shown(self.dev_files[name])}, expected a share above 0% and below 100%"
+            for name, share in held_out.items()
+            if not 0 < share < 1
+        ]
         return problems + [
             f"`dev` names a set {shown(name)}; expected 1 to 64 letters, digits, _ or -, not "
             "beginning with _ or -, since names become names of files"
@@ -433,12 +481,12 @@ class TaskSettings(Section):
         columns = self.columns.labels
         if self.range is not None:
             problems.append("`range` belongs to a regression")
-        if self.labels is None and columns is None:
-            problems.append(
-                "`labels` must name the labels, or `columns.labels` a column for each of them"
-            )
         if columns is not None and self.columns.label != "label":
             problems.append("`columns.label` and `columns.labels` exclude each other")
+        if not LOSSES[self.loss_name].on_labels:
+            problems.append(f"`{self.loss}` is no loss of several labels; use `multilabel`")
+        if self.labels_unknown:  # checked again when they are known
+            return problems
         if columns is not None and len(columns) != len(self.class_names):
             problems.append(
                 f"`labels` needs a name for each of the {len(columns)} `columns.labels`, found "
@@ -450,8 +498,6 @@ class TaskSettings(Section):
                 problems.append(f"`{key}` names a label twice")
         if self.labels == () or columns == ():
             problems.append("`labels` needs a label or more, found none")
-        if not LOSSES[self.loss_name].on_labels:
-            problems.append(f"`{self.loss}` is no loss of several labels; use `multilabel`")
         return problems + self._weight_problems()
 
     def _weight_problems(self) -> list[str]:
@@ -464,16 +510,16 @@ class TaskSettings(Section):
         problems = []
         if self.range is not None:
             problems.append("`range` belongs to a regression; classes have `labels`")
-        if self.labels is None and self.kind is TargetKind.CLASSIFICATION:
-            problems.append("`labels` must name the classes in order")
         if self.labels is not None and len(self.labels) < 2:
             problems.append(f"`labels` needs two classes or more, found {len(self.labels)}")
-        if len(set(self.class_names)) < len(self.class_names):
-            problems.append("`labels` names a class twice")
         rule = LOSSES[self.loss_name]
         if not rule.on_classes:
             needs = "several labels" if rule.on_labels else "a regression"
             problems.append(f"`{self.loss}` needs {needs}; use `{self.kind.default_loss}`")
-        elif rule.one_output and len(self.class_names) != 2:
+        if self.labels_unknown:  # checked again when they are known
+            return problems
+        if len(set(self.class_names)) < len(self.class_names):
+            problems.append("`labels` names a class twice")
+        if rule.on_classes and rule.one_output and len(self.class_names) != 2:
             problems.append(f"`{self.loss_name}` needs two classes, found {len(self.class_names)}")
         return problems + self._weight_problems()

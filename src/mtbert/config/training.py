@@ -53,7 +53,8 @@ class TrainingSettings(Section):
     average: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
         description="Evaluate and keep an exponential moving average of the weights with this "
-        "decay (0.99: over some hundred steps) in the place of the last step's.",
+        "decay (0.99: over some hundred steps) in the place of the last step's. After t updates "
+        "it is t / (t + 9) at most, so that the start is forgotten: 0.995 is reached after 1,791.",
     )
     batching: SamplerField = Field(
         DEFAULT_SAMPLER,

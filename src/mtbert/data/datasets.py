@@ -19,9 +19,11 @@ from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet, tokenize
 from mtbert.data.cache import Arrays, Cache, content_key, file_digest
 from mtbert.data.examples import LeftOut, iterate_examples
+from mtbert.data.held_out import Rows
 from mtbert.data.leaks import text_keys
 from mtbert.data.ragged import Ragged, Texts
 from mtbert.data.tokenizer import Tokenizer
+from mtbert.errors import UserError
 from mtbert.version import __version__
 
 __all__ = ["DataSet", "load_data_set"]
@@ -68,6 +70,7 @@ def load_data_set(
     cache: Cache | None = None,
     labelled: bool = True,
     blank_is_unlabelled: bool = False,
+    rows: Rows | None = None,
 ) -> DataSet:
     """Read, check and tokenize a file, or take the same from the cache.
 
@@ -79,13 +82,14 @@ def load_data_set(
         cache: None to read the file in any case.
         labelled: see `read_examples`.
         blank_is_unlabelled: see `read_examples`.
+        rows: None for all of them.
 
     Raises:
         UserError: as `read_examples`.
     """
     how = {"labelled": labelled, "blank_is_unlabelled": blank_is_unlabelled}
     if cache is None or (bytes_read := file_digest(path)) is None:
-        return _read(path, task, tokenizer, max_length, **how)
+        return _read(path, task, tokenizer, max_length, rows, **how)
     key = content_key(
         {
             "format": _FORMAT,
@@ -96,21 +100,29 @@ def load_data_set(
             "tokenizer": tokenizer.digest,
             "max_length": max_length,
             **how,
+            **({} if rows is None else {"rows": [rows.held_out, sorted(rows.lines)]}),
         }
     )
     if (arrays := cache.get(key)) is not None:
         return _from_arrays(path, arrays)
-    found = _read(path, task, tokenizer, max_length, **how)
+    found = _read(path, task, tokenizer, max_length, rows, **how)
     if file_digest(path) == bytes_read:  # else it changed while it was read
         cache.put(key, _to_arrays(found))
     return found
 
 
 def _read(
-    path: Path, task: TaskSettings, tokenizer: Tokenizer, max_length: int, **how: bool
+    path: Path,
+    task: TaskSettings,
+    tokenizer: Tokenizer,
+    max_length: int,
+    rows: Rows | None,
+    **how: bool,
 ) -> DataSet:
     left_out = LeftOut()
     examples = iterate_examples(path, task, left_out, **how)
+    if rows is not None:
+        examples = rows.of(examples)
     parts, ids, keys = [], [], []
     while chunk := list(itertools.islice(examples, _CHUNK)):
         if left_out.problems and task.on_bad_rows == "error":
@@ -118,6 +130,10 @@ def _read(
         parts.append(tokenize(chunk, task, tokenizer, max_length))
         ids.append(Texts.from_list([example.id for example in chunk]).rows)
         keys.append(text_keys(chunk))
+    if not parts:
+        raise UserError(f"{path}: too few rows to hold some out; name a `dev` file")
+    if rows is not None and rows.held_out:
+        left_out = LeftOut()  # it is told of the rows that are trained on
     inputs = TokenizedSet.join(parts)
     return DataSet(path, inputs, Texts(Ragged.join(ids)), np.concatenate(keys), left_out)
 

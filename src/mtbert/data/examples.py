@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mtbert.config.fields import LARGEST_LABEL
+from mtbert.config.labels import label_value, values_of
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.label_lists import label_numbers, yes_or_no
 from mtbert.data.readers.base import Row, Table
@@ -20,6 +21,7 @@ __all__ = [
     "ExampleSet",
     "LeftOut",
     "iterate_examples",
+    "label_texts",
     "parse_label",
     "parse_rows",
     "read_examples",
@@ -123,7 +125,8 @@ def iterate_examples(
         advice = "fix the rows, or leave them out with on_bad_rows: skip"
         raise UserError(f"{problem_list(str(path), problems)}\n{advice}")
     if not seen:
-        raise UserError(f"{path}: no usable row, expected at least one")
+        none = f"{path}: no usable row, expected at least one"
+        raise UserError(problem_list(none, problems) if problems else none)
     used = {*task.text_columns, *task.label_columns, task.columns.id or "id"}
     left_out.unused_columns = tuple(c for c in table.columns or () if c and c not in used)
 
@@ -149,25 +152,44 @@ def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[
             yield Example(row.values.get(id_column, str(number)), texts, label, row.line)
 
 
+def label_texts(table: Table, task: TaskSettings) -> Iterator[str]:
+    """The labels of rows whose texts can be used, as they stand there; blank ones are left out.
+
+    Raises:
+        UserError: a column is missing from the header.
+    """
+    needed = [*task.text_columns, task.columns.label]
+    if table.columns is not None:
+        _check_header(table, needed, task.columns.label)
+    for row in table.rows:
+        values = {**row.values, **row.lists} if task.kind.is_multilabel else row.values
+        cells = [values.get(column, "").strip() for column in needed]
+        if row.problem is None and all(cells):
+            yield cells[-1]
+
+
 def parse_label(task: TaskSettings, text: str) -> Label:
     """A class number, a regression value, or a 0 or 1 for each of several labels.
+
+    Classes are found by their name; if all names are numbers or true/false, by its value, however
+    it is spelled; if none is, by the class's number.
 
     Raises:
         ValueError: not a label of this task; the message says what was found and expected.
     """
-    names = task.class_names
     if task.kind.is_multilabel:
-        chosen = label_numbers(names, text, task.label_separator)
-        return tuple(float(number in chosen) for number in range(len(names)))
-    if text in names:
-        return names.index(text)
-    value = _number(text)
+        chosen = label_numbers(task.class_names, text, task.label_separator)
+        return tuple(float(number in chosen) for number in range(len(task.class_names)))
     if task.kind.is_classification:
-        numeric_names = any(not math.isnan(_number(name)) for name in names)
-        numbered = list(names) == [str(i) for i in range(len(names))]
-        if value in range(len(names)) and (numbered or not numeric_names):
+        names = task.class_names
+        if text in names:
+            return names.index(text)
+        value, values = label_value(text), values_of(names)
+        if values is not None and value in values:
+            return values.index(value)
+        if _counts_classes(task) and value in range(len(names)):
             return int(value)
-    elif abs(value) <= LARGEST_LABEL:
+    elif abs(value := _number(text)) <= LARGEST_LABEL:
         low, high = task.range or (-math.inf, math.inf)
         if low <= value <= high:
             return value
@@ -227,10 +249,16 @@ def _expected(task: TaskSettings) -> str:
     if task.kind.is_classification:
         names = task.class_names
         first = ", ".join(itertools.islice(names, 6)) + (", …" if len(names) > 6 else "")
-        return f"one of {first} or a number from 0 to {len(names) - 1}"
+        number = f" or a number from 0 to {len(names) - 1}" if _counts_classes(task) else ""
+        return f"one of {first}{number}"
     if task.range is not None:
         return f"a number from {task.range[0]:g} to {task.range[1]:g}"
     return "a number"
+
+
+def _counts_classes(task: TaskSettings) -> bool:
+    """Whether files may hold the numbers of the classes: not where a name is a number itself."""
+    return all(math.isnan(label_value(name)) for name in task.class_names)
 
 
 def _number(text: str) -> float:

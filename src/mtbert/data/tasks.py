@@ -13,6 +13,7 @@ from mtbert.config.settings import Settings
 from mtbert.data.cache import Cache, open_cache
 from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.examples import LeftOut, iterate_examples
+from mtbert.data.held_out import file_of, rows_of
 from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.data.unknown import tell_unknown
@@ -49,6 +50,9 @@ def read_set(
 ) -> DataSet:
     """One file as a task reads it; in a file of several tasks a blank label is no mistake.
 
+    A share (`10%`) is the rows of the training file that are held out; the training file is then
+    the others.
+
     Args:
         settings: of the run.
         name: of the task.
@@ -61,9 +65,11 @@ def read_set(
         UserError: as `read_examples`; names the task.
     """
     try:
+        rows, whole = rows_of(settings, name, file), file_of(settings.tasks[name], file)
         return load_data_set(
-            data_file(settings, file), settings.tasks[name], tokenizer, settings.encoder.max_length,
-            cache=cache, labelled=labelled, blank_is_unlabelled=settings.shares_file(file),
+            data_file(settings, whole), settings.tasks[name], tokenizer,
+            settings.encoder.max_length, cache=cache, labelled=labelled,
+            blank_is_unlabelled=settings.shares_file(whole), rows=rows,
         )  # fmt: skip
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
@@ -76,12 +82,13 @@ def count_examples(settings: Settings, name: str, most: int) -> int:
     """
     task = settings.tasks[name]
     assert task.train is not None
-    examples = iterate_examples(
-        data_file(settings, task.train), task, LeftOut(),
-        blank_is_unlabelled=settings.shares_file(task.train),
-    )  # fmt: skip
     try:
-        return sum(1 for _ in islice(examples, most))
+        examples = iterate_examples(
+            data_file(settings, task.train), task, LeftOut(),
+            blank_is_unlabelled=settings.shares_file(task.train),
+        )  # fmt: skip
+        rows = rows_of(settings, name, task.train)
+        return sum(1 for _ in islice(examples if rows is None else rows.of(examples), most))
     except UserError:
         return most
 

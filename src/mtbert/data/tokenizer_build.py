@@ -161,11 +161,13 @@ def _add(fast: FastTokenizer, settings: TokenizerSettings, named: Mapping[str, A
             known.add(token.content)
             adding.append(token)
     declared = {token.content for token in settings.added}
+    chosen, size = [], fast.get_vocab_size()
     for token in adding:
         new = fast.token_to_id(token.content) is None
-        room = fast.get_vocab_size() < settings.rows
-        if not new or room or token.content in declared:
-            fast.add_tokens([token])
+        if not new or size < settings.rows or token.content in declared:
+            chosen.append(token)
+            size += new
+    fast.add_tokens(chosen)
     fast.encode_special_tokens = settings.split_special
 
 

@@ -155,8 +155,10 @@ def _tokens(
     decoder = said.get("added_tokens_decoder")
     if decoder is None:
         values |= _read(folder / "special_tokens_map.json")
+        specials = {_content(values.get(role)) for role in ROLES}
+        specials |= {_content(token) for token in _further(values)}
         for content, number in _read(folder / "added_tokens.json").items():
-            special = content in {_content(values.get(role)) for role in ROLES}
+            special = content in specials
             by_id[_number(number)] = AddedToken(content, normalized=not special, special=special)
         for token in stored_tokens:
             by_id[_number(token["id"])] = _token("added_tokens", token)
@@ -170,14 +172,20 @@ def _tokens(
         key: known.get(_content(value) or "") or _token(key, value)
         for key, value in _in_order(values).items()
     }
-    further = values.get("extra_special_tokens") or values.get("additional_special_tokens") or []
+    further = _further(values)
     if isinstance(further, dict):
         named |= {key: _token(key, value) for key, value in further.items()}
         further = []
-    if not isinstance(further, list):
-        raise ValueError(f"extra_special_tokens {shown(further)}, expected a list of tokens")
     extra = tuple(_token("extra_special_tokens", value) for value in further)
     return named, tuple(by_id[number] for number in sorted(by_id)), extra
+
+
+def _further(values: Mapping[str, Any]) -> list[Any] | dict[str, Any]:
+    """Special tokens without a role, or with one of the model's own."""
+    found = values.get("extra_special_tokens") or values.get("additional_special_tokens") or []
+    if not isinstance(found, list | dict):
+        raise ValueError(f"extra_special_tokens {shown(found)}, expected a list of tokens")
+    return found
 
 
 def _in_order(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,18 +13,26 @@ __all__ = ["LEADERBOARD", "LeaderboardTask", "write_predictions"]
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardTask:
-    """One task of the leaderboard: its column title, data files and kind of value."""
+    """One task of the leaderboard.
+
+    Attributes:
+        title: of its column.
+        dev: its dev file.
+        test: its test file.
+        number: what its values are written as. The course takes the class of a sentiment by
+            argmax, an `int`, and that of a paraphrase by rounding a probability, a `float`.
+    """
 
     title: str
     dev: str
     test: str
-    whole: bool
+    number: type[int] | type[float]
 
 
 LEADERBOARD = {
-    "sst": LeaderboardTask("Sentiment", "ids-sst-dev.csv", "ids-sst-test-student.csv", True),
-    "para": LeaderboardTask("Is_Paraphrase", "quora-dev.csv", "quora-test-student.csv", True),
-    "sts": LeaderboardTask("Similiary", "sts-dev.csv", "sts-test-student.csv", False),
+    "sst": LeaderboardTask("Sentiment", "ids-sst-dev.csv", "ids-sst-test-student.csv", int),
+    "para": LeaderboardTask("Is_Paraphrase", "quora-dev.csv", "quora-test-student.csv", float),
+    "sts": LeaderboardTask("Similiary", "sts-dev.csv", "sts-test-student.csv", float),
 }
 
 
@@ -33,7 +41,7 @@ def write_predictions(path: Path, task: LeaderboardTask, rows: Iterable[tuple[st
 
     Args:
         path: the file, replaced as a whole.
-        task: gives the title and whether values are whole numbers.
+        task: gives the title and the kind of number.
         rows: (id, value) in the input's order.
     """
     count = 0
@@ -41,5 +49,5 @@ def write_predictions(path: Path, task: LeaderboardTask, rows: Iterable[tuple[st
         stream.write(f"id \t Predicted_{task.title} \n")
         for row_id, value in rows:
             count += 1
-            stream.write(f"{row_id} , {int(value) if task.whole else value} \n")
+            stream.write(f"{row_id} , {task.number(value)} \n")
     return count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.base import Prediction
 from mtbert.objectives.table import decode, objective_of
 
-__all__ = ["compute_features", "compute_outputs", "predict_stream"]
+__all__ = ["compute_features", "compute_joint_outputs", "compute_outputs", "predict_stream"]
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,6 @@ _STREAM_CHUNK = 1024  # examples, and
 _STREAM_CHARACTERS = 1 << 20
 
 
-@torch.no_grad()
 def compute_outputs(
     network: MultitaskNetwork,
     task: str,
@@ -46,19 +45,39 @@ def compute_outputs(
     Raises:
         OutOfMemory: not even one example at a time fits into `memory`.
     """
-    outputs = np.empty(
-        (len(examples), objective_of(network.tasks[task]).outputs(network.tasks[task]))
-    )
-    answers: list[tuple[NDArray[np.int64], Tensor]] = []
+    return compute_joint_outputs(network, [task], examples, memory, processes)[task]
+
+
+@torch.no_grad()
+def compute_joint_outputs(
+    network: MultitaskNetwork,
+    tasks: Sequence[str],
+    examples: TokenizedSet | FeatureSet,
+    memory: Memory | None = None,
+    processes: Processes = ALONE,
+) -> dict[str, NDArray[np.float64]]:
+    """The same for several tasks that encode the examples alike: each is encoded once.
+
+    Raises:
+        OutOfMemory: as `compute_outputs`.
+    """
+    answers: list[tuple[NDArray[np.int64], dict[str, Tensor]]] = []
 
     def compute(indices: NDArray[np.int64]) -> None:
-        answers.append((indices, network(task, _represent(network, task, examples, indices))))
+        vectors = _represent(network, tasks, examples, indices)
+        answers.append((indices, {task: network(task, vectors[task]) for task in tasks}))
 
-    batches = _in_batches(task, examples, memory or Memory(), compute, processes)
-    for indices, answer in answers:  # read at the end, so that a GPU never waits for its next batch
-        outputs[indices] = answer.to(torch.float64).cpu().numpy()
-    processes.all_gather_rows(torch.from_numpy(outputs), _rows(batches, processes))
-    return network.head(task).scale.restore(outputs)
+    batches = _in_batches(", ".join(tasks), examples, memory or Memory(), compute, processes)
+    rows = _rows(batches, processes)
+    found = {}
+    for task in tasks:
+        settings = network.tasks[task]
+        outputs = np.empty((len(examples), objective_of(settings).outputs(settings)))
+        for indices, answer in answers:  # read at the end: a GPU never waits for its next batch
+            outputs[indices] = answer[task].to(torch.float64).cpu().numpy()
+        processes.all_gather_rows(torch.from_numpy(outputs), rows)
+        found[task] = network.head(task).scale.restore(outputs)
+    return found
 
 
 @torch.no_grad()
@@ -79,7 +98,7 @@ def compute_features(
     features = torch.empty(len(examples), network.head(task).sides, network.hidden_size)
 
     def compute(indices: NDArray[np.int64]) -> None:
-        vectors = _represent(network, task, examples, indices).float()
+        vectors = _represent(network, [task], examples, indices)[task].float()
         features[torch.from_numpy(indices)] = vectors.cpu()
 
     batches = _in_batches(task, examples, memory or Memory(), compute, processes)
@@ -89,24 +108,25 @@ def compute_features(
 
 def _represent(
     network: MultitaskNetwork,
-    task: str,
+    tasks: Sequence[str],
     examples: TokenizedSet | FeatureSet,
     indices: NDArray[np.int64],
-) -> Tensor:
-    """What the task's head reads of some examples, `[chosen, sides, W]`, on the head's device.
+) -> dict[str, Tensor]:
+    """What each task's head reads of some examples, `[chosen, sides, W]`, on the heads' device.
 
     Of pairs in both orders it is the mean of both. The head of one sequence is linear, so its
     output is the mean of both outputs too.
     """
     device = network.device
     if isinstance(examples, FeatureSet):
-        return examples.inputs(indices).to(device)
-    vectors = network.represent(task, examples.inputs(indices).to(device))
-    if not network.tasks[task].in_both_orders:
-        return vectors
+        return dict.fromkeys(tasks, examples.inputs(indices).to(device))
+    found = network.represent_all(tasks, examples.inputs(indices).to(device))
+    if not network.tasks[tasks[0]].in_both_orders:
+        return found
     swapped = examples.inputs(indices, np.ones(len(indices), dtype=np.bool_)).to(device)
-    wide = torch.promote_types(vectors.dtype, torch.float32)
-    return (vectors.to(wide) + network.represent(task, swapped).to(wide)) / 2
+    others = network.represent_all(tasks, swapped)
+    wide = torch.promote_types(found[tasks[0]].dtype, torch.float32)
+    return {task: (found[task].to(wide) + others[task].to(wide)) / 2 for task in tasks}
 
 
 def _in_batches(

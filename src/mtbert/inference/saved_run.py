@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from mtbert.config.settings import Settings
 from mtbert.errors import UserError
 from mtbert.hardware.device import compute_dtype, resolve_device
 from mtbert.inference.model import MultitaskModel
+from mtbert.io.bounded import expanded, is_file, is_folder
 from mtbert.runs.folder import read_run
 
-__all__ = ["load_run"]
+__all__ = ["load_model", "load_run"]
 
 _HEAD_SETTINGS = (
     "kind", "class_names", "loss_name", "target", "range", "head", "features", "pair_encoding",
@@ -35,8 +38,37 @@ def load_run(path: Path) -> tuple[Settings, MultitaskModel]:
         kept = model.network.tasks.get(name)
         if kept is None or any(getattr(kept, k) != getattr(task, k) for k in _HEAD_SETTINGS):
             raise UserError(f"{path}: the model has no head for the task {name} of config.yaml")
-    model.network.encoder.compute_dtype = compute_dtype(settings.training.precision, device)
+    model.network.trunk.compute_in(compute_dtype(settings.training.precision, device))
     for name, task in settings.tasks.items():
         model.network.tasks.setdefault(name, task)
     encoder = settings.encoder.model_copy(update={"max_length": model.max_length})
     return settings.model_copy(update={"encoder": encoder}), model
+
+
+def load_model(source: str) -> MultitaskModel:
+    """The model of a run, as `load_run` gives it, of a model folder or of a Hub id.
+
+    Raises:
+        UserError: none of these.
+    """
+    folder = expanded(source)
+    if is_file(folder / "config.yaml"):
+        return load_run(folder)[1]
+    if not is_folder(folder) and (folder.is_absolute() or source.startswith(".")):
+        raise UserError(f"{source}: no such folder; expected a run, a model folder or a Hub id")
+    if is_folder(folder) and not any(
+        is_file(place / "mtbert.json") for place in (folder, folder / "model")
+    ):
+        raise UserError(
+            f"{source}: neither a run (no config.yaml in it) nor a model of mtbert (no mtbert.json)"
+        )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if is_folder(folder):
+        return MultitaskModel.from_pretrained(folder, device=device)
+    try:
+        return MultitaskModel.from_pretrained(source, device=device)
+    except UserError as error:
+        told = str(error).removeprefix("encoder.path: ")
+        raise UserError(
+            told.replace("give a folder, or 'packaged'", "give a run or a model's folder")
+        ) from None

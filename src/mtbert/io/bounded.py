@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mtbert.errors import UserError
+from mtbert.io.paths import expanded, is_file, is_folder
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -176,27 +177,3 @@ def why_invalid(error: ValidationError) -> str:
     """The first thing that a pydantic model did not like, on one line."""
     first = error.errors(include_url=False, include_input=False)[0]
     return ".".join(map(str, first["loc"])) + f": {first['msg'].lower()}"
-
-
-def is_file(path: Path) -> bool:
-    """Whether a file is there; a name that no file can have is no error."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def is_folder(path: Path) -> bool:
-    """Whether a folder is there; a name that no folder can have is no error."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def expanded(name: str) -> Path:
-    """The path that a name means, `~` read as the shell reads it."""
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:  # no such user
-        return Path(name)

@@ -3,11 +3,14 @@
 On a CPU drawing a mask costs more than the matrix products around it when each value takes a draw
 of its own, so eight values share one 64-bit draw. The rate is therefore a multiple of 1/256 (0.1
 becomes 26/256), on every device; kept values are divided by the exact probability that they are
-kept, so the expectation is unchanged.
+kept, so the expectation is unchanged. In half precision that quotient is no number (256 / 230 would
+become 1.1094, which lowers every mean by 0.3 %): there kept values get one of its two neighbours,
+by their random bits, so that the mean is right within 2e-5.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +23,8 @@ __all__ = ["add_dropout", "dropout", "keep_mask"]
 
 _VALUES_PER_DRAW = 8
 _LEVELS = 256
+_COARSE = 1e-5
+"""Half precision: the distance of a dtype's 1 to the next number is above it."""
 
 
 def dropout(x: Tensor, rate: float, generator: Generator | None) -> Tensor:
@@ -58,17 +63,39 @@ class _AddMasked(torch.autograd.Function):
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
 def keep_mask(shape: Sequence[int], rate: float, like: Tensor, generator: Generator) -> Tensor:
-    """0 where a value is dropped, 1 / P(kept) elsewhere; dtype and device of `like`."""
+    """0 where a value is dropped, 1 / P(kept) elsewhere; dtype and device of `like`.
+
+    In half precision 1 / P(kept) on the mean of the kept values.
+    """
     level = _level(rate)
     scale = _LEVELS / (_LEVELS - level)
     if like.device.type != "cpu":
-        # There a draw a value is cheap, and every kernel that is not launched a gain.
+        # There a draw a value is cheap, and every kernel that is not launched a gain. Its rate need
+        # be no multiple of 1/256, so the scale is one that the dtype has.
+        scale = torch.tensor(scale, dtype=like.dtype).item()
         mask = torch.empty(tuple(shape), dtype=like.dtype, device=like.device)
         return mask.bernoulli_(1 / scale, generator=generator).mul_(scale)
     # Compared in the numbers of the result (whole numbers up to 255 are exact in all of them):
     # several times faster than a comparison of bytes and its conversion.
-    kept = _random_bytes(torch.Size(shape).numel(), generator).to(like.dtype).ge_(level)
-    return kept.mul_(scale).view(tuple(shape))
+    drawn = _random_bytes(torch.Size(shape).numel(), generator).to(like.dtype)
+    if torch.finfo(like.dtype).eps > _COARSE:
+        return _rounded_both_ways(drawn, level, scale).view(tuple(shape))
+    return drawn.ge_(level).mul_(scale).view(tuple(shape))
+
+
+def _rounded_both_ways(drawn: Tensor, level: int, scale: float) -> Tensor:
+    """The mask of random bytes `drawn`, of which some get the scale rounded up, others down.
+
+    With both shares the 256 equally likely bytes have a mean as close to 1 as can be.
+    """
+    nearest = torch.tensor(scale, dtype=drawn.dtype)
+    other = torch.nextafter(
+        nearest, torch.tensor(math.copysign(math.inf, scale - nearest.item()), dtype=drawn.dtype)
+    )
+    low, high = sorted((nearest.item(), other.item()))
+    ups = round((_LEVELS - (_LEVELS - level) * low) / (high - low))
+    up = drawn.ge(_LEVELS - ups)
+    return drawn.ge_(level).mul_(low).add_(up, alpha=high - low)
 
 
 def _random_bytes(count: int, generator: Generator) -> Tensor:

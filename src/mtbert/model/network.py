@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
@@ -13,7 +13,7 @@ from mtbert.config.encoder import DEFAULT_SHARING, Sharing
 from mtbert.config.tasks import TaskSettings
 from mtbert.model.encoders.base import Encoder
 from mtbert.model.heads import Head
-from mtbert.model.pooling import mean_of_windows, pool_sequences, side_vectors
+from mtbert.model.pooling import mean_of_windows, pool_by, side_vectors
 from mtbert.model.sharing.base import Partition
 from mtbert.model.sharing.table import make_trunk
 
@@ -103,11 +103,29 @@ class MultitaskNetwork(nn.Module):
 
     def represent(self, task: str, batch: TokenBatch, generator: Generator | None = None) -> Tensor:
         """Pooled texts as the task's head reads them, `[examples, sides, W]`."""
-        head = self.head(task)
-        pooled = pool_sequences(self.trunk, self._owner(task), batch, head.pooling, generator)
+        return self._represent([task], batch, generator)[task]
+
+    def represent_all(self, tasks: Sequence[str], batch: TokenBatch) -> dict[str, Tensor]:
+        """The same for several tasks that encode their texts alike, from one pass of the encoder.
+
+        Args:
+            tasks: at least one; none with a part of the trunk of its own, unless it is alone.
+            batch: the sequences, as each of the tasks encodes them.
+        """
+        return self._represent(tasks, batch, None)
+
+    def _represent(
+        self, tasks: Sequence[str], batch: TokenBatch, generator: Generator | None
+    ) -> dict[str, Tensor]:
+        poolings = list(dict.fromkeys(self.head(task).pooling for task in tasks))
+        found = pool_by(self.trunk, self._owner(tasks[0]), batch, poolings, generator)
         if batch.windows is not None:
-            pooled = mean_of_windows(pooled, batch.lengths, batch.windows)
-        return side_vectors(pooled, head.sides)
+            found = {
+                pooling: mean_of_windows(vectors, batch.lengths, batch.windows)
+                for pooling, vectors in found.items()
+            }
+        heads = {task: self.head(task) for task in tasks}
+        return {t: side_vectors(found[head.pooling], head.sides) for t, head in heads.items()}
 
     def forward(
         self, task: str, inputs: TokenBatch | Tensor, generator: Generator | None = None

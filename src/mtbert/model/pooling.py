@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from mtbert.batch import TokenBatch, move
 from mtbert.model.sharing.base import Encoded, Trunk
 
-__all__ = ["mean_of_windows", "pool_sequences", "side_vectors"]
+__all__ = ["mean_of_windows", "pool_by", "pool_sequences", "side_vectors"]
 
 
 def pool_sequences(
@@ -21,10 +21,29 @@ def pool_sequences(
     `cls`: the first token's hidden state; `pooled`: the pooler's output for it; `mean`: the mean
     over the sequence's tokens, added up in float32 or better.
     """
-    encoded = trunk.encode(task, batch, generator, first_only=pooling != "mean")
-    if pooling == "mean":
-        return _mean(encoded)
-    return trunk.pool(task, encoded.states) if pooling == "pooled" else encoded.states
+    return pool_by(trunk, task, batch, [pooling], generator)[pooling]
+
+
+def pool_by(
+    trunk: Trunk,
+    task: str,
+    batch: TokenBatch,
+    poolings: Sequence[str],
+    generator: Generator | None = None,
+) -> dict[str, Tensor]:
+    """What `pool_sequences` gives, by pooling, from one pass of the encoder."""
+    first_only = "mean" not in poolings
+    encoded = trunk.encode(task, batch, generator, first_only=first_only)
+    if list(poolings) == ["mean"]:
+        return {"mean": _mean(encoded)}
+    states, layout = encoded
+    first = states if first_only else states.index_select(0, layout.starts)
+    ways = {
+        "cls": lambda: first,
+        "pooled": lambda: trunk.pool(task, first),
+        "mean": lambda: _mean(encoded),
+    }
+    return {pooling: ways[pooling]() for pooling in poolings}
 
 
 def _mean(encoded: Encoded) -> Tensor:

@@ -16,7 +16,7 @@ def scores_table(summary: Mapping[str, Any]) -> str:
     """A line per task and metric, the overall scores below."""
     rows = [
         [task, metric, shown_score(value)]
-        for part in ("train", "dev", "test", "others")
+        for part in ("train", "dev", "test", "file", "others")
         for task, metrics in summary.get(part, {}).items()
         for metric, value in metrics.items()
     ]

@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 
 from mtbert.config.automatic import with_epochs
+from mtbert.config.fields import share_of
 from mtbert.config.former import differing
 from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import read_examples
+from mtbert.data.held_out import Rows, file_of, rows_of
 from mtbert.errors import UserError
 from mtbert.io.hashing import file_sha256
 from mtbert.methods.sampling.base import EpochSpec
@@ -27,7 +29,7 @@ class Fingerprints:
 
     def __init__(self) -> None:
         self._digests: dict[Path, str] = {}
-        self._counted: dict[tuple[Path, str, bool], tuple[int, int]] = {}
+        self._counted: dict[tuple[Path, str, bool, Rows | None], tuple[int, int]] = {}
 
     def key(self, settings: Settings) -> str:
         """Twelve hex digits of the settings and of the contents of the files.
@@ -49,7 +51,10 @@ class Fingerprints:
             if task.train is not None:
                 fields["train"] = self._digest(data_file(settings, task.train))
             fields["dev"] = {
-                s: self._digest(data_file(settings, f)) for s, f in task.dev_files.items()
+                s: [f, settings.data.split_seed]
+                if share_of(f) is not None
+                else self._digest(data_file(settings, f))
+                for s, f in task.dev_files.items()
             }
         folder = local_folder(settings.encoder.path)
         if folder is not None and settings.encoder.path != PACKAGED:
@@ -116,10 +121,12 @@ class Fingerprints:
         task = settings.tasks[name]
         file = task.dev_files[dev_set] if dev_set is not None else task.train
         assert file is not None
+        rows = rows_of(settings, name, file)
+        file = file_of(task, file)
         path, shared = data_file(settings, file), settings.shares_file(file)
-        key = (path, task.model_dump_json(), shared)
+        key = (path, task.model_dump_json(), shared, rows)
         if key not in self._counted:
-            self._counted[key] = _count_file(path, task, shared)
+            self._counted[key] = _count_file(path, task, shared, rows)
         return self._counted[key]
 
     def _digest(self, path: Path) -> str:
@@ -135,6 +142,8 @@ def _heads_first(settings: Settings) -> bool:
     return settings.encoder.mode == "heads_first"
 
 
-def _count_file(path: Path, task: TaskSettings, shared: bool) -> tuple[int, int]:
+def _count_file(path: Path, task: TaskSettings, shared: bool, rows: Rows | None) -> tuple[int, int]:
     found = read_examples(path, task, blank_is_unlabelled=shared).examples
+    if rows is not None:
+        found = list(rows.of(found))
     return len(found), sum(len(text) for example in found for text in example.texts)

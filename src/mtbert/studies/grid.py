@@ -29,6 +29,7 @@ from mtbert.config.load import load_config, parse_settings
 from mtbert.config.messages import explain, nearest
 from mtbert.config.settings import Settings
 from mtbert.config.yaml import read_yaml
+from mtbert.data.completion import completed
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io.bounded import is_file
 from mtbert.studies.fingerprint import Fingerprints
@@ -324,7 +325,7 @@ def _resolve(
     lines = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
     where = f"{experiment.name}, {form}, {variation}"
     try:
-        settings = load_config(experiment.bases[form], [*lines, *overrides])
+        settings = completed(load_config(experiment.bases[form], [*lines, *overrides]))
         if smallest and settings.training.steps_per_epoch is None:
             settings = _capped(settings, min(fingerprints.batches(settings).values()))
         settings = _select_tasks(settings, experiment.variations[variation])

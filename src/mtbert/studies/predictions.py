@@ -33,6 +33,8 @@ Array = NDArray[np.float64]
 LARGEST = 32 << 20
 """Bytes of a record or of its labels, more than a run of a thousand epochs needs."""
 
+_MOST_THOUSANDTHS = np.iinfo(np.int16).max
+
 _STRICT = ConfigDict(strict=True, extra="ignore")
 
 
@@ -43,7 +45,7 @@ class DevPredictions:
     Attributes:
         digest: hash of ids and labels in order; predictions of equal digest can be paired.
         gold: `[rows]`, class numbers or values.
-        predicted: `[rows]`, likewise; values rounded to a thousandth.
+        predicted: `[rows]`, likewise; rounded as `_compact` says.
         probability: `[rows]`, of the second of two classes, rounded to 1/255 (for `mse` the
             output, clipped to 0 to 1); None for other tasks.
     """
@@ -60,12 +62,16 @@ class DevPredictions:
 
 
 class StoredPredictions(BaseModel):
-    """As a record has them: the digest of the labels, and predictions in base 64."""
+    """As a record has them: the digest of the labels, and predictions in base 64.
+
+    `predicted` are thousandths as whole numbers of two bytes, or with `floats` float32.
+    """
 
     model_config = _STRICT
 
     labels: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     predicted: str
+    floats: bool = False
     probability: str | None = None
 
 
@@ -75,12 +81,16 @@ class _Labels(BaseModel):
     labels: Annotated[list[float], Field(min_length=1)]
 
 
-def store_predictions(rows: DevPredictions, folder: Path) -> dict[str, str]:
+def store_predictions(rows: DevPredictions, folder: Path) -> dict[str, str | bool]:
     """Predictions as a record has them; their labels are written into the folder once."""
     labels = folder / f"labels-{rows.digest}.json"
     if not labels.is_file():
         atomic.write_text(labels, json.dumps({"labels": _plain(rows.gold)}) + "\n")
-    stored = {"labels": rows.digest, "predicted": _encode(rows.predicted, 1000, "<i2")}
+    stored: dict[str, str | bool] = {"labels": rows.digest}
+    if _fit_thousandths(rows.gold, rows.predicted):
+        stored["predicted"] = _encode(rows.predicted, 1000, "<i2")
+    else:
+        stored |= {"predicted": _encode(rows.predicted, 1, "<f4"), "floats": True}
     if rows.probability is not None:
         stored["probability"] = _encode(rows.probability, 255, "u1")
     return stored
@@ -101,7 +111,8 @@ def load_predictions(path: Path, found: StoredPredictions) -> DevPredictions:
             "may be kept apart from the results; exporting a run on the same data writes it anew"
         ) from None
     try:
-        predicted = _decode(found.predicted, 1000, "<i2")
+        scale, kind = (1, "<f4") if found.floats else (1000, "<i2")
+        predicted = _decode(found.predicted, scale, kind)
         probability = None if found.probability is None else _decode(found.probability, 255, "u1")
     except ValueError as error:
         raise UserError(f"{path}: damaged record: {error}") from None
@@ -133,7 +144,7 @@ def read_predictions(path: Path, settings: Settings, task: str) -> DevPrediction
     return DevPredictions(
         hashlib.sha256(text.encode()).hexdigest()[:12],
         gold,
-        np.rint(1000 * _known(predicted)) / 1000,
+        _compact(gold, _known(predicted)),
         None
         if told is None
         else np.rint(255 * np.clip(_known(np.array(told, np.float64)), 0, 1)) / 255,
@@ -152,14 +163,30 @@ def _known(values: Array) -> Array:
     return np.nan_to_num(values, posinf=0.0, neginf=0.0)
 
 
+def _compact(gold: Array, predicted: Array) -> Array:
+    """Predictions as a record can hold them: thousandths where those fit, else float32."""
+    if _fit_thousandths(gold, predicted):
+        return np.rint(1000 * predicted) / 1000
+    return predicted.astype(np.float32).astype(np.float64)
+
+
+def _fit_thousandths(gold: Array, predicted: Array) -> bool:
+    """Whether no answer is clipped, and rounding is small beside what answers are measured by.
+
+    Half a thousandth is small where the labels reach over one unit or more, as classes do.
+    """
+    reach = np.ptp(gold) if len(gold) > 1 else 1.0
+    whole = bool((predicted == np.rint(predicted)).all())
+    return bool(np.abs(predicted).max() <= _MOST_THOUSANDTHS / 1000) and (whole or reach >= 1)
+
+
 def _plain(values: Array) -> list[int | float]:
     return [int(v) if v.is_integer() else v for v in values.tolist()]
 
 
 def _encode(values: Array, scale: float, kind: str) -> str:
-    limits = np.iinfo(np.dtype(kind))
-    whole = np.clip(np.rint(values * scale), limits.min, limits.max).astype(kind)
-    return base64.b64encode(whole.tobytes()).decode("ascii")
+    scaled = values if kind == "<f4" else np.rint(values * scale)
+    return base64.b64encode(scaled.astype(kind).tobytes()).decode("ascii")
 
 
 def _decode(text: str, scale: float, kind: str) -> Array:

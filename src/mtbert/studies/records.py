@@ -8,6 +8,7 @@ files of their own.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,8 +124,9 @@ class Record:
 
     @property
     def seconds_per_epoch(self) -> float:
-        """Time of the training steps, without evaluation and start-up.
+        """Time of the training steps, without evaluation and start-up, over the epochs begun.
 
+        Those of the heads alone count too, and those after an early stop do not.
         On a CPU it is processor time divided by the number of threads, so that other runs and a
         busy machine do not change it; elsewhere, and in older runs, wall time.
         """
@@ -133,7 +135,8 @@ class Record:
             seconds = self.summary["step_seconds"]
         else:
             threads = int(self.summary["threads"])
-        return float(seconds) / threads / max(1, int(self.summary["epochs"]))
+        begun = max((math.ceil(point["epoch"]) for point in self.curve), default=0)
+        return float(seconds) / threads / (begun or max(1, int(self.summary["epochs"])))
 
     def metric(self, task: str) -> str:
         """The name of a task's main metric."""

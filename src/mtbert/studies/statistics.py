@@ -79,7 +79,8 @@ def interval(values: Sequence[float], draws: Array | None = None, level: float =
 
     Args:
         values: `[seeds]`.
-        draws: `[seeds, DRAWS]`, the bootstrap of each value, or None.
+        draws: `[seeds, DRAWS]`, the bootstrap of each value, NaN where it is undefined; or None.
+            Where all are, nothing is known of the rows.
         level: of confidence.
     """
     mean, deviation = mean_deviation(values)
@@ -90,8 +91,9 @@ def interval(values: Sequence[float], draws: Array | None = None, level: float =
         t = float(stats.t.ppf((1 + level) / 2, len(values) - 1))
         by_seeds = t * deviation / math.sqrt(len(values))
     below = above = 0.0
-    if draws is not None:
-        ends = np.nanquantile(np.mean(draws, axis=0), [(1 - level) / 2, (1 + level) / 2])
+    means = np.empty(0) if draws is None else np.mean(draws, axis=0)
+    if len(means := means[~np.isnan(means)]):
+        ends = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
         below, above = max(0.0, mean - float(ends[0])), max(0.0, float(ends[1]) - mean)
         by_rows = (below + above) / 2
     low, high = math.hypot(by_seeds or 0, below), math.hypot(by_seeds or 0, above)

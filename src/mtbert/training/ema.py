@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-__all__ = ["WeightAverage"]
+__all__ = ["WeightAverage", "decay_after"]
 
 
 class WeightAverage:
@@ -44,7 +44,7 @@ class WeightAverage:
             number: of the update.
             found_inf: float32 scalar; where it is 1 the average stays what it is.
         """
-        share = (1 - found_inf.double()) * (1 - min(self._decay, number / (number + 9)))
+        share = (1 - found_inf.double()) * (1 - decay_after(number, self._decay))
         shares = {dtype: share.to(dtype) for dtype in {w.dtype for w in self.weights.values()}}
         for name, parameter in self._parameters.items():
             self.weights[name].lerp_(parameter, shares[parameter.dtype])
@@ -64,6 +64,11 @@ class WeightAverage:
             yield
         finally:
             _copy(own, self._parameters)
+
+
+def decay_after(number: int, decay: float) -> float:
+    """d_t: the decay of update `number`, counted from 1, on the way to `decay`."""
+    return min(decay, number / (number + 9))
 
 
 @torch.no_grad()

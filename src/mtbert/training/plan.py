@@ -9,6 +9,7 @@ from tabulate import tabulate
 from mtbert.config.settings import Settings
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.sampling.epoch import epoch_length, task_plans
+from mtbert.training.ema import decay_after
 
 __all__ = ["describe"]
 
@@ -67,9 +68,19 @@ def describe(
             _rates(settings),
             f"encoder {settings.encoder.path} ({mode}): {encoder:,} of its parameters learn, and "
             f"{heads:,} of the heads",
+            *_average(training.average, whole * steps),
             f"{hardware}, seed {settings.seed}",
         ]
     )
+
+
+def _average(decay: float | None, updates: int) -> list[str]:
+    """The decay that the average of the weights ends with."""
+    if decay is None:
+        return []
+    last = decay_after(updates, decay)
+    reached = "" if last == decay else f" (after these steps {last:.4g})"
+    return [f"kept is the average of the weights, with a decay of {decay:g}{reached}"]
 
 
 def _truncation(texts: int, mode: str) -> str:

@@ -16,6 +16,7 @@ from torch import Generator
 from mtbert.config.automatic import FEW_PAIRS, resolved, with_pair_forms
 from mtbert.config.settings import Settings
 from mtbert.data.batches import TokenizedSet
+from mtbert.data.completion import completed
 from mtbert.data.tasks import TaskData, count_examples, load_tasks
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.distributed.processes import Processes
@@ -121,11 +122,13 @@ class Prepared:
 
 
 def prepare(settings: Settings, processes: Processes) -> Prepared:
-    """Choose the device, load the network and read the data, in this order.
+    """Name the classes, choose the device, load the network and read the data, in this order.
 
     Raises:
         UserError: configuration, data or encoder cannot be used, on any of the processes.
     """
+    incomplete = settings
+    settings = processes.main_first(lambda: completed(incomplete))
     with processes.all_or_none():
         runtime = _runtime(settings, processes)
         settings = with_pair_forms(settings, partial(count_examples, settings, most=FEW_PAIRS))

@@ -36,9 +36,10 @@ def test_json_lines_may_start_with_a_mark_or_a_blank_line(prefix):
         ('{"a":' * 100_000, "not a JSON object"),
         (f'{{"a": {"9" * 5000}}}', "not a JSON object"),
         (b'{"a": "\xff"}', "not UTF-8"),
+        ('{"a": Infinity}', "Infinity is no JSON value"),
         ('{"a": 1} {"a": 2}', "not a JSON object"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_a_bad_json_line_is_told_and_the_next_one_read(line, problem):
     line = line if isinstance(line, bytes) else line.encode()
@@ -67,6 +68,19 @@ def test_what_the_json_module_writes_is_read_back_equal(rows):
         lines = [json.dumps(row, ensure_ascii=ensure_ascii) for row in rows]
         found = read("\n".join(lines), "rows.jsonl")
         assert found == list(enumerate(rows, start=1))
+
+
+def test_what_is_missing_is_empty_and_no_word():
+    """json.dumps writes NaN for a missing value, pandas null."""
+    assert read('{"a": NaN, "b": null, "c": "NaN", "d": "null"}', "x.jsonl") == [
+        (1, {"a": "", "b": "", "c": "NaN", "d": "null"})
+    ]
+
+
+def test_true_and_false_are_spelled_as_json_spells_them():
+    assert read('{"a": true, "b": false, "c": "True"}', "x.jsonl") == [
+        (1, {"a": "true", "b": "false", "c": "True"})
+    ]
 
 
 def rows_of(line):

@@ -305,3 +305,38 @@ def test_the_default_config_is_bert_base():
     with torch.device("meta"):
         encoder = BertEncoder(EncoderConfig())
     assert sum(p.numel() for p in encoder.parameters()) == 109_482_240
+
+
+RATES = [
+    ("embeddings", "rate"),
+    *(
+        (f"layers.{layer}.attention", name)
+        for layer in (0, 1)
+        for name in ("attention_rate", "rate")
+    ),
+    ("layers.0.feed_forward", "rate"),
+    ("layers.1.feed_forward", "rate"),
+]
+
+
+@pytest.mark.parametrize("place", RATES, ids=".".join)
+def test_dropout_falls_on_each_place_of_the_architecture(tiny_encoder, place):
+    """Devlin et al. 2018, appendix A.2: on all layers; transformers has it in the same places."""
+    ids, mask, types = padded_batch("right")
+    plain = tiny_encoder(ids, mask, types).last_hidden_state
+    tiny_encoder.train()
+    for module, name in RATES:
+        setattr(tiny_encoder.get_submodule(module), name, 0.0)
+    torch.testing.assert_close(tiny_encoder(ids, mask, types).last_hidden_state, plain)
+    setattr(tiny_encoder.get_submodule(place[0]), place[1], 0.5)
+    assert (tiny_encoder(ids, mask, types).last_hidden_state - plain).abs().max() > 1e-3
+
+
+def test_the_places_of_dropout_are_all_that_have_a_rate(tiny_encoder):
+    found = {
+        (name, rate)
+        for name, module in tiny_encoder.named_modules()
+        for rate in ("rate", "attention_rate")
+        if hasattr(module, rate)
+    }
+    assert found == set(RATES)

@@ -19,8 +19,9 @@ def recognises(name: str, first: bytes) -> bool:
 
 
 def read(name: str, first: bytes, stream: BinaryIO) -> Table:
-    """Values become text, null an empty one; a list is kept apart, another nested value is no
-    column. Blank lines are skipped.
+    """Values become text, as JSON spells them; null, and NaN, as some programs write what is
+    missing, an empty one. A list is kept apart, another nested value is no column. Blank lines are
+    skipped.
 
     Raises:
         UserError: a line is too long.
@@ -38,7 +39,7 @@ def _row(line: int, text: str) -> Row:
     if has_undecodable(text):
         return Row(line, problem="not UTF-8, expected a file saved as UTF-8")
     try:
-        record = json.loads(text, object_pairs_hook=unique_keys)
+        record = json.loads(text, object_pairs_hook=unique_keys, parse_constant=_constant)
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         return Row(line, problem=f"not a JSON object ({reason}), expected one object a line")
@@ -49,8 +50,26 @@ def _row(line: int, text: str) -> Row:
         if isinstance(value, list):
             lists[key] = _without_surrogates(json.dumps(value, ensure_ascii=False))
         elif not isinstance(value, dict):
-            values[key] = "" if value is None else _without_surrogates(str(value))
+            values[key] = _text(value)
     return Row(line, values, lists=lists)
+
+
+def _constant(name: str) -> None:
+    """NaN as null. Python's reader takes it and the infinities for numbers, JSON has neither.
+
+    Raises:
+        ValueError: an infinity.
+    """
+    if name != "NaN":
+        raise ValueError(f"{name} is no JSON value")
+
+
+def _text(value: str | float | bool | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _without_surrogates(str(value))
 
 
 def _without_surrogates(text: str) -> str:

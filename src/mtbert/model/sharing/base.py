@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 
@@ -110,3 +111,9 @@ class Trunk(nn.Module, ABC):
 
         None stands for what all tasks share.
         """
+
+    def compute_in(self, dtype: torch.dtype) -> None:
+        """Set the precision of the forward pass, of every encoder in the trunk."""
+        for module in self.modules():
+            if isinstance(module, Encoder):
+                module.compute_dtype = dtype
