@@ -33,6 +33,7 @@ def test_every_change_can_be_made_and_its_tests_are_there(mutant):
 def tree(tmp_path):
     """A package of one function, with a test that looks at one side of it."""
     (tmp_path / "src" / "mtbert").mkdir(parents=True)
+    (tmp_path / "src" / "mtbert" / "__init__.py").touch()
     (tmp_path / "src" / "mtbert" / "small.py").write_text("def sign(x):\n    return x > 0, x < 0\n")
     (tmp_path / "test_small.py").write_text(
         "from mtbert.small import sign\n\n\ndef test_it():\n    assert sign(1)[0]\n"

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parent.parent
 LIST = ROOT / "tools" / "mutants.yaml"
@@ -79,7 +79,7 @@ class Outcome:
 def mutants(path: Path = LIST) -> list[Mutant]:
     """Those on the list. Without `tests`, the test file of the source's name has to notice."""
     found = []
-    for file, entries in yaml.safe_load(path.read_text("utf-8")).items():
+    for file, entries in YAML(typ="safe", pure=True).load(path.read_text("utf-8")).items():
         folder, _, module = file.rpartition("/")
         mirrored = f"tests/{folder}/test_{module}"
         for entry in entries:

@@ -247,7 +247,11 @@ def _with_a_huge_label(toy, folder):
     rows = "sentence1,sentence2,label\na cat,a dog,1e30\n"
     (folder / "huge.csv").write_text(rows, encoding="utf-8")
     tree = toy.tree("sst", "sts")
-    tree["tasks"]["sts"] |= {"train": str(folder / "huge.csv"), "range": None}
+    tree["tasks"]["sts"] |= {
+        "train": str(folder / "huge.csv"),
+        "range": None,
+        "target": "raw",  # what is standardised stays small
+    }
     return toy.config(folder / "toy.json", tasks=tree["tasks"])
 
 

@@ -18,7 +18,7 @@ from support.toy import Toy, results, write_encoder
 from mtbert.errors import UserError
 from mtbert.hardware import memory
 from mtbert.hardware.memory import Memory, OutOfMemory, advising, ran_out, size
-from mtbert.inference import predict
+from mtbert.inference import answering
 from mtbert.inference.model import MultitaskModel
 from mtbert.model.network import MultitaskNetwork
 from mtbert.training import gradients
@@ -54,17 +54,17 @@ def test_evaluation_that_does_not_fit_is_computed_in_smaller_batches(
 
 
 def test_features_that_do_not_fit_are_computed_in_smaller_batches(toy, tmp_path, monkeypatch):
-    represent, raised = MultitaskNetwork.represent, []
+    represent, raised = MultitaskNetwork.represent_all, []
 
-    def short(self, task, batch, generator=None):
+    def short(self, tasks, batch):
         if len(batch.lengths) > 6:
-            raised.append(task)
+            raised.extend(tasks)
             raise ERRORS[0]
-        return represent(self, task, batch, generator)
+        return represent(self, tasks, batch)
 
     changes = {"encoder": {"mode": "frozen"}, "training": {"epochs": 1}}
     whole = toy.train(tmp_path / "whole", **changes)
-    monkeypatch.setattr(MultitaskNetwork, "represent", short)
+    monkeypatch.setattr(MultitaskNetwork, "represent_all", short)
     summary = toy.train(tmp_path / "run", **changes)
     assert raised
     assert summary["dev"]["sst"] == pytest.approx(whole["dev"]["sst"], abs=1e-6)
@@ -112,7 +112,7 @@ def test_predictions_that_do_not_fit_are_computed_in_smaller_batches(finished, s
 
 
 def test_the_budget_of_a_stream_is_found_once(finished, short, monkeypatch):
-    monkeypatch.setattr(predict, "_STREAM_CHUNK", 10)
+    monkeypatch.setattr(answering, "_CHUNK", 10)
     found = short(3, "evaluation")
     model = MultitaskModel.from_pretrained(finished)
     model.predict("sst", ["the good film"] * 10)
