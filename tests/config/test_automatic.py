@@ -106,6 +106,7 @@ def test_checkpoints_are_a_hundred_steps_apart_or_an_epoch():
         ({}, FEW_PAIRS, ("jointly", "uv")),
         ({"features": "uv"}, FEW_PAIRS, ("separately", "uv")),
         ({"features": "cosine"}, FEW_PAIRS, ("separately", "cosine")),
+        ({"long_texts": "windows"}, FEW_PAIRS, ("separately", "uv_absdiff_product")),
         ({"pair_encoding": "jointly"}, 104, ("jointly", "uv")),
         ({"pair_encoding": "both_orders"}, 104, ("both_orders", "uv")),
         ({"pair_encoding": "separately"}, FEW_PAIRS, ("separately", "uv_absdiff_product")),
@@ -122,6 +123,11 @@ def test_few_pairs_are_encoded_separately(fields, count, expected):
     found = with_pair_forms(settings(tasks), counted).tasks
     assert {(t.pair_encoding, t.features) for t in found.values()} == {expected}
     assert set(asked) <= {"pair"}  # the task whose head it is decides
+
+
+def test_pairs_are_one_sequence_only_where_the_encoder_tells_its_texts_apart():
+    found = with_pair_forms(settings({"pair": PAIRS}), lambda _: FEW_PAIRS, segments=1)
+    assert found.tasks["pair"].pair_encoding == "separately"
 
 
 def test_single_texts_have_no_form_of_a_pair():

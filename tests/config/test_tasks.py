@@ -139,7 +139,10 @@ BAD_TASKS = [
     ({**SINGLE, "label_separator": ";"}, "`label_separator` belongs to several labels"),
     ({**SINGLE, "threshold": 0.3}, "`threshold` belongs to several labels"),
     ({**SINGLE, "max_windows": 2}, "`max_windows` belongs to `long_texts: windows`"),
-    ({**PAIR, "long_texts": "windows"}, "needs texts that are encoded alone"),
+    (
+        {**PAIR, "long_texts": "windows", "pair_encoding": "jointly"},
+        "needs texts that are encoded alone",
+    ),
     (
         {
             **SEVERAL,

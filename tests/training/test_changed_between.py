@@ -51,6 +51,12 @@ OTHER = {
     "tasks.sst.batch_size": 3,
     "tasks.sst.class_weights": "balanced",
     "tasks.sst.on_bad_rows": "skip",
+    "tasks.sst.long_texts": "head_tail",
+    "tasks.sst.max_windows": 4,
+    "tasks.sst.columns.labels": ["good", "bad"],
+    "tasks.sst.label_separator": ";",
+    "tasks.sst.threshold": 0.4,
+    "data.split_seed": 2,
     "training.epochs": 3,
     "training.batch_size": 5,
     "training.learning_rate": 1e-4,
@@ -89,7 +95,11 @@ MOVED = {
 }  # fmt: skip
 """Keys that say where files are; what is in the files may not change."""
 
-WITH_OTHERS = {"tasks.sst.uses": {"train": None, "uses": "para"}, "tasks.sst.columns.text2": {}}
+WITH_OTHERS = {
+    "tasks.sst.uses": {"train": None, "uses": "para"}, "tasks.sst.columns.text2": {},
+    "tasks.sst.max_windows": {}, "tasks.sst.columns.labels": {}, "tasks.sst.label_separator": {},
+    "tasks.sst.threshold": {},
+}  # fmt: skip
 """Keys that cannot change alone; what changes is seen in the keys that change with them."""
 
 

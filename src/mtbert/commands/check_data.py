@@ -85,10 +85,10 @@ def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]
     from mtbert.model.hub import locate
 
     settings = completed(load_config(source, overrides))
-    settings = with_pair_forms(settings, partial(count_examples, settings, most=FEW_PAIRS))
     folder = locate(settings.encoder.path, settings.encoder.revision)
     config, tokenizer = read_config(folder / "config.json"), Tokenizer.from_folder(folder)
-    settings = fit_length(settings, config)
+    count = partial(count_examples, settings, most=FEW_PAIRS)
+    settings = fit_length(with_pair_forms(settings, count, segments=config.type_vocab_size), config)
     check_compatible(
         config,
         settings.tasks,

@@ -87,7 +87,9 @@ def with_epochs(settings: Settings, examples: Mapping[str, int]) -> Settings:
     )
 
 
-def with_pair_forms(settings: Settings, count: Callable[[str], int]) -> Settings:
+def with_pair_forms(
+    settings: Settings, count: Callable[[str], int], *, segments: int = 2
+) -> Settings:
     """The settings with a form in the place of `auto` for pairs.
 
     A few hundred pairs do not teach an encoder to compare the texts of one sequence, while vectors
@@ -96,27 +98,33 @@ def with_pair_forms(settings: Settings, count: Callable[[str], int]) -> Settings
     Args:
         settings: of a run.
         count: training examples of a task, or `FEW_PAIRS` if there are more.
+        segments: that the encoder tells apart in a sequence; with one, pairs are never one.
     """
-    return settings.model_copy(
-        update={
-            "tasks": {
-                name: _with_pair_form(settings, name, task, count)
-                for name, task in settings.tasks.items()
-            }
-        }
-    )
+    owners = {name: task.uses or name for name, task in settings.tasks.items()}
+    forms = {
+        owners[name]: "separately"
+        for name, task in settings.tasks.items()
+        if segments < 2 or task.long_texts == "windows" or task.features != "auto"
+    }
+    for name, task in settings.trained_tasks.items():
+        if task.kind.is_pair and task.pair_encoding == "auto" and name not in forms:
+            forms[name] = "separately" if count(name) < FEW_PAIRS else "jointly"
+    tasks = {
+        name: _with_pair_form(task, settings.tasks[owners[name]], forms.get(owners[name]))
+        for name, task in settings.tasks.items()
+    }
+    return settings.model_copy(update={"tasks": tasks})
 
 
-def _with_pair_form(
-    settings: Settings, name: str, task: TaskSettings, count: Callable[[str], int]
-) -> TaskSettings:
+def _with_pair_form(task: TaskSettings, owner: TaskSettings, form: str | None) -> TaskSettings:
+    """A task with the form of pairs that is given for the head of its owner."""
     if not task.kind.is_pair:
         return task.model_copy(update=_where_auto(task, _NO_PAIR))
-    owner = task.uses or name
-    encoding, features = task.pair_encoding, settings.tasks[owner].features
+    encoding: str = task.pair_encoding
+    features = owner.features
     if encoding == "auto":
-        few = features != "auto" or count(owner) < FEW_PAIRS
-        encoding = "separately" if few else "jointly"
+        assert form is not None
+        encoding = form
     if features == "auto":
         features = "uv_absdiff_product" if encoding == "separately" else "uv"
     return task.model_copy(update={"pair_encoding": encoding, "features": features})

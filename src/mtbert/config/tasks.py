@@ -242,8 +242,8 @@ class TaskSettings(Section):
         "auto",
         description="A pair as one sequence with segment ids; the same in both orders, for labels "
         "that do not depend on the order (training draws one each time, an answer is the mean of "
-        "both); or each text alone. `auto`: `separately` for fewer than 500 training pairs or "
-        "where `features` are given, else `jointly`.",
+        "both); or each text alone. `auto`: `separately` for fewer than 500 training pairs, "
+        "and where `features` or `long_texts: windows` are given, else `jointly`.",
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="Dropout before the head's linear layer."
@@ -450,7 +450,8 @@ class TaskSettings(Section):
         problems = []
         if self.long_texts != "windows" and self.max_windows is not None:
             problems.append("`max_windows` belongs to `long_texts: windows`")
-        if self.long_texts == "windows" and self.kind.is_pair and self.sequences_per_example == 1:
+        jointly = self.kind.is_pair and self.pair_encoding in ("jointly", "both_orders")
+        if self.long_texts == "windows" and jointly:
             problems.append(
                 "`long_texts: windows` needs texts that are encoded alone; set `pair_encoding: "
                 "separately`, or `long_texts: head_tail`"

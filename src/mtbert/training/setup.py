@@ -131,9 +131,11 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
     settings = processes.main_first(lambda: completed(incomplete))
     with processes.all_or_none():
         runtime = _runtime(settings, processes)
-        settings = with_pair_forms(settings, partial(count_examples, settings, most=FEW_PAIRS))
         folder = locate(settings.encoder.path, settings.encoder.revision)
-        settings = fit_length(settings, read_config(folder / "config.json"))
+        config = read_config(folder / "config.json")
+        count = partial(count_examples, settings, most=FEW_PAIRS)
+        settings = with_pair_forms(settings, count, segments=config.type_vocab_size)
+        settings = fit_length(settings, config)
         tokenizer = Tokenizer.from_folder(folder)
         network = _load_network(settings, folder, tokenizer.vocabulary_size, runtime)
     data = processes.main_first(lambda: load_tasks(settings, tokenizer))
