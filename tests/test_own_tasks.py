@@ -12,7 +12,14 @@ from benchmarks.own_tasks.grammar import Grammar, flipped
 from benchmarks.own_tasks.jobs import JOINT, jobs_of
 from benchmarks.own_tasks.records import Records
 from benchmarks.own_tasks.table import write
-from benchmarks.own_tasks.verdicts import Score, compare, rows_of, summary_of, table_of
+from benchmarks.own_tasks.verdicts import (
+    Score,
+    best_of_sweep,
+    compare,
+    rows_of,
+    summary_of,
+    table_of,
+)
 from mtbert.config.load import data_file, parse_settings
 from mtbert.data.examples import read_examples
 
@@ -119,6 +126,20 @@ def test_the_best_of_the_sweep_is_chosen_on_dev():
     assert table_of({"chats": runs}, "github").count("| no ") == 3
 
 
+def test_the_joint_run_is_a_point_of_the_sweep_and_seeds_that_all_points_have_choose():
+    runs = [run("joint", 1, 0.8, dev=0.6), run("sweep a", 1, 0.9, dev=0.5)]
+    runs += [run("joint", 2, 0.8, dev=0.1), run("sweep a", 2, 0.9, dev=0.5), run("sweep b", 1, 0.7)]
+    assert best_of_sweep(runs, "tone") == "joint"
+    runs += [run("sweep b", 2, 0.7, dev=0.4)]
+    assert best_of_sweep(runs, "tone") == "sweep a"
+    assert best_of_sweep(runs[:1], "tone") is None
+
+
+def test_a_correlation_of_equal_answers_is_told():
+    before = [run("before", seed, math.nan) for seed in (1, 2)]
+    assert "one answer" in table_of({"chats": before})
+
+
 def test_what_is_recorded_is_not_run_again(tmp_path, monkeypatch):
     taken = []
 
@@ -126,15 +147,19 @@ def test_what_is_recorded_is_not_run_again(tmp_path, monkeypatch):
         taken.append((job.name, seed, epochs))
         if len(taken) == 5:
             raise KeyboardInterrupt
-        return run(job.name, seed, 0.5)
+        return run(job.name, seed, 0.5, dev=0.6 if job.name == best else 0.5)
 
+    jobs = [job.name for job in jobs_of(make("chats"))]
+    best = jobs[-1]
     monkeypatch.setattr(measure, "take", take)
     monkeypatch.setattr(measure, "RECORDS", tmp_path)
     with pytest.raises(KeyboardInterrupt):
         measure.measure(["chats"], [1, 2])
     measure.measure(["chats"], [1, 2])
-    jobs = [job.name for job in jobs_of(make("chats"))]
-    assert len(taken) == 1 + len(jobs) + len(jobs) - 1  # the linear model has no seed
+    again = [name for name in jobs if not name.startswith("sweep") and name != "frozen"]
+    # the linear model has no seed, and of the sweep the point goes on that the first seed chose
+    assert [name for name, seed, _ in taken if seed == 2] == [*again, best]
+    assert len(taken) == 1 + len(jobs) + len(again) + 1
     assert {epochs for name, _, epochs in taken if name.startswith("sweep")} == {9}
     kept = Records(tmp_path, "chats").runs
     assert [(r["job"], r["seed"]) for r in kept[: len(jobs)]] == [(job, 1) for job in jobs]

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.own_tasks.frozen import frozen_scores
 from benchmarks.own_tasks.table import DataSet
 from mtbert.config.load import parse_settings
-from mtbert.data.tasks import read_set
+from mtbert.data.tasks import read_set, skipping_bad_rows
 from mtbert.inference.evaluate import EvaluationSet, evaluate
 from mtbert.inference.saved_run import load_run
 from mtbert.runs.scores import main_metric
@@ -29,8 +29,9 @@ _OLD_TRAINING = {
     "schedule": "linear", "warmup": 0.1, "weight_decay": 0.0, "clip": None, "batching": "method3",
 }  # fmt: skip
 _OLD_TASK = {"head": "cls", "pair_encoding": "jointly"}
-_OLD_REGRESSION = {"target": "raw"}
-"""The recipe of README.md before version 0.2 had defaults of its own, on the defaults of then."""
+_OLD_REGRESSION = {"target": "raw", "range": None}
+"""The recipe of README.md before version 0.2 had defaults of its own, on the defaults of then, when
+answers did not stay in a `range`."""
 
 _RATES = (1e-4, 4e-4)
 _EPOCHS = (0.5, 1.5)
@@ -115,8 +116,9 @@ def _old(task: Mapping[str, Any]) -> dict[str, Any]:
 def _test_scores(run: Path, files: Mapping[str, str]) -> dict[str, float]:
     """The main metric of each task on its test file."""
     settings, model = load_run(run)
+    lenient = skipping_bad_rows(settings)  # rows without this task's label
     sets = []
     for name, file in files.items():
-        found = read_set(settings, name, file, model.tokenizer, cache=None)
+        found = read_set(lenient, name, file, model.tokenizer, cache=None)
         sets.append(EvaluationSet(name, "test", found.ids, found.inputs))
     return evaluate(model.network, sets).main

@@ -13,7 +13,7 @@ from tabulate import tabulate
 from benchmarks.own_tasks.data_sets import make
 from benchmarks.own_tasks.jobs import ALONE, BEFORE, FROZEN, JOINT, SWEEP
 
-__all__ = ["Score", "compare", "rows_of", "summary_of", "table_of"]
+__all__ = ["Score", "best_of_sweep", "compare", "rows_of", "summary_of", "table_of"]
 
 Runs = Sequence[Mapping[str, Any]]
 
@@ -61,7 +61,9 @@ class Score:
         return math.hypot(self.seeds_error, self.rows_error)
 
     def __str__(self) -> str:
-        """The mean and half of its 95 % interval."""
+        """The mean and half of its 95 % interval; a correlation may lack a value."""
+        if math.isnan(self.mean):
+            return "one answer"
         return f"{self.mean:.3f} ± {1.96 * self.error:.3f}"
 
 
@@ -90,7 +92,7 @@ def rows_of(name: str, runs: Runs) -> list[dict[str, Any]]:
             values = [run["test"][task] for run in runs if run["job"] == job]
             return Score(values, count, accuracy) if values else None
 
-        sweep = _best_of_sweep(runs, task)
+        sweep = best_of_sweep(runs, task)
         rows.append(
             {
                 "task": task,
@@ -105,16 +107,22 @@ def rows_of(name: str, runs: Runs) -> list[dict[str, Any]]:
     return rows
 
 
-def _best_of_sweep(runs: Runs, task: str) -> str | None:
-    """The point of the sweep that is best for a task on dev, in the mean over the seeds."""
-    points: list[str] = sorted({run["job"] for run in runs if run["job"].startswith(SWEEP)})
-    if not points:
+def best_of_sweep(runs: Runs, task: str) -> str | None:
+    """The point of the sweep that is best for a task on dev; the joint run is one of them.
+
+    In the mean over the seeds that every point was run with.
+    """
+    names: set[str] = {run["job"] for run in runs if run["job"].startswith(SWEEP)}
+    if not names:
         return None
-    means = {
-        point: statistics.fmean(run["dev"][task] for run in runs if run["job"] == point)
-        for point in points
+    dev: dict[str, dict[int, float]] = {
+        point: {run["seed"]: run["dev"][task] for run in runs if run["job"] == point}
+        for point in (JOINT, *sorted(names))
     }
-    return max(points, key=lambda point: means[point])
+    seeds = set.intersection(*(set(found) for found in dev.values()))
+    if not seeds:
+        return None
+    return max(dev, key=lambda point: statistics.fmean(dev[point][seed] for seed in seeds))
 
 
 def table_of(runs: Mapping[str, Runs], style: str = "simple") -> str:
