@@ -29,9 +29,8 @@ _OLD_TRAINING = {
     "schedule": "linear", "warmup": 0.1, "weight_decay": 0.0, "clip": None, "batching": "method3",
 }  # fmt: skip
 _OLD_TASK = {"head": "cls", "pair_encoding": "jointly"}
-_OLD_REGRESSION = {"target": "raw", "range": None}
-"""The recipe of README.md before version 0.2 had defaults of its own, on the defaults of then, when
-answers did not stay in a `range`."""
+_OLD_REGRESSION = {"target": "raw"}
+"""The recipe of README.md before version 0.2 had defaults of its own, on the defaults of then."""
 
 _RATES = (1e-4, 4e-4)
 _EPOCHS = (0.5, 1.5)
