@@ -121,7 +121,7 @@ RUNS = {
     "torn config": (lambda r: half(r / "config.yaml"), EVALUATE, "config.yaml"),
     "no model": (lambda r: shutil.rmtree(r / "model"), EVALUATE, "has no model yet"),
     "torn model": (lambda r: half(r / "model/mtbert.json"), EVALUATE, "mtbert.json: damaged"),
-    "newer model": (lambda r: edit_json(r / "model/mtbert.json", format=2), EVALUATE, "format 2"),
+    "newer model": (lambda r: edit_json(r / "model/mtbert.json", format=3), EVALUATE, "format 3"),
     "list": (lambda r: edit_json(r / "model/mtbert.json", tasks=[]), EVALUATE, "damaged"),
     "no tasks": (lambda r: edit_json(r / "model/mtbert.json", tasks={}), EVALUATE, "mtbert.json"),
     "no heads": (

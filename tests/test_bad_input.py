@@ -21,10 +21,6 @@ CONFIGS = {
     ),
     "no task": ({"tasks": {}}, "tasks: "),
     "no kind": ({"tasks": {"a": {"train": "x", "dev": "y"}}}, "tasks.a.kind: missing"),
-    "no labels": (
-        {"tasks": {"a": {"kind": "classification", "train": "x", "dev": "y"}}},
-        "tasks.a: `labels` must name the classes",
-    ),
     "falling range": (
         {"tasks": {"a": {"kind": "regression", "train": "x", "dev": "y", "range": [5, 0]}}},
         "tasks.a: `range` must rise",
@@ -83,7 +79,7 @@ DATA = {
     "json": ('{"sentence": "x", "label": "good"}\n{"sentence"\n', "rows.csv:2: not a JSON object"),
     "json list": ('{"sentence": "x", "label": 1}\n[1]\n', "rows.csv:2: found a JSON list"),
     "json column": ('{"sentence": "x"}\n', "rows.csv:1: no column 'label'"),
-    "json nan": ('{"sentence": "x", "label": NaN}\n', "rows.csv:1: column 'label': label 'nan'"),
+    "json nan": ('{"sentence": "x", "label": NaN}\n', "rows.csv:1: blank label, expected one of"),
 }
 
 
@@ -128,7 +124,7 @@ COMMANDS = {
     "report": (("report", "folder"), "folder: no finished run below it"),
     "check": (("data", "check", "no.csv"), "no.csv: no such file"),
     "convert": (("convert", "no.bin"), "no.bin: no such file"),
-    "convert text": (("convert", "file"), "file: refused, not a plain file of tensors"),
+    "convert text": (("convert", "file"), "file: refused: not a file of tensors"),
 }
 
 

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from mtbert.config.data import DataSettings
 from mtbert.config.encoder import SHARINGS, EncoderSettings, Sharing
+from mtbert.config.format import FormatSettings
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import ColumnSettings, TaskSettings
 from mtbert.config.training import TrainingSettings
@@ -56,6 +57,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("encoder.", EncoderSettings),
     ("tasks.NAME.", TaskSettings),
     ("tasks.NAME.columns.", ColumnSettings),
+    ("tasks.NAME.format.", FormatSettings),
     ("training.", TrainingSettings),
 ]
 

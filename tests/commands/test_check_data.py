@@ -114,7 +114,7 @@ def test_a_file_alone_is_checked_for_its_form(tmp_path):
         f"{file}: 3 rows, columns: id, sentence, label",
         "  1 blank in column 'label'",
         "  1 blank in column 'sentence'",
-        f"  {file}:4: found 2 columns, expected 3 as in line 1",
+        f"  {file}:4: found 2 columns, expected 3 as in the first line",
     ]
 
 

@@ -29,7 +29,7 @@ def test_ids_come_from_their_column_or_are_row_numbers():
 def test_bad_rows_are_messages_and_count_in_the_numbers():
     found = list(inputs("sentence,x\na,1\nb\nc,1\n", {"one": ONE}).rows)
     assert [found[0].id, found[2].id] == ["1", "3"]
-    assert found[1] == "t:3: found 1 columns, expected 2 as in line 1"
+    assert found[1] == "t:3: found 1 columns, expected 2 as in the first line"
 
 
 def test_the_first_json_object_tells_the_columns():

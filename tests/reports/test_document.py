@@ -46,7 +46,7 @@ def test_html_escapes_words_and_holds_the_picture_itself():
     assert "<h1>Results &lt;1&gt;</h1>" in html
     assert "<p>Some &lt;words&gt;.</p>" in html
     assert "<caption>In points.</caption>" in html
-    assert '<td>a|b</td><td class="left">sst</td><td>0.5</td>' in html
+    assert '<th scope="row">a|b</th><td class="left">sst</td><td>0.5</td>' in html
     assert "<li>two &amp; three</li>" in html
     assert SVG in html
     assert "<footer>A machine &amp; more</footer>" in html

@@ -80,6 +80,7 @@ def predict_file(
     Raises:
         UserError: no such model or task, no column to read, or a bad row.
     """
+    from mtbert.data.inputs import format_of_other_files
     from mtbert.data.readers.table import open_table, read_table
     from mtbert.inference.answer_files import answer_writer, check_answer_file
     from mtbert.inference.saved_run import load_model
@@ -97,7 +98,8 @@ def predict_file(
         with nullcontext(sys.stdout) if output is None else atomic.new_file(output) as target:
             work = _Work(mapped, required=names is not None)
             stream = telling_pauses(opened, work.pause)
-            table = read_table(stream, "standard input" if piped else source)
+            form = format_of_other_files(asked)
+            table = read_table(stream, "standard input" if piped else source, form)
             tasks = work.begin(table, (columns or {}).get("id"))
             writer = answer_writer(target, output, list(asked))
             work.answer(loaded.answerer(tasks, writer.write), target.flush, skip=skip_bad_rows)

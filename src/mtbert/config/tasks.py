@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section, share_of
+from mtbert.config.format import FormatSettings, column_name
 from mtbert.config.labels import LabelNames
 from mtbert.config.messages import unknown_name
 from mtbert.config.metrics import class_metrics, label_metrics, number_metrics
@@ -136,20 +137,30 @@ def predictions_name(task: str, dev_set: str, *, selects: bool) -> str:
     return task if selects else f"{task}-{dev_set}"
 
 
+ColumnName = Annotated[str, BeforeValidator(column_name)]
+
+
 class ColumnSettings(Section):
     """Names of the columns of a task's files."""
 
-    id: str | None = Field(
-        None, description="Column of the row id. Default: `id` if there is one, else row numbers."
+    @property
+    def id_column(self) -> str | None:
+        """The column of the row ids, where a file has it; None: rows are numbered."""
+        return None if self.id is False else self.id or "id"
+
+    id: ColumnName | Literal[False] | None = Field(
+        None,
+        description="Column of the row id; `false`: none, rows are numbered. Default: `id` if "
+        "there is one, else row numbers.",
     )
-    text: str | None = Field(
+    text: ColumnName | None = Field(
         None, description="Column of the text. Default: `sentence`, for pairs `sentence1`."
     )
-    text2: str | None = Field(
+    text2: ColumnName | None = Field(
         None, description="Column of a pair's second text. Default: `sentence2`."
     )
-    label: str = Field("label", description="Column of the label, or of the list of labels.")
-    labels: tuple[str, ...] | None = Field(
+    label: ColumnName = Field("label", description="Column of the label, or of the list of labels.")
+    labels: tuple[ColumnName, ...] | None = Field(
         None,
         description="For several labels: instead of one column of lists, a column for each label "
         "that says 1 or 0, true or false, yes or no.",
@@ -178,6 +189,9 @@ class TaskSettings(Section):
         None, description="For a task that is only evaluated: the task whose head it uses."
     )
     columns: ColumnSettings = Field(ColumnSettings(), description="Column mapping.")
+    format: FormatSettings = Field(
+        FormatSettings(), description="How the files are written, where that cannot be seen."
+    )
     labels: LabelNames | None = Field(
         None,
         description="Names of the classes in order; files may hold the names or the numbers from "

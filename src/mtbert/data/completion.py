@@ -18,7 +18,7 @@ from mtbert.data.cache import Cache, content_key, file_digest, open_cache
 from mtbert.data.examples import label_texts
 from mtbert.data.label_lists import list_names
 from mtbert.data.readers.table import open_table, read_table
-from mtbert.errors import UserError, shown
+from mtbert.errors import UserError, problem_list, shown
 from mtbert.version import __version__
 
 __all__ = ["MAX_CLASSES", "completed"]
@@ -96,7 +96,9 @@ def _cached_names(path: Path, task: TaskSettings, cache: Cache | None) -> tuple[
             "labels of": digest,
             "version": __version__,
             "suffix": path.suffix,  # .jsonl tells the format
-            "task": task.model_dump(mode="json", include={"kind", "columns", "label_separator"}),
+            "task": task.model_dump(
+                mode="json", include={"kind", "columns", "format", "label_separator"}
+            ),
         }
     )
     if (arrays := cache.get(key)) is not None:
@@ -113,8 +115,10 @@ def _read_names(path: Path, task: TaskSettings) -> tuple[str, ...]:
     Raises:
         UserError: it holds fewer than two, or so many that it can hardly be one of classes.
     """
+    problems: list[str] = []
     with open_table(path) as stream:
-        counts = Counter(label_texts(read_table(stream, str(path)), task))
+        table = read_table(stream, str(path), task.format)
+        counts = Counter(label_texts(table, task, problems))
     where, rows = f"{path}: column {shown(task.columns.label)}", counts.total()
     names = canonical_names(counts)
     if task.kind.is_multilabel:
@@ -122,6 +126,8 @@ def _read_names(path: Path, task: TaskSettings) -> tuple[str, ...]:
             names = tuple(list_names(counts, task.label_separator))
         except ValueError as error:
             raise UserError(f"{where}: {error}") from None
+    if not names and problems:
+        raise UserError(problem_list(f"{where} holds no label that can be read", problems))
     if not names:
         raise UserError(f"{where} holds no label; name the classes in `labels`, or map the column")
     if len(names) > MAX_CLASSES or (len(names) > _FEW and 2 * len(names) > rows):

@@ -29,7 +29,7 @@ from mtbert.version import __version__
 __all__ = ["DataSet", "load_data_set"]
 
 _CHUNK = 8192
-_FORMAT = 1
+_FORMAT = 2
 """Raise it when the same file and settings come to give other arrays."""
 _SIDES = ("side1", "side2")
 _NO_INFLUENCE = {

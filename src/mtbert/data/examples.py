@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mtbert.config.fields import LARGEST_LABEL
-from mtbert.config.labels import label_value, values_of
+from mtbert.config.labels import label_value
 from mtbert.config.tasks import TaskSettings
-from mtbert.data.label_lists import label_numbers, yes_or_no
+from mtbert.data.label_lists import yes_or_no
+from mtbert.data.label_values import Label, expected_label, parse_label
 from mtbert.data.readers.base import Row, Table
 from mtbert.data.readers.table import open_table, read_table
 from mtbert.errors import UserError, problem_list, shown
@@ -22,13 +21,9 @@ __all__ = [
     "LeftOut",
     "iterate_examples",
     "label_texts",
-    "parse_label",
     "parse_rows",
     "read_examples",
 ]
-
-
-Label = float | tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +94,7 @@ def iterate_examples(
     problems = left_out.problems
     seen: dict[str, int] = {}
     with open_table(path) as stream:
-        table = read_table(stream, str(path))
+        table = read_table(stream, str(path), task.format)
         for result in parse_rows(table, task, labelled=labelled):
             if isinstance(result, str):
                 problems.append(result)
@@ -111,12 +106,12 @@ def iterate_examples(
                     left_out.unlabelled += 1
                 else:
                     problems.append(
-                        f"{path}:{result.line}: blank label, expected {_expected(task)}"
+                        f"{path}:{result.line}: blank label, expected {expected_label(task)}"
                     )
             elif result.id in seen:
                 problems.append(
                     f"{path}:{result.line}: id {shown(result.id)} is also in line "
-                    f"{seen[result.id]}, expected unique ids"
+                    f"{seen[result.id]}, expected unique ids{_not_an_id(task)}"
                 )
             else:
                 seen[result.id] = result.line
@@ -127,7 +122,7 @@ def iterate_examples(
     if not seen:
         none = f"{path}: no usable row, expected at least one"
         raise UserError(problem_list(none, problems) if problems else none)
-    used = {*task.text_columns, *task.label_columns, task.columns.id or "id"}
+    used = {*task.text_columns, *task.label_columns, task.columns.id_column}
     left_out.unused_columns = tuple(c for c in table.columns or () if c and c not in used)
 
 
@@ -137,23 +132,34 @@ def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[
     Raises:
         UserError: a column is missing from the header.
     """
-    id_column = task.columns.id or "id"
+    id_column = task.columns.id_column
     needed = [*task.text_columns, *(task.label_columns if labelled else [])]
-    if task.columns.id is not None:
-        needed.append(id_column)
+    if task.columns.id:
+        needed.append(task.columns.id)
     if table.columns is not None:
         _check_header(table, needed, id_column)
+    numbered = table.columns is None or id_column not in table.columns
     for number, row in enumerate(table.rows, start=1):
         result = _parse_row(row, task, needed, labelled)
+        own = row.values.get(id_column) if id_column else None
+        numbered &= own is None
         if isinstance(result, str):
             yield f"{table.name}:{row.line}: {result}"
         else:
             texts, label = result
-            yield Example(row.values.get(id_column, str(number)), texts, label, row.line)
+            # Beside ids of the file's own a mere number could be one of them.
+            yield Example(
+                own or (str(number) if numbered else f"line {row.line}"), texts, label, row.line
+            )
 
 
-def label_texts(table: Table, task: TaskSettings) -> Iterator[str]:
+def label_texts(table: Table, task: TaskSettings, problems: list[str]) -> Iterator[str]:
     """The labels of rows whose texts can be used, as they stand there; blank ones are left out.
+
+    Args:
+        table: open.
+        task: whose labels they are.
+        problems: filled on the way with what is wrong with other rows.
 
     Raises:
         UserError: a column is missing from the header.
@@ -166,34 +172,11 @@ def label_texts(table: Table, task: TaskSettings) -> Iterator[str]:
         cells = [values.get(column, "").strip() for column in needed]
         if row.problem is None and all(cells):
             yield cells[-1]
-
-
-def parse_label(task: TaskSettings, text: str) -> Label:
-    """A class number, a regression value, or a 0 or 1 for each of several labels.
-
-    Classes are found by their name; if all names are numbers or true/false, by its value, however
-    it is spelled; if none is, by the class's number.
-
-    Raises:
-        ValueError: not a label of this task; the message says what was found and expected.
-    """
-    if task.kind.is_multilabel:
-        chosen = label_numbers(task.class_names, text, task.label_separator)
-        return tuple(float(number in chosen) for number in range(len(task.class_names)))
-    if task.kind.is_classification:
-        names = task.class_names
-        if text in names:
-            return names.index(text)
-        value, values = label_value(text), values_of(names)
-        if values is not None and value in values:
-            return values.index(value)
-        if _counts_classes(task) and value in range(len(names)):
-            return int(value)
-    elif abs(value := _number(text)) <= LARGEST_LABEL:
-        low, high = task.range or (-math.inf, math.inf)
-        if low <= value <= high:
-            return value
-    raise ValueError(f"label {shown(text)}, expected {_expected(task)}")
+            continue
+        missing = next((c for c in needed if c not in values), None)
+        if row.problem is not None or missing is not None:
+            what = row.problem if row.problem is not None else _missing(row, str(missing))
+            problems.append(f"{table.name}:{row.line}: {what}")
 
 
 def _with_blank_as_none(example: Example, task: TaskSettings) -> Example:
@@ -203,18 +186,56 @@ def _with_blank_as_none(example: Example, task: TaskSettings) -> Example:
     return replace(example, label=(0.0,) * len(task.class_names))
 
 
-def _check_header(table: Table, needed: list[str], id_column: str) -> None:
+def _check_header(table: Table, needed: list[str], id_column: str | None) -> None:
     columns = table.columns or ()
     found = ", ".join(repr(c) for c in columns if c)
     for column in needed:
         if column not in columns:
             raise UserError(
-                f"{table.name}:1: no column {column!r}, found {found}; map it in "
-                "tasks.NAME.columns (id, text, text2, label, labels)"
+                f"{table.name}:1: no column {column!r}, found {found}; "
+                f"{_column_advice(columns, needed)}"
             )
-    for column in {*needed, id_column}:
+    for column in needed if id_column is None else {*needed, id_column}:
         if columns.count(column) > 1:
             raise UserError(f"{table.name}:1: column {column!r} occurs twice")
+
+
+def _column_advice(columns: Sequence[str], needed: Sequence[str]) -> str:
+    """What to do about a column that a header lacks."""
+    advice = "map it in tasks.NAME.columns (id, text, text2, label, labels)"
+    if {*needed, "id"} & {*columns}:
+        return advice
+    if any(map(_is_no_name, columns)):
+        return (
+            "if the first line is a row and no header, set `format: {header: false}` and name "
+            f"columns by their place, 1 to {len(columns)}; else {advice}"
+        )
+    several = "; if these are several columns, set `format: {separator: …}`"
+    return advice + several if len(columns) == 1 else advice
+
+
+def _is_no_name(cell: str) -> bool:
+    """Whether a cell of a header is a number or a sentence."""
+    cell = cell.strip()
+    return not math.isnan(label_value(cell)) or cell.count(" ") > 2 or len(cell) > 60
+
+
+def _not_an_id(task: TaskSettings) -> str:
+    """What to do where a column was taken for the ids of rows because of its name."""
+    if task.columns.id is not None:
+        return ""
+    return " (if the column 'id' names something else, set `columns: {id: false}`)"
+
+
+def _missing(row: Row, column: str) -> str:
+    """What is wrong with a row that lacks a column."""
+    if column in row.lists:
+        return f"found a list in {column!r}, expected one value"
+    inside = [key for key in (*row.values, *row.lists) if key.startswith(f"{column}.")]
+    if inside:
+        named = [f"{key!r}{' (a list)' if key in row.lists else ''}" for key in inside[:3]]
+        return f"{column!r} is an object with {', '.join(named)}; `columns` may name such a key"
+    return f"no column {column!r}, expected one"
 
 
 def _parse_row(
@@ -225,7 +246,7 @@ def _parse_row(
     lists = row.lists if task.kind.is_multilabel else {}
     for column in needed:
         if column not in row.values and (column in task.text_columns or column not in lists):
-            return f"no column {column!r}, expected one"
+            return _missing(row, column)
     texts = tuple(row.values[column].strip() for column in task.text_columns)
     for column, text in zip(task.text_columns, texts, strict=True):
         if not text and labelled:
@@ -241,29 +262,3 @@ def _parse_row(
         return texts, parse_label(task, cells[0])
     except ValueError as error:
         return str(error) if task.columns.labels else f"column {task.columns.label!r}: {error}"
-
-
-def _expected(task: TaskSettings) -> str:
-    if task.kind.is_multilabel:
-        return "1 or 0 in each column of a label"
-    if task.kind.is_classification:
-        names = task.class_names
-        first = ", ".join(itertools.islice(names, 6)) + (", …" if len(names) > 6 else "")
-        number = f" or a number from 0 to {len(names) - 1}" if _counts_classes(task) else ""
-        return f"one of {first}{number}"
-    if task.range is not None:
-        return f"a number from {task.range[0]:g} to {task.range[1]:g}"
-    return "a number"
-
-
-def _counts_classes(task: TaskSettings) -> bool:
-    """Whether files may hold the numbers of the classes: not where a name is a number itself."""
-    return all(math.isnan(label_value(name)) for name in task.class_names)
-
-
-def _number(text: str) -> float:
-    """The number that a text spells, NaN if none; Python's own `1_000` is none."""
-    try:
-        return math.nan if "_" in text else float(text)
-    except ValueError:
-        return math.nan

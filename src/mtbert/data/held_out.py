@@ -12,7 +12,8 @@ from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.cache import file_digest
-from mtbert.data.examples import Example, Label, LeftOut, iterate_examples
+from mtbert.data.examples import Example, LeftOut, iterate_examples
+from mtbert.data.label_values import Label
 from mtbert.data.split import Stratified, held_out_lines, strata_of_numbers
 
 __all__ = ["Rows", "file_of", "rows_of"]

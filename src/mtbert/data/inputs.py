@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtbert.config.format import FormatSettings
 from mtbert.config.tasks import TaskSettings
-from mtbert.data.examples import parse_label
+from mtbert.data.label_values import parse_label
 from mtbert.data.readers.base import Row, Table
-from mtbert.data.readers.table import open_table, read_table
+from mtbert.data.readers.table import SEEN, open_table, read_table
 from mtbert.errors import UserError, shown
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Inputs",
     "Question",
     "columns_of",
+    "format_of_other_files",
     "hides_labels",
     "inputs_of",
     "tasks_that_fit",
@@ -89,7 +91,7 @@ def inputs_of(table: Table, tasks: Mapping[str, TaskSettings], id_column: str | 
     for column in sorted(needed):
         if columns.count(column) > 1:
             raise UserError(f"{table.name}:1: column {column!r} occurs twice")
-    ids = id_column or tasks[fit[0]].columns.id or "id"
+    ids = id_column or tasks[fit[0]].columns.id_column
     sets = list(dict.fromkeys(tasks[name].text_columns for name in fit))
     return Inputs(columns, fit, _questions(table.name, rows, sets, ids))
 
@@ -116,14 +118,29 @@ def tasks_that_fit(
     )
 
 
-def columns_of(path: Path) -> tuple[str, ...]:
+def format_of_other_files(tasks: Mapping[str, TaskSettings]) -> FormatSettings:
+    """How a file is taken to be written that is none of the tasks' own.
+
+    As theirs, if they agree; but a header shows what separates the columns better than they do.
+    """
+    first, *others = [task.format for task in tasks.values()]
+    if any(form != first for form in others):
+        return SEEN
+    return first.model_copy(update={"separator": None}) if first.header else first
+
+
+def columns_of(path: Path, form: FormatSettings = SEEN) -> tuple[str, ...]:
     """Names of a file's columns: of its header, or of its first JSON object.
+
+    Args:
+        path: the file.
+        form: how it is written, as far as that is known.
 
     Raises:
         UserError: it cannot be read.
     """
     with open_table(path) as stream:
-        table = read_table(stream, str(path))
+        table = read_table(stream, str(path), form)
         if table.columns is not None:
             return table.columns
         return next((tuple(row.values) for row in table.rows if row.problem is None), ())
@@ -138,7 +155,7 @@ def hides_labels(path: Path, task: TaskSettings) -> bool:
         hidden = {"", "-1", "-1.0"}
     found = False
     with open_table(path) as stream:
-        for row in read_table(stream, str(path)).rows:
+        for row in read_table(stream, str(path), task.format).rows:
             if row.problem is None:
                 cells = {row.values.get(column, "").strip() for column in task.label_columns}
                 if row.lists or not cells <= hidden:
@@ -148,7 +165,7 @@ def hides_labels(path: Path, task: TaskSettings) -> bool:
 
 
 def _questions(
-    name: str, rows: Iterator[Row], sets: Sequence[Columns], ids: str
+    name: str, rows: Iterator[Row], sets: Sequence[Columns], ids: str | None
 ) -> Iterator[Question | str]:
     for number, row in enumerate(rows, start=1):
         missing = [c for columns in sets for c in columns if c not in row.values]
@@ -158,7 +175,8 @@ def _questions(
             yield f"{name}:{row.line}: no column {missing[0]!r}, expected one"
         else:
             texts = {columns: tuple(row.values[c].strip() for c in columns) for columns in sets}
-            yield Question(row.values.get(ids) or str(number), row.line, texts)
+            found = None if ids is None else row.values.get(ids)
+            yield Question(found or str(number), row.line, texts)
 
 
 def _listed(columns: Sequence[str]) -> str:

@@ -14,9 +14,11 @@ from safetensors import SafetensorError
 from mtbert.config.settings import Settings
 from mtbert.data.tokenizer_export import tokenizer_files
 from mtbert.distributed.processes import ALONE, Processes
+from mtbert.errors import UserError
 from mtbert.export.model_card import model_card
 from mtbert.hardware.device import flushed_denormals
 from mtbert.hardware.memory import advising
+from mtbert.inference.evaluation_file import describe_run
 from mtbert.io import atomic
 from mtbert.io.manifest import write_manifest
 from mtbert.model.saved import save_network
@@ -126,8 +128,19 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
             atomic.write_text(folder / name, text)
         atomic.write_text(folder / "README.md", model_card(settings, summary))
         write_manifest(folder)
+    run.write_evaluation(_details(run, settings))
     run.write_summary(summary)
     return summary
+
+
+def _details(run: RunFolder, settings: Settings) -> dict[str, Any]:
+    """What evaluation.json holds; a run does not fail for it."""
+    try:
+        found = describe_run(run.path, settings)
+    except UserError as error:
+        _log.warning("evaluation.json has no details: %s", error)
+        return {"sets": {}}
+    return {"sets": {name: details.model_dump(mode="json") for name, details in found.items()}}
 
 
 @contextmanager

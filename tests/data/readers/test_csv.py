@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.rows import A_B, cells, columns, read
 
+from mtbert.config.format import FormatSettings
 from mtbert.errors import UserError
 
 
@@ -67,7 +68,6 @@ def test_blank_lines_are_no_rows():
     [
         ("1", "found 1 columns, expected 2"),
         ("1,2,3", "found 3 columns, expected 2"),
-        ('1,"x"y', "broken quoting"),
         (b"1,\xff", "not UTF-8"),
         (b"1,\xed\xa0\x80", "not UTF-8"),
     ],
@@ -80,11 +80,21 @@ def test_a_bad_row_is_told_and_the_next_one_read(line, problem):
     assert (rows[0][1], rows[2][1]) == (A_B[0][1], A_B[1][1])
 
 
-def test_a_quote_that_is_never_closed_is_told_at_its_row():
-    rows = read('a,b\n1,x y\n2,"z\n3,w\n')
+@pytest.mark.parametrize("broken", ['2,"z\n3,w\n', '2,"x"y\n3,w\n'])
+def test_where_quotes_are_quoting_a_broken_one_is_told_at_its_row_and_no_line_is_lost(broken):
+    rows = read(f"a,b\n1,x y\n{broken}", form=FormatSettings(quoting="standard"))
     assert rows[0] == A_B[0]
-    assert rows[1][0] == 3
+    assert [line for line, _ in rows] == [2, 3, 4]
     assert "broken quoting" in rows[1][1]
+    assert "joined to line 3" in rows[2][1] or rows[2][1] == {"a": "3", "b": "w"}
+
+
+@pytest.mark.parametrize("line", ['2,"z', '2,"x"y', '2,z"', '"2",a "z" b'])
+def test_where_quoting_would_lose_a_row_quotes_are_text(line):
+    first, second = line.split(",")
+    assert read(f"a,b\n1,x y\n{line}\n3,w\n")[1:] == [
+        (3, {"a": first.strip('"'), "b": second}), (4, {"a": "3", "b": "w"})
+    ]  # fmt: skip
 
 
 def test_nul_and_control_characters_do_no_harm():
@@ -102,8 +112,8 @@ def test_nul_and_control_characters_do_no_harm():
         (b"\xef\xbb\xbf", ":1: no column names"),
         (b'a,"b\n', ":1: broken header"),
         (b"a,\xff\n1,2\n", ":1: not UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), ":1: not UTF-8"),
-        (b"PK\x03\x04\x14\x00\x08\x08\xff\xfe", ":1: not UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        (b"PK\x03\x04\x14\x00\x08\x08\xff\xfe", "Excel file or a zip"),
     ],
 )
 def test_an_unusable_header_is_refused(content, expected):
@@ -125,4 +135,5 @@ def test_what_the_csv_module_writes_is_read_back_equal(rows, delimiter, end, quo
     if quoting == csv.QUOTE_MINIMAL and end == "\n" and any("\r" in c for r in rows for c in r):
         return  # then Python's writer leaves a lone \r unquoted, which its reader refuses
     found = [values for _, values in read(stream.getvalue())]
-    assert found == [dict(zip("abc", row, strict=True)) for row in rows]
+    kept = [row for row in rows if any(map(str.strip, row))]
+    assert found == [dict(zip("abc", row, strict=True)) for row in kept]

@@ -50,9 +50,15 @@ def test_a_bad_json_line_is_told_and_the_next_one_read(line, problem):
     assert rows[2][1] == {"a": "2"}
 
 
-def test_json_values_become_text_and_nested_ones_no_columns():
+def test_json_values_become_text_and_those_of_objects_inside_too():
     (row,) = read('{"a": 2.5, "b": null, "c": [1], "d": {"e": 1}, "f": "é\\n", "g": 1}', "x.jsonl")
-    assert row[1] == {"a": "2.5", "b": "", "f": "é\n", "g": "1"}
+    assert row[1] == {"a": "2.5", "b": "", "d.e": "1", "f": "é\n", "g": "1"}
+
+
+def test_a_column_goes_before_a_key_inside_an_object_and_endless_names_are_none():
+    deep = '{"k": ' * 400 + "1" + "}" * 400
+    ((_, found),) = read(f'{{"a": {{"b": 1}}, "a.b": 2, "deep": {deep}, "e": {{}}}}', "x.jsonl")
+    assert found == {"a.b": "2"}
 
 
 def test_a_lone_surrogate_spelt_in_json_does_not_stop_the_reading():
@@ -87,9 +93,9 @@ def rows_of(line):
     return list(read_table(io.BytesIO(line.encode()), "x.jsonl").rows)
 
 
-def test_lists_are_kept_apart_from_text_and_no_other_nested_value_is():
+def test_lists_are_kept_apart_from_text():
     (row,) = rows_of('{"a": ["x", 1, "\\ud800"], "b": [], "c": {"d": [1]}, "e": "f"}')
     assert row.values == {"e": "f"}
-    assert row.lists.keys() == {"a", "b"}
+    assert row.lists.keys() == {"a", "b", "c.d"}
     assert json.loads(row.lists["a"]) == ["x", 1, "?"]
     assert row.lists["b"] == "[]"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
+from mtbert.config.format import Encoding, FormatSettings
 from mtbert.errors import UserError
 
 __all__ = ["MAX_LINE", "Reader", "Row", "Table", "decode_line", "has_undecodable", "iterate_lines"]
@@ -57,34 +58,36 @@ class Reader(Protocol):
     def recognises(self, name: str, first: bytes) -> bool:
         """Whether a file with this name and first line is of this format."""
 
-    def read(self, name: str, first: bytes, stream: BinaryIO) -> Table:
-        """The rows of a stream.
+    def read(self, name: str, first: bytes, stream: BinaryIO, form: FormatSettings) -> Table:
+        """The rows of a stream; where it can be read twice, all of it may tell what `form` leaves.
 
         Raises:
             UserError: its header is unusable; on the way: a line or row is too long.
         """
 
 
-def iterate_lines(name: str, first: bytes, stream: BinaryIO) -> Iterator[str]:
-    """The first line and those that follow, decoded as by `decode_line`.
+def iterate_lines(
+    name: str, first: bytes, stream: BinaryIO, encoding: Encoding = "utf-8", number: int = 1
+) -> Iterator[str]:
+    """The first line, which has this number, and those that follow, decoded as by `decode_line`.
 
     Raises:
         UserError: a line is longer than `MAX_LINE`.
     """
-    number, line = 1, first
+    line = first
     while line:
         if len(line) > MAX_LINE:
             raise UserError(
                 f"{name}:{number}: a line of more than {MAX_LINE >> 20} MiB; is this a text file?"
             )
-        text = decode_line(line)
+        text = decode_line(line, encoding)
         yield text.removeprefix("\ufeff") if number == 1 else text
         number, line = number + 1, stream.readline(MAX_LINE + 1)
 
 
-def decode_line(line: bytes) -> str:
-    """UTF-8 → text; other bytes become surrogates, which `has_undecodable` finds."""
-    return line.decode("utf-8", "surrogateescape")
+def decode_line(line: bytes, encoding: Encoding = "utf-8") -> str:
+    """Bytes → text; those that mean nothing become surrogates, which `has_undecodable` finds."""
+    return line.decode(encoding, "surrogateescape")
 
 
 def has_undecodable(text: str) -> bool:

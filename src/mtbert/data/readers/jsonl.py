@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from mtbert.config.format import FormatSettings
 from mtbert.data.readers.base import Row, Table, decode_line, has_undecodable, iterate_lines
 from mtbert.io.bounded import unique_keys
 
 __all__ = ["read", "recognises"]
+
+
+_LONGEST_NAME = 200
+"""Characters of a column's name up to which objects inside are looked at."""
 
 
 def recognises(name: str, first: bytes) -> bool:
@@ -18,10 +23,10 @@ def recognises(name: str, first: bytes) -> bool:
     return name.endswith((".jsonl", ".ndjson")) or text.lstrip().startswith("{")
 
 
-def read(name: str, first: bytes, stream: BinaryIO) -> Table:
+def read(name: str, first: bytes, stream: BinaryIO, form: FormatSettings) -> Table:
     """Values become text, as JSON spells them; null, and NaN, as some programs write what is
-    missing, an empty one. A list is kept apart, another nested value is no column. Blank lines are
-    skipped.
+    missing, an empty one. A list is kept apart; a key of an object inside is the column
+    `outer.inner`. Blank lines are skipped.
 
     Raises:
         UserError: a line is too long.
@@ -45,13 +50,28 @@ def _row(line: int, text: str) -> Row:
         return Row(line, problem=f"not a JSON object ({reason}), expected one object a line")
     if not isinstance(record, dict):
         return Row(line, problem=f"found a JSON {type(record).__name__}, expected an object")
-    values, lists = {}, {}
-    for key, value in record.items():
+    values: dict[str, str] = {}
+    lists: dict[str, str] = {}
+    for key, value in _flat(record):
         if isinstance(value, list):
-            lists[key] = _without_surrogates(json.dumps(value, ensure_ascii=False))
-        elif not isinstance(value, dict):
-            values[key] = _text(value)
+            lists.setdefault(key, _without_surrogates(json.dumps(value, ensure_ascii=False)))
+        else:
+            values.setdefault(key, _text(value))
     return Row(line, values, lists=lists)
+
+
+def _flat(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Keys and values of an object, then of objects inside it, whatever their depth."""
+    waiting = [("", record)]
+    while waiting:
+        prefix, part = waiting.pop()
+        for key, value in part.items():
+            if isinstance(value, dict):
+                if len(prefix) + len(key) > _LONGEST_NAME:
+                    continue
+                waiting.append((f"{prefix}{key}.", value))
+            else:
+                yield prefix + key, value
 
 
 def _constant(name: str) -> None:

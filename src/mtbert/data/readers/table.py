@@ -5,15 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
+from mtbert.config.format import FormatSettings
 from mtbert.data.readers import csv, jsonl
 from mtbert.data.readers.base import MAX_LINE, Reader, Table
+from mtbert.data.readers.foreign import what_it_is
 from mtbert.errors import UserError
 from mtbert.io.bounded import refuse_pointer
 
-__all__ = ["READERS", "open_table", "read_table"]
+__all__ = ["READERS", "SEEN", "open_table", "read_table"]
 
 READERS: tuple[Reader, ...] = (jsonl, csv)
 """The first that recognises a file reads it."""
+
+SEEN = FormatSettings()
+"""Everything is seen from the file."""
 
 
 def open_table(path: Path) -> BinaryIO:
@@ -31,16 +36,23 @@ def open_table(path: Path) -> BinaryIO:
         raise UserError(f"{path}: cannot be read: {reason}") from None
 
 
-def read_table(stream: BinaryIO, name: str) -> Table:
+def read_table(stream: BinaryIO, name: str, form: FormatSettings = SEEN) -> Table:
     """The rows of a stream, whose name and first line tell the format.
 
+    Args:
+        stream: at its start.
+        name: for messages.
+        form: how a CSV or TSV file is written, as far as that is known.
+
     Raises:
-        UserError: the stream is empty or a Git LFS pointer, its header cannot be used, or its first
-            line is too long.
+        UserError: the stream is empty, a Git LFS pointer or of another kind, its header cannot be
+            used, or its first line is too long.
     """
     first = stream.readline(MAX_LINE + 1)
     if not first:
         raise UserError(f"{name}: empty file, expected a header line and rows")
     refuse_pointer(first, name)
+    if told := what_it_is(name, first):
+        raise UserError(f"{name}: {told}")
     reader = next(reader for reader in READERS if reader.recognises(name, first))
-    return reader.read(name, first, stream)
+    return reader.read(name, first, stream, form)

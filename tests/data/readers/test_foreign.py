@@ -1,0 +1,31 @@
+import gzip
+
+import pytest
+
+from mtbert.data.readers.foreign import what_it_is
+
+ROWS = b"sentence,label\nx,1\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        (gzip.compress(ROWS), "gzip"),
+        (b"PAR1\x15", "Parquet"),
+        (b"PK\x03\x04", "Excel"),
+        (ROWS.decode().encode("utf-16")[:20], "UTF-16"),
+        (ROWS.decode().encode("utf-16-le")[:20], "UTF-16"),
+        (b"[\n", "JSON array"),
+        (b'[{"a": 1}]', "JSON array"),
+        (b"a,b\r1,2\r3,4", "Mac line ends"),
+    ],
+)
+def test_a_file_that_is_no_table_of_text_is_told_as_what_it_is(first, told):
+    assert told in what_it_is("rows.csv", first)
+
+
+@pytest.mark.parametrize(
+    "first", [b"a,b\r\n", b"\xef\xbb\xbfa\n", b"[text],label\n", b"{}\n", b"\xff\n"]
+)
+def test_a_table_of_text_is_none_of_these(first):
+    assert what_it_is("rows.csv", first) is None

@@ -1,0 +1,34 @@
+"""Labels of regressions with decimals behind a comma; classes are tested with the examples."""
+
+import pytest
+
+from mtbert.config.tasks import TaskSettings
+from mtbert.data.label_values import expected_label, parse_label
+
+
+def regression(decimal, **more):
+    return TaskSettings(kind="regression", train="x.csv", format={"decimal": decimal}, **more)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("3,5", 3.5), ("-0,25", -0.25), ("4", 4), ("1e2", 100)]
+)
+def test_decimals_may_stand_behind_a_comma(text, value):
+    assert parse_label(regression("comma"), text) == value
+
+
+@pytest.mark.parametrize("text", ["3.5", "1.234,5", "1,2,3", "x", "1_0", "nan", ""])
+def test_what_may_mean_something_else_is_no_number_there(text):
+    with pytest.raises(ValueError, match="expected a number with a comma"):
+        parse_label(regression("comma"), text)
+
+
+def test_a_comma_is_told_where_a_point_was_expected():
+    with pytest.raises(ValueError, match=r"'3,5', expected a number from 0 to 5; .*decimal: comma"):
+        parse_label(regression("point", range=(0, 5)), "3,5")
+
+
+def test_what_is_expected_is_told_by_kind():
+    task = TaskSettings(kind="classification", train="x.csv", labels=("no", "yes"))
+    assert expected_label(task) == "one of no, yes or a number from 0 to 1"
+    assert expected_label(regression("point")) == "a number"
