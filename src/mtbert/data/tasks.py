@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from mtbert.config.load import data_file
@@ -14,13 +15,14 @@ from mtbert.config.tasks import TaskSettings
 from mtbert.data.cache import Cache, open_cache
 from mtbert.data.checks import empty_classes, some
 from mtbert.data.datasets import DataSet, load_data_set
+from mtbert.data.examples import LeftOut, iterate_examples
 from mtbert.data.held_out import file_of, rows_of
 from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.data.unknown import tell_unknown
 from mtbert.errors import UserError
 
-__all__ = ["TaskData", "load_tasks", "read_set", "skipping_bad_rows"]
+__all__ = ["TaskData", "count_examples", "load_tasks", "read_set", "skipping_bad_rows"]
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +76,24 @@ def read_set(
         )  # fmt: skip
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
+
+
+def count_examples(settings: Settings, name: str, most: int) -> int:
+    """Training examples of a task, counted no further than `most`.
+
+    A file that cannot be used counts as large: what is wrong is said when it is read.
+    """
+    task = settings.tasks[name]
+    assert task.train is not None
+    try:
+        examples = iterate_examples(
+            data_file(settings, task.train), task, LeftOut(),
+            blank_is_unlabelled=settings.shares_file(task.train),
+        )  # fmt: skip
+        rows = rows_of(settings, name, task.train)
+        return sum(1 for _ in islice(examples if rows is None else rows.of(examples), most))
+    except UserError:
+        return most
 
 
 def skipping_bad_rows(settings: Settings) -> Settings:

@@ -274,8 +274,9 @@ class Trainer:
         due = epoch_ended if every is None else state.step % every == 0
         if due or last:
             self._evaluate(active)
-        every = settings.checkpoint_every
-        if epoch_ended if every is None else state.step % every == 0:
+        apart = settings.checkpoint_every
+        assert apart != "auto"
+        if epoch_ended if apart is None else state.step % apart == 0:
             self._save_checkpoint(active)
 
     def _evaluate(self, active: ActivePhase) -> None:
