@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -201,7 +200,9 @@ def _has_header(path: Path, form: FormatSettings) -> bool:
             column.add(cell, is_list=False)
     if len(set(head)) < len([name for name in head if name.strip()]):
         return False  # nobody names two columns alike
-    return not any(_is_a_cell(name.strip(), column) for name, column in zip(head, columns, strict=True))
+    return not any(
+        _is_a_cell(name.strip(), column) for name, column in zip(head, columns, strict=True)
+    )
 
 
 def _is_a_cell(name: str, column: Column) -> bool:
@@ -213,5 +214,3 @@ def _is_a_cell(name: str, column: Column) -> bool:
     return (repeats and name in column.values) or (
         len(name.split()) > 4 and column.mean_words > 3 and len(name) > 20
     )
-
-

@@ -70,8 +70,8 @@ def data_files(given: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
-def grouped(files: Sequence[Path]) -> list[TableFiles]:
-    """The tables that the names of files tell.
+def grouped(files: Sequence[Path]) -> tuple[list[TableFiles], list[Path]]:
+    """The tables that the names of files tell, and files that belong to none of them.
 
     Raises:
         UserError: two files are the same part of one table, or none is to train on.
@@ -87,16 +87,20 @@ def grouped(files: Sequence[Path]) -> list[TableFiles]:
             )
         parts[part] = file
     _join_the_rest(tables)
-    found = []
+    found: list[TableFiles] = []
+    unused: list[Path] = []
     for (folder, base), parts in tables.items():
         if "train" not in parts:
-            raise UserError(
-                f"{', '.join(map(str, parts.values()))}: nothing to train on; give the file of "
-                "labelled rows too"
-            )
+            unused += parts.values()
+            continue
         name = base or (folder.resolve().name if len(tables) > 1 else "")
         found.append(TableFiles(name, parts["train"], parts.get("dev"), parts.get("test")))
-    return found
+    if not found:
+        raise UserError(
+            f"{', '.join(map(str, unused))}: nothing to train on; give the file of labelled rows "
+            "too"
+        )
+    return found, unused
 
 
 def _split_name(file: Path) -> tuple[str, str]:
@@ -113,14 +117,16 @@ def _split_name(file: Path) -> tuple[str, str]:
 def _join_the_rest(tables: dict[tuple[Path, str], dict[str, Path]]) -> None:
     """A dev or test file that shares its name with no other belongs to the only table there is.
 
-    A single file that is to train on after all is called like one of them.
+    Or to the one whose name its own begins with. A file that is given alone is to train on.
     """
     lone = [key for key, parts in tables.items() if "train" not in parts]
     whole = [key for key, parts in tables.items() if "train" in parts]
-    if len(whole) == 1:
-        for key in lone:
-            if not tables[key].keys() & tables[whole[0]].keys():
-                tables[whole[0]] |= tables.pop(key)
-    elif not whole and len(lone) == 1 and len(tables[lone[0]]) == 1:
+    for key in lone:
+        folder, name = key
+        owners = [o for o in whole if o[0] == folder and name.startswith(o[1]) and o[1]]
+        owners = sorted(owners, key=lambda o: len(o[1]))[-1:] or (whole if len(whole) == 1 else [])
+        if owners and not tables[key].keys() & tables[owners[0]].keys():
+            tables[owners[0]] |= tables.pop(key)
+    if not whole and len(lone) == 1 and len(tables[lone[0]]) == 1:
         ((_, file),) = tables[lone[0]].items()
         tables[lone[0]] = {"train": file}

@@ -1,4 +1,4 @@
-"""Which columns of a table hold texts, which labels, which name the rows, and which are left out."""
+"""Which columns of a table hold texts or labels, which name the rows, and which are left out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from mtbert.data.guess.targets import CLASS_WORDS, Target, target_of, words_of
 
 __all__ = ["Roles", "roles_of"]
 
-_TEXT_WORDS = frozenset(
-    "text texts sentence body message review comment content title question utterance tweet post "
-    "document abstract description premise hypothesis transcription transcript msg query headline "
-    "passage paragraph string answer title summary".split()
+_TEXT_WORDS = frozenset({
+    "text", "texts", "sentence", "body", "message", "review", "comment", "content", "title",
+    "question", "utterance", "tweet", "post", "document", "abstract", "description", "premise",
+    "hypothesis", "transcription", "transcript", "msg", "query", "headline", "passage",
+    "paragraph", "string", "answer", "summary",
+})  # fmt: skip
+_ID_WORDS = frozenset(
+    {"id", "ids", "idx", "index", "uuid", "guid", "qid", "pid", "uid", "key", "sku", "hash"}
 )
-_ID_WORDS = frozenset("id ids idx index uuid guid qid pid uid key sku hash".split())
 _ROW_WORDS = _ID_WORDS | {"no", "nr", "number", "row", "code", "ref", "signature", "unnamed"}
-_SPLIT_WORDS = frozenset("split fold partition subset".split())
+_SPLIT_WORDS = frozenset({"split", "fold", "partition", "subset"})
 _PAIRS = (
     ("sentence1", "sentence2"), ("question1", "question2"), ("text1", "text2"), ("text", "text2"),
     ("premise", "hypothesis"), ("first", "second"), ("left", "right"), ("a", "b"),
@@ -139,7 +142,7 @@ def _nearest_to_text(columns: dict[str, Column]) -> list[Column]:
 
 
 def _chosen(texts: Sequence[Column]) -> tuple[str, ...]:
-    """The texts of a pair, if names say so; else the column that is named like a text, or is long."""
+    """The texts of a pair, if names say so; else the column named like a text, or the longest."""
     for first in texts:
         for second in texts:
             if first is not second and _are_pair(first.name, second.name):
@@ -162,7 +165,7 @@ def _are_pair(first: str, second: str) -> bool:
         return True
     ones, twos = (re.findall(r"\d+|[^\W\d_]+", name) for name in (one, two))
     if len(ones) != len(twos):
-        return ones + ["2"] == twos or ones + ["1"] == twos
+        return twos in ([*ones, "1"], [*ones, "2"])
     apart = [(a, b) for a, b in zip(ones, twos, strict=True) if a != b]
     if len(apart) != 1:
         return False

@@ -12,15 +12,17 @@ from mtbert.data.label_lists import SEPARATORS, list_items
 
 __all__ = ["CLASS_WORDS", "Target", "target_of", "words_of"]
 
-CLASS_WORDS = frozenset(
-    "label labels class classes category categories target y gold intent topic sentiment emotion "
-    "tag tags genre type polarity stance answer".split()
-)
+CLASS_WORDS = frozenset({
+    "label", "labels", "class", "classes", "category", "categories", "target", "y", "gold",
+    "intent", "topic", "sentiment", "emotion", "tag", "tags", "genre", "type", "polarity",
+    "stance", "answer",
+})  # fmt: skip
 """Words in the names of columns that hold classes."""
-_SCALE_WORDS = frozenset(
-    "score scores rating ratings stars star grade points level urgency priority similarity year age "
-    "price length strength intensity csat nps".split()
-)
+_SCALE_WORDS = frozenset({
+    "score", "scores", "rating", "ratings", "stars", "star", "grade", "points", "level",
+    "urgency", "priority", "similarity", "year", "age", "price", "length", "strength",
+    "intensity", "csat", "nps",
+})  # fmt: skip
 """Words in the names of columns that hold numbers on a scale."""
 _SCALES = ((0, 1), (-1, 1), (1, 5), (0, 5), (1, 7), (1, 10), (0, 10), (0, 100))
 """Ranges that people give numbers on, the narrow ones first."""
