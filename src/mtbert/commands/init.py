@@ -109,13 +109,15 @@ def _check(settings: Settings, table: ProposedTable) -> list[str]:
     Raises:
         UserError: a task has no usable row, or too few to hold some out.
     """
-    files = [f"{file}" for file in table.files.all]
+    first, *others = table.files.all
+    files = [str(first), *(file.name for file in others)]
     form, bad = table.profile.form, table.profile.bad
-    lines = [f"{', '.join(files)}: {table.profile.rows} rows{f', {bad} bad ones' if bad else ''}"]
+    rows = f"{table.profile.rows} rows" + (f", and {bad} that cannot be read" if bad else "")
+    lines = [f"{', '.join(files)}: {rows}"]
     if form is None:
         lines[0] += "; JSON lines"
     else:
-        quotes = "quotes are text" if form.quoting == "none" else "quoted where need be"
+        quotes = "quotes are text" if form.quoting == "none" else "standard quoting"
         header = "" if form.header else ", no header"
         lines[0] += f"; separated by {form.separator}s, {quotes}{header}, {form.encoding}"
     for name in table.profile.columns:

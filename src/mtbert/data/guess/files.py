@@ -27,7 +27,7 @@ class TableFiles:
     """The files of one table.
 
     Attributes:
-        name: what their names have in common; may be empty.
+        name: what their names have in common, or that of their folder.
         train: the rows that are learned from.
         dev: named so, or None.
         test: named so, or None.
@@ -93,7 +93,7 @@ def grouped(files: Sequence[Path]) -> tuple[list[TableFiles], list[Path]]:
         if "train" not in parts:
             unused += parts.values()
             continue
-        name = base or (folder.resolve().name if len(tables) > 1 else "")
+        name = base or folder.resolve().name
         found.append(TableFiles(name, parts["train"], parts.get("dev"), parts.get("test")))
     if not found:
         raise UserError(

@@ -20,6 +20,7 @@ from mtbert.errors import UserError
 __all__ = ["ProposedTable", "ProposedTask", "propose"]
 
 _DEV_SHARE = "10%"
+_FEWEST = 4
 _FLAGS = 4
 """Columns of 0 and 1 from which on they are the labels of one task and not a task each."""
 
@@ -85,6 +86,11 @@ def _read(files: TableFiles) -> ProposedTable:
     roles = roles_of(profile)
     seen = ", ".join(f"{name!r} {why}" for name, why in roles.left_out.items())
     columns = ", ".join(map(repr, profile.columns))
+    if profile.rows < _FEWEST:
+        raise UserError(
+            f"{files.train}: {profile.rows} rows that can be read, expected {_FEWEST} at least, some "
+            "of each class"
+        )
     if not roles.texts:
         raise UserError(
             f"{files.train}: no column of texts found among {columns or 'no columns'}"
@@ -230,7 +236,7 @@ def _names(table: ProposedTable, columns: tuple[str, ...], target: Target) -> li
     kind = "topics" if target.kind.startswith("multi") else "task"
     if says_nothing and of_column not in ("sentiment", "emotion", "intent", "topic", "genre"):
         both = f"{of_table}_{of_column}" if of_table and of_column and len(columns) == 1 else ""
-        return [name for name in (of_table, both, kind) if name]
+        return [name for name in (of_table, both) if name] or [kind]
     both = f"{of_table}_{of_column}" if of_table else ""
     return [name for name in (of_column, both) if name]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mtbert.data.guess.columns import Column, TableProfile
-from mtbert.data.guess.targets import CLASS_WORDS, Target, target_of, words_of
+from mtbert.data.guess.targets import CLASS_WORDS, Target, is_count, target_of, words_of
 
 __all__ = ["Roles", "roles_of"]
 
@@ -75,7 +75,8 @@ def roles_of(table: TableProfile) -> Roles:
         else:
             left[name] = column
     texts = [c for c in left.values() if _is_text(c)] or _nearest_to_text(left)
-    found.texts = _chosen(texts)
+    named = table.form is None or table.form.header
+    found.texts = _chosen(texts, named=named)
     for column in texts:
         if column.name not in found.texts:
             found.left_out[column.name] = "holds texts too; map it as `text` instead if it is meant"
@@ -84,10 +85,20 @@ def roles_of(table: TableProfile) -> Roles:
             continue
         if (target := target_of(column, table.rows)) is not None:
             found.targets[name] = target
+        elif column.is_number:
+            found.left_out[name] = "counts the rows"
         else:
             found.left_out[name] = (
                 f"holds {column.distinct} different values in {column.filled} rows, too many to "
                 "be classes"
+            )
+    counts = [name for name, t in found.targets.items() if is_count(table.columns[name], t)]
+    if len(counts) < len(found.targets):
+        for name in counts:
+            del found.targets[name]
+            found.left_out[name] = (
+                "holds whole numbers of no usual scale; add a task, `kind: regression`, if they are "
+                "to be predicted"
             )
     return found
 
@@ -141,12 +152,14 @@ def _nearest_to_text(columns: dict[str, Column]) -> list[Column]:
     return [max(texts, key=lambda c: c.mean_characters)] if texts else []
 
 
-def _chosen(texts: Sequence[Column]) -> tuple[str, ...]:
+def _chosen(texts: Sequence[Column], *, named: bool) -> tuple[str, ...]:
     """The texts of a pair, if names say so; else the column named like a text, or the longest."""
     for first in texts:
         for second in texts:
-            if first is not second and _are_pair(first.name, second.name):
+            if named and first is not second and _are_pair(first.name, second.name):
                 return (first.name, second.name)
+    if not named and len(texts) == 2 and _as_long(*texts):
+        return (texts[0].name, texts[1].name)
     if not texts:
         return ()
     long = max(c.mean_characters for c in texts)
@@ -156,6 +169,12 @@ def _chosen(texts: Sequence[Column]) -> tuple[str, ...]:
                        c.mean_characters),
     )  # fmt: skip
     return (best.name,)
+
+
+def _as_long(first: Column, second: Column) -> bool:
+    """Whether texts are about as long, as those of a pair are; a title is shorter."""
+    lengths = sorted((first.mean_characters, second.mean_characters))
+    return lengths[1] < 1.6 * lengths[0]
 
 
 def _are_pair(first: str, second: str) -> bool:

@@ -10,7 +10,7 @@ from mtbert.config.labels import canonical_names
 from mtbert.data.guess.columns import Column
 from mtbert.data.label_lists import SEPARATORS, list_items
 
-__all__ = ["CLASS_WORDS", "Target", "target_of", "words_of"]
+__all__ = ["CLASS_WORDS", "Target", "is_count", "target_of", "words_of"]
 
 CLASS_WORDS = frozenset({
     "label", "labels", "class", "classes", "category", "categories", "target", "y", "gold",
@@ -72,6 +72,14 @@ def target_of(column: Column, rows: int) -> Target | None:
     if (separator := _list_separator(column)) is not None:
         return _label_lists(column, separator)
     return _classes(column)
+
+
+def is_count(column: Column, target: Target) -> bool:
+    """Whether numbers look like counts (of likes, of views) more than like labels."""
+    named = words_of(column.name) & (CLASS_WORDS | _SCALE_WORDS)
+    whole = column.whole == column.numbers and not column.commas
+    wide = target.kind == "regression" and target.range is None
+    return wide and whole and not named and column.distinct > _FEW
 
 
 def _numbers(column: Column) -> Target | None:
