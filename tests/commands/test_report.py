@@ -55,13 +55,14 @@ def test_html_markdown_and_csv_are_written(runs):
 def test_html_is_one_file_with_names_escaped_and_curves_that_follow_the_page(runs):
     write_report(runs)
     html = (runs / "report.html").read_text("utf-8")
-    assert "<td>a &lt;b&gt;</td>" in html
+    assert '<th scope="row">a &lt;b&gt;</th>' in html
     assert "Toy &lt;CPU&gt;" in html
-    assert "<td>a <b></td>" not in html
-    (svg,) = re.findall(r"<svg.*</svg>", html, re.S)
-    assert "currentColor" in svg
-    assert "#010203" not in svg
-    assert all(task in svg for task in ("sst", "sts", "para"))
+    assert "a <b>" not in html
+    svgs = re.findall(r"<svg.*?</svg>", html, re.S)
+    titles = re.findall(r"<figcaption>(.*?)</figcaption>", html)
+    assert titles == ["sst: accuracy", "sts: pearson", "para: accuracy"]
+    assert len(svgs) == 3
+    assert "fill: currentColor" in html
     outside = re.findall(r"""(?:src|href)\s*=\s*["'](?!#)[^"']*""", html)
     assert not outside
 
@@ -169,5 +170,6 @@ def test_the_report_of_a_grid_of_ones_own_has_no_word_of_the_paper(own_study, na
     markdown = written[1].read_text("utf-8")
     assert markdown.startswith("# Study\n\n")
     assert "## Mine" in markdown
-    assert "| mine | " in re.sub(" +", " ", markdown)
-    assert "reviews accuracy" in markdown
+    rows = re.sub(" +", " ", markdown)
+    assert "| variation | reviews accuracy |" in rows
+    assert all(f"| {variation} | 0." in rows for variation in variations)

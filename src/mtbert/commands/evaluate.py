@@ -16,6 +16,7 @@ from mtbert.errors import SHOWN_PROBLEMS, UserError
 if TYPE_CHECKING:
     from mtbert.config.tasks import TaskSettings
     from mtbert.inference.evaluate import EvaluationSet
+    from mtbert.inference.evaluation_file import LabelledFile
     from mtbert.inference.model import MultitaskModel
 
 __all__ = ["HELP", "Scored", "add_arguments", "evaluate_file", "evaluate_run", "run"]
@@ -94,6 +95,7 @@ def evaluate_run(path: Path, split: str, names: Sequence[str] | None = None) -> 
     from mtbert.data.cache import open_cache
     from mtbert.data.tasks import read_set
     from mtbert.inference.evaluate import EvaluationSet
+    from mtbert.inference.evaluation_file import run_files
     from mtbert.inference.saved_run import load_run
     from mtbert.io.bounded import is_file
 
@@ -105,16 +107,19 @@ def evaluate_run(path: Path, split: str, names: Sequence[str] | None = None) -> 
     settings, model = load_run(path)
     cache = open_cache(settings.data.cache)
     chosen = settings.tasks if names is None else asked_tasks(settings.tasks, names)
-    sets = []
+    sets, files = [], []
     for name, task in chosen.items():
-        for position, (set_name, file) in enumerate(_split_files(task, split).items()):
+        for position, labelled in enumerate(run_files(settings, name, _split_files(task, split))):
             if split == "test":
-                _refuse_hidden(data_file(settings, file), {name: task})
-            found = read_set(settings, name, file, model.tokenizer, cache=cache)
-            sets.append(EvaluationSet(name, set_name, found.ids, found.inputs, position == 0))
+                _refuse_hidden(data_file(settings, labelled.file), {name: task})
+            found = read_set(settings, name, labelled.file, model.tokenizer, cache=cache)
+            sets.append(
+                EvaluationSet(name, labelled.set_name, found.ids, found.inputs, position == 0)
+            )
+            files.append(labelled)
     if not sets:
         raise UserError(f"{path}: no task has a {split} file")
-    return _score(model, sets, split).scores
+    return _score(model, sets, split, files).scores
 
 
 def evaluate_file(
@@ -142,6 +147,7 @@ def evaluate_file(
     from mtbert.data.datasets import load_data_set
     from mtbert.data.inputs import format_of_other_files
     from mtbert.inference.evaluate import EvaluationSet
+    from mtbert.inference.evaluation_file import LabelledFile
     from mtbert.inference.saved_run import load_model
 
     model = load_model(str(source))
@@ -149,7 +155,7 @@ def evaluate_file(
     written = {"format": format_of_other_files(tasks)}
     tasks = {name: task.model_copy(update=written) for name, task in tasks.items()}
     tasks = _labelled(file, tasks, required=names is not None)
-    sets = []
+    sets, files = [], []
     for name, task in tasks.items():
         bad_rows = {"on_bad_rows": "skip" if skip_bad_rows else "error"}
         try:
@@ -167,11 +173,18 @@ def evaluate_file(
             name, len(found), len(left.problems), left.unlabelled, found.inputs.truncated,
         )  # fmt: skip
         sets.append(EvaluationSet(name, "file", found.ids, found.inputs))
-    return _score(model, sets, "file")
+        files.append(LabelledFile(name, task, path=file, blank_is_unlabelled=True))
+    return _score(model, sets, "file", files)
 
 
-def _score(model: MultitaskModel, sets: Sequence[EvaluationSet], split: str) -> Scored:
+def _score(
+    model: MultitaskModel,
+    sets: Sequence[EvaluationSet],
+    split: str,
+    files: Sequence[LabelledFile],
+) -> Scored:
     from mtbert.inference.evaluate import evaluate
+    from mtbert.inference.evaluation_file import describe_files
 
     scores = evaluate(model.network, sets)
     told = {
@@ -180,6 +193,10 @@ def _score(model: MultitaskModel, sets: Sequence[EvaluationSet], split: str) -> 
         "others": scores.others,
         "overall": scores.overall,
         "mean": scores.mean,
+        "details": {
+            name: found.model_dump(mode="json")
+            for name, found in describe_files(files, scores.predictions).items()
+        },
     }
     return Scored(told, scores.predictions)
 

@@ -65,12 +65,14 @@ def study_sections(results: Results, measured: Measured) -> list[Section]:
     from mtbert.paper import sections as paper
     from mtbert.paper.figures import figure_sections
     from mtbert.paper.tables import FORMS
-    from mtbert.reports.study import experiment_section, introduction, runs_section
+    from mtbert.reports.grid import ON_INTERVALS, experiment_section, shared_settings
+    from mtbert.reports.study import introduction, runs_section
 
     own = [name for name in results.experiments if name not in measured.experiments]
     sections = [experiment_section(results, name) for name in own]
     if not measured.tables:
-        return [introduction(results), *sections, runs_section(results)]
+        first = introduction(results, on_scores=ON_INTERVALS)
+        return [first, *sections, shared_settings(results), runs_section(results)]
     return [
         introduction(
             results, FORMS,
@@ -86,15 +88,25 @@ def study_sections(results: Results, measured: Measured) -> list[Section]:
 
 def _runs_report(folder: Path) -> dict[str, str]:
     """Texts by the names of their files."""
+    from mtbert.config.load import load_config
+    from mtbert.inference.evaluation_file import read_details
+    from mtbert.io.bounded import is_file
     from mtbert.reports.document import to_html
+    from mtbert.reports.one_run import run_sections
     from mtbert.reports.runs import read_runs, runs_csv, runs_markdown, runs_sections
     from mtbert.reports.tables import machine
 
     runs = read_runs(folder)
     if not runs:
         raise UserError(f"{folder}: no finished run below it (no summary.json)")
+    title, sections = "Results", runs_sections(runs)
+    if len(runs) == 1 and is_file(runs[0].folder / "config.yaml"):
+        run = runs[0]
+        settings = load_config(str(run.folder / "config.yaml"))
+        details = read_details(run.folder, settings)
+        title, sections = run.name, run_sections(run, settings, details)
     return {
-        "report.html": to_html("Results", runs_sections(runs), machine(runs[0].summary)),
+        "report.html": to_html(title, sections, machine(runs[0].summary)),
         "report.md": runs_markdown(runs),
         "results.csv": runs_csv(runs),
     }

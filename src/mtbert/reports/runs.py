@@ -13,10 +13,10 @@ from tabulate import tabulate
 
 from mtbert.errors import UserError
 from mtbert.io.bounded import read_lines, why_invalid
-from mtbert.reports.document import FigureBlock, Section, TableBlock
-from mtbert.reports.figures import COLOURS, DASHES, curves
+from mtbert.reports.document import ChartsBlock, Section, TableBlock
+from mtbert.reports.learning import score_chart
 from mtbert.runs.folder import read_summary
-from mtbert.runs.scores import main_metric, main_score, shown_score
+from mtbert.runs.scores import shown_score
 
 __all__ = ["FinishedRun", "read_runs", "runs_csv", "runs_markdown", "runs_sections"]
 
@@ -33,7 +33,20 @@ class _Evaluation(BaseModel):
     model_config = ConfigDict(strict=True)
 
     epoch: float
+    step: int = 0
+    loss: dict[str, float | None] = {}
     dev: dict[str, Annotated[dict[str, float | None], Field(min_length=1)]]
+
+
+class _Step(BaseModel):
+    """What a report reads of a logged step."""
+
+    model_config = ConfigDict(strict=True)
+
+    step: int
+    loss: dict[str, float | None] = {}
+    task_gradient_norm: dict[str, float | None] = {}
+    gradient_cosine: dict[str, float | None] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +57,15 @@ class FinishedRun:
         name: its folder, relative to the reported one.
         summary: summary.json.
         dev: the evaluations of metrics.jsonl, in order.
+        train: its records of steps.
+        folder: where its files are.
     """
 
     name: str
     summary: dict[str, Any]
     dev: list[dict[str, Any]]
+    train: list[dict[str, Any]]
+    folder: Path
 
 
 def read_runs(folder: Path) -> list[FinishedRun]:
@@ -61,12 +78,16 @@ def read_runs(folder: Path) -> list[FinishedRun]:
     for path in sorted(folder.rglob("summary.json")):
         try:
             summary = read_summary(path.parent)
-            lines = read_lines(path.with_name("metrics.jsonl"))
+            lines = list(read_lines(path.with_name("metrics.jsonl")))
             dev = [line for line in lines if line["kind"] == "dev"]
+            train = [line for line in lines if line["kind"] == "train"]
             for record in dev:
                 _Evaluation.model_validate(record)
+            for record in train:
+                _Step.model_validate(record)
             name = str(path.parent.relative_to(folder))
-            runs.append(FinishedRun(folder.name if name == "." else name, summary, dev))
+            shown = folder.resolve().name if name == "." else name
+            runs.append(FinishedRun(shown, summary, dev, train, path.parent))
         except ValidationError as error:
             raise UserError(f"{path.parent}: damaged run: {why_invalid(error)}") from None
         except (OSError, KeyError) as error:
@@ -122,35 +143,11 @@ def runs_csv(runs: list[FinishedRun]) -> str:
 def runs_sections(runs: list[FinishedRun]) -> list[Section]:
     """The table, and the learning curves."""
     headers, rows = _rows(runs)
+    tasks = list(dict.fromkeys(task for run in runs for task in run.summary["dev"]))
+    by_name = {run.name: run.dev for run in runs}
     return [
         Section("", [_INTRODUCTION, TableBlock("", headers, rows)]),
         Section(
-            "Learning curves", [FigureBlock("learning-curves", _CURVES, _learning_curves(runs))]
+            "Learning curves", [ChartsBlock(_CURVES, [score_chart(t, by_name) for t in tasks])]
         ),
     ]
-
-
-def _learning_curves(runs: list[FinishedRun]) -> str:
-    """The main metric of each task over the epochs, a panel a task, as SVG."""
-    tasks = list(dict.fromkeys(task for run in runs for task in run.summary["dev"]))
-    panels = []
-    for task in tasks:
-        lines, metric = [], ""
-        for number, run in enumerate(runs):
-            points = [
-                (record["epoch"], main_metric(scores := record["dev"][task]), main_score(scores))
-                for record in run.dev
-                if task in record["dev"]
-            ]
-            if not points:
-                continue
-            epochs, metrics, values = zip(*points, strict=True)
-            metric = metrics[0]
-            style = {
-                "color": COLOURS[number % len(COLOURS)],
-                "linestyle": DASHES[number % len(DASHES)],
-            }
-            lines.append((run.name, epochs, [float("nan") if v is None else v for v in values],
-                          style))  # fmt: skip
-        panels.append((task, metric, lines))
-    return curves(panels, "epoch")

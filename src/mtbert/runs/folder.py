@@ -205,6 +205,10 @@ class RunFolder:
                 for row in rows:
                     stream.write(_line(row))
 
+    def write_evaluation(self, details: Mapping[str, Any]) -> None:
+        """Write evaluation.json: what is known of the best model's answers to the dev sets."""
+        atomic.write_json(self.path / "evaluation.json", atomic.finite(details))
+
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json; the run is finished when it is there."""
         self.check_there()

@@ -32,7 +32,7 @@ from mtbert.studies.predictions import (
     store_predictions,
 )
 
-__all__ = ["Record", "read_record", "read_stored", "store", "stored_seconds"]
+__all__ = ["Record", "flat_settings", "read_record", "read_stored", "store", "stored_seconds"]
 
 RECORD_FORMAT = 1
 
@@ -159,7 +159,7 @@ def read_record(path: Path, name: str | None = None) -> Record:
     kept = [line for line in lines if line.get("kind") == "dev" or line.get("gradient_cosine")]
     content = {
         "name": name or path.name,
-        "settings": _flat_settings(settings),
+        "settings": flat_settings(settings),
         "summary": summary,
         "curve": [line for line in kept if line.get("kind") == "dev"],
         "gradients": [line for line in kept if line.get("gradient_cosine")],
@@ -246,10 +246,19 @@ def _record(
     return Record(**parts, predictions=predictions)
 
 
-def _flat_settings(settings: Settings) -> dict[str, Any]:
-    """By dotted keys, as in overrides; files by their names, without folders."""
-    tree = settings.model_dump(mode="json", exclude={"data"}, exclude_none=True)
-    tree["encoder"]["path"] = settings.encoder.public_path
+def flat_settings(settings: Settings, *, defaults: bool = True) -> dict[str, Any]:
+    """By dotted keys, as in overrides; files by their names, without folders.
+
+    Args:
+        settings: of a run.
+        defaults: whether settings at their defaults are among them.
+    """
+    if defaults:
+        tree = settings.written()
+    else:
+        tree = settings.model_dump(mode="json", exclude_defaults=True)
+    tree.pop("data", None)
+    tree.setdefault("encoder", {})["path"] = settings.encoder.public_path
     for task in tree["tasks"].values():
         for key in ("train", "test"):
             if key in task:

@@ -14,9 +14,11 @@ from safetensors import SafetensorError
 from mtbert.config.settings import Settings
 from mtbert.data.tokenizer_export import tokenizer_files
 from mtbert.distributed.processes import ALONE, Processes
+from mtbert.errors import UserError
 from mtbert.export.model_card import model_card
 from mtbert.hardware.device import flushed_denormals
 from mtbert.hardware.memory import advising
+from mtbert.inference.evaluation_file import describe_run
 from mtbert.io import atomic
 from mtbert.io.manifest import write_manifest
 from mtbert.model.saved import save_network
@@ -29,6 +31,7 @@ from mtbert.training.phases.table import phases_of
 from mtbert.training.setup import Prepared, prepare
 from mtbert.training.summary import summarise
 from mtbert.training.trainer import Trainer
+from mtbert.training.verdict import learned_nothing
 
 __all__ = ["Interrupted", "plan", "train"]
 
@@ -86,15 +89,17 @@ def _train(settings: Settings, output: Path, resume: bool, processes: Processes)
     try:
         if finished := processes.on_main(lambda: _finished(run)):
             return finished
+        phases, training = phases_of(prepared), settings.training
         _log.info("the plan:\n\n%s\n", prepared.description)
         with _tensorboard(prepared, run):
-            phases, training = phases_of(prepared), settings.training
             trainer = Trainer(prepared.network, phases, training, prepared.runtime, run)
             trainer.state.run_seconds += time.perf_counter() - started
             if not trainer.train():
                 stopped = Interrupted(f"{output}: stopped; go on with --resume")
                 raise processes.raised_by_all(stopped)
         trainer.selection.load_best()
+        for message in learned_nothing(trainer.state, phases):
+            _log.warning("%s", message)
         return SharedRun(run, processes).on_main(
             lambda folder: _finish(prepared, folder, trainer.state)
         )
@@ -126,8 +131,19 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
             atomic.write_text(folder / name, text)
         atomic.write_text(folder / "README.md", model_card(settings, summary))
         write_manifest(folder)
+    run.write_evaluation(_details(run, settings))
     run.write_summary(summary)
     return summary
+
+
+def _details(run: RunFolder, settings: Settings) -> dict[str, Any]:
+    """What evaluation.json holds; a run does not fail for it."""
+    try:
+        found = describe_run(run.path, settings)
+    except UserError as error:
+        _log.warning("evaluation.json has no details: %s", error)
+        return {"sets": {}}
+    return {"sets": {name: details.model_dump(mode="json") for name, details in found.items()}}
 
 
 @contextmanager

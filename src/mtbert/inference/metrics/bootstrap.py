@@ -22,7 +22,7 @@ DRAWS = 1000
 """Samples."""
 
 _SEED = 2024
-_CELLS = 1 << 22
+_CELLS = 1 << 21
 """Numbers of a chunk of samples, at most: what bounds the memory."""
 
 

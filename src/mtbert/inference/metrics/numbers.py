@@ -76,16 +76,18 @@ def _spearman(counts: Array, gold: Array, predicted: Array) -> Array:
     x, y = _ranks(counts, gold), _ranks(counts, predicted)
     middle = (len(gold) + 1) / 2  # the mean of all ranks, in every sample
     x, y = x - middle, y - middle
-    products = [np.einsum("sr,sr->s", counts, part) for part in (x * x, y * y, x * y)]
-    xx, yy, xy = products
+    weighted_x, weighted_y = counts * x, counts * y
+    xx, xy = np.einsum("sr,sr->s", weighted_x, x), np.einsum("sr,sr->s", weighted_x, y)
+    yy = np.einsum("sr,sr->s", weighted_y, y)
     return np.where((xx > 0) & (yy > 0), xy / np.sqrt(xx * yy), np.nan)
 
 
 def _ranks(counts: Array, values: Array) -> Array:
     """Mean rank of each row's value in each sample, `[samples, rows]`."""
     distinct, place = np.unique(values, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    starts = np.searchsorted(place[order], np.arange(len(distinct)))
-    of_value = np.add.reduceat(counts[:, order], starts, axis=1)
+    of_value = counts[:, np.argsort(place, kind="stable")]
+    if len(distinct) < len(values):
+        starts = np.searchsorted(np.sort(place), np.arange(len(distinct)))
+        of_value = np.add.reduceat(of_value, starts, axis=1)
     ranks: Array = (np.cumsum(of_value, axis=1) - (of_value - 1) / 2)[:, place]
     return ranks
