@@ -27,7 +27,7 @@ def config_text(tables: Sequence[ProposedTable], folder: str, command: str) -> s
         command: that wrote it.
     """
     lines = [
-        f"# Written by `{command}`. Change what was not guessed right; then",
+        f"# Written by `{_comment(command)}`. Change what was not guessed right; then",
         "#   mtbert train THIS_FILE",
         "# Keys that are left out have defaults: docs/configuration.md has all of them.",
         "",
@@ -45,7 +45,7 @@ def config_text(tables: Sequence[ProposedTable], folder: str, command: str) -> s
 
 
 def _table_comment(table: ProposedTable) -> list[str]:
-    lines = [f"  # {table.files.train.name}: {table.profile.rows} rows"]
+    lines = [f"  # {_comment(table.files.train.name)}: {table.profile.rows} rows"]
     lines += [
         f"  # column {_comment(repr(name))} is not used: it {_comment(why)}"
         for name, why in table.roles.left_out.items()
