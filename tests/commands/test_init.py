@@ -136,7 +136,8 @@ def test_files_without_a_task_are_told_and_nothing_is_written(
     assert not output.exists()
 
 
-def test_rows_too_few_to_hold_some_out_are_told(tmp_path):
-    path = table(tmp_path / "a.csv", "text,label\n", lambda i: f"the same text,{'ab'[i % 2]}", 4)
-    with pytest.raises(UserError, match="too few to hold some out|no column of texts"):
+def test_rows_of_which_none_can_be_held_out_are_told(tmp_path):
+    path = table(tmp_path / "a.csv", "sentence1,sentence2,label\n",
+                 lambda i: f"{sentence(i)},{sentence(i + 1)},{'ab'[i % 2]}")  # fmt: skip
+    with pytest.raises(UserError, match="40 usable rows are too few, or share too many texts"):
         write_config([path], tmp_path / "c.yaml")

@@ -170,8 +170,8 @@ def _check_task(settings: Settings, task: ProposedTask) -> list[str]:
         held = 0 if rows is None else sum(1 for _ in rows.of(examples))
         if not 0 < held < len(examples):
             raise UserError(
-                f"task {task.name}: {len(examples)} usable rows are too few to hold some out; give "
-                "more rows, or a dev file"
+                f"task {task.name}: {len(examples)} usable rows are too few, or share too many "
+                "texts, to hold some out; give more rows, or a dev file"
             )
         counts = [f"{len(examples) - held} train", f"{held} held out for dev"]
     if problems:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtbert.config.yaml import parse_yaml
@@ -15,9 +15,9 @@ from mtbert.data.guess.roles import Roles
 from mtbert.data.guess.targets import Target
 
 AWKWARD = [
-    "yes", "No", "null", "~", "1", "1.5", "1e3", "0x1F", ".5", "-", "a: b", "a #b", "#1", "%", "10%",
-    "'", '"', "\\", "a\tb", "a\nb", " a", "é", "😀", "\u2028", "[x]", "{", "*a", "&a", "!a", "", ".",
-    ".inf", "true", "on", "2024-01-01", "1:30", "a, b", "=", "<<", "?", "- a", "@", "`",
+    "yes", "No", "null", "~", "1", "1.5", "1e3", "0x1F", ".5", "-", "a: b", "a #b", "#1", "%",
+    "10%", "'", '"', "\\", "a\tb", "a\nb", " a", "é", "😀", "\u2028", "[x]", "{", "*a", "&a", "!a",
+    "", ".", ".inf", "true", "on", "2024-01-01", "1:30", "a, b", "=", "<<", "?", "- a", "@", "`",
 ]  # fmt: skip
 
 
@@ -29,8 +29,9 @@ def read_back(labels, column="text", folder="."):
     target = Target("classification", dict.fromkeys(labels, 1))
     path = Path("t\nx.csv")
     roles = Roles(left_out={f"{column}!": "is \n empty"})
-    table = ProposedTable(TableFiles("t", path), TableProfile(path, None, 1, columns={
-        column: Column(column)}), roles, [ProposedTask("name", fields, target)], ["a\nnote"])  # fmt: skip
+    profile = TableProfile(path, None, 1, columns={column: Column(column)})
+    tasks = [ProposedTask("name", fields, target)]
+    table = ProposedTable(TableFiles("t", path), profile, roles, tasks, ["a\nnote"])
     tree = parse_yaml(config_text([table], folder, "mtbert init 't\nx.csv'"), "t")
     assert tree["data"] == {"dir": folder}
     return tree["tasks"]["name"], fields
@@ -42,6 +43,7 @@ def test_an_awkward_name_is_read_back_as_it_is(text):
     assert found == fields
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), max_size=9))
 def test_any_names_are_read_back_as_they_are(labels):
     found, fields = read_back(labels)

@@ -72,8 +72,11 @@ def test_several_columns_of_labels_are_all_found(roles, sentence):
 
 def test_texts_need_no_spaces_no_many_words_and_may_repeat(roles, sentence):
     chinese = "我你他好坏的人吃饭天气今明很不"
-    found = roles("文本,标签", lambda i: "".join(chinese[(i * i // j + j) % 15] for j in range(1, 11))
-                  + f",{('好评', '差评')[i % 2]}")  # fmt: skip
+    text = "".join
+    found = roles(
+        "文本,标签",
+        lambda i: f"{text(chinese[(i * i // j + j) % 15] for j in range(1, 11))},{'好差'[i % 2]}",
+    )
     assert (found.texts, list(found.targets)) == (("文本",), ["标签"])
     found = roles("name,gender", lambda i: f"name{i},{'mf'[i % 2]}")
     assert (found.texts, list(found.targets)) == (("name",), ["gender"])

@@ -200,17 +200,24 @@ def _has_header(path: Path, form: FormatSettings) -> bool:
             column.add(cell, is_list=False)
     if len(set(head)) < len([name for name in head if name.strip()]):
         return False  # nobody names two columns alike
-    return not any(
-        _is_a_cell(name.strip(), column) for name, column in zip(head, columns, strict=True)
-    )
-
-
-def _is_a_cell(name: str, column: Column) -> bool:
-    if not name or not column.filled:
+    named = [(n.strip(), c) for n, c in zip(head, columns, strict=True) if n.strip() and c.filled]
+    if any(_is_value(name, column) for name, column in named):
         return False
+    if any(_repeats(column) for _, column in named):
+        return True  # a first row would have one of the values
+    return not any(_is_sentence(name) and column.mean_words > 3 for name, column in named)
+
+
+def _is_value(name: str, column: Column) -> bool:
+    """Whether what stands for a name is a number among numbers, or one of few values."""
     if not math.isnan(label_value(name)):
         return column.is_number or name in column.values
-    repeats = 2 * column.distinct <= column.filled
-    return (repeats and name in column.values) or (
-        len(name.split()) > 4 and column.mean_words > 3 and len(name) > 20
-    )
+    return _repeats(column) and name in column.values
+
+
+def _repeats(column: Column) -> bool:
+    return 2 * column.distinct <= column.filled
+
+
+def _is_sentence(name: str) -> bool:
+    return len(name.split()) > 4 and len(name) > 20

@@ -88,8 +88,8 @@ def _read(files: TableFiles) -> ProposedTable:
     columns = ", ".join(map(repr, profile.columns))
     if profile.rows < _FEWEST:
         raise UserError(
-            f"{files.train}: {profile.rows} rows that can be read, expected {_FEWEST} at least, some "
-            "of each class"
+            f"{files.train}: {profile.rows} rows that can be read, expected {_FEWEST} at least, "
+            "some of each class"
         )
     if not roles.texts:
         raise UserError(

@@ -97,8 +97,8 @@ def roles_of(table: TableProfile) -> Roles:
         for name in counts:
             del found.targets[name]
             found.left_out[name] = (
-                "holds whole numbers of no usual scale; add a task, `kind: regression`, if they are "
-                "to be predicted"
+                "holds whole numbers of no usual scale; add a task, `kind: regression`, if they "
+                "are to be predicted"
             )
     return found
 
