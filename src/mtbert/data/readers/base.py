@@ -42,11 +42,13 @@ class Table:
         name: for messages.
         columns: by the header; None: each row has its own.
         rows: read on the way.
+        form: how it is written, as far as it could be seen; None: JSON lines.
     """
 
     name: str
     columns: tuple[str, ...] | None
     rows: Iterator[Row]
+    form: FormatSettings | None = None
 
 
 class Reader(Protocol):
