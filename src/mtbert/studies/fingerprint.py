@@ -34,14 +34,14 @@ class Fingerprints:
 
         Settings at their defaults are left out, so that a setting added later, which changes
         nothing where it is not used, leaves the keys of existing runs as they are. Also left out:
-        where the files are, the device, the threads, and test files, on which no run is trained or
-        scored.
+        where the files are, the device, the threads, the words of the model card, and test files,
+        on which no run is trained or scored.
 
         Raises:
             UserError: a file cannot be read.
         """
         tree = settings.model_dump(
-            mode="json", exclude={"device", "threads", "data"}, exclude_defaults=True
+            mode="json", exclude={"device", "threads", "data", "card"}, exclude_defaults=True
         )
         for name, task in settings.tasks.items():
             fields = tree["tasks"][name]
