@@ -55,11 +55,14 @@ class Settings(Section):
     ) -> EpochSpec:
         """What the plan of an epoch depends on.
 
+        The settings must say how many epochs there are (`config.automatic.with_epochs`).
+
         Args:
             examples: number of training examples by task.
             lengths: tokens of each example by task, `[examples]`; used with `group_by_length`.
         """
         training = self.training
+        assert training.epochs != "auto"
         return EpochSpec(
             examples=examples,
             batch_size={n: self.tasks[n].batch_size or training.batch_size for n in examples},

@@ -59,6 +59,8 @@ def summarise(prepared: Prepared, state: State) -> dict[str, Any]:
         "left_out": state.left_out,
         "learning_rate_factor": state.rate_factor,
         "exploded": state.exploded,
+        "learned_nothing": state.best_one_answer,
+        "dominant_gradient": state.told_dominant or None,
         "accumulate": state.parts if accumulate == "auto" else accumulate,
         "out_of_memory": state.out_of_memory,
         "evaluation_tokens": state.token_budget,
