@@ -21,7 +21,6 @@ BENCHMARKS: dict[str, tuple[str, dict[str, Any]]] = {
     "data": ("data", {}),
     "scaling": ("scaling", {}),
     "processes": ("processes", {}),
-    "own-tasks": ("own_tasks.measure", {}),
 }
 """By name: the module, and the arguments of its `run`."""
 RESULTS = Path(__file__).parent / "results"

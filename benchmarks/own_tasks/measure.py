@@ -8,31 +8,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.common import Result, machine, say
-from benchmarks.own_tasks.data_sets import DATA_SETS, make
-from benchmarks.own_tasks.jobs import ALONE, BEFORE, FROZEN, JOINT, SWEEP, Job, jobs_of, take
+from benchmarks.common import machine, say
+from benchmarks.own_tasks.data_sets import make
+from benchmarks.own_tasks.jobs import FROZEN, JOINT, SWEEP, Job, jobs_of, take
 from benchmarks.own_tasks.records import Records
 from benchmarks.own_tasks.table import DataSet, write
-from benchmarks.own_tasks.verdicts import best_of_sweep, table_of
+from benchmarks.own_tasks.verdicts import best_of_sweep
 
-__all__ = ["ROUNDS", "measure", "run"]
+__all__ = ["RECORDS", "SEEDS", "measure"]
 
-ROUNDS = 3
+SEEDS = (1, 2, 3)
 RECORDS = Path(__file__).parents[1] / "results" / "own-tasks"
-
-
-def run(rounds: int) -> Result:
-    """Measure what is not measured yet, and show the table."""
-    measure(list(DATA_SETS), range(1, rounds + 1))
-    runs = {name: Records(RECORDS, name).runs for name in DATA_SETS}
-    return Result(
-        f"Own tasks: test scores of {rounds} seeds, encoder all-MiniLM-L6-v2",
-        table_of(runs),
-        {"seeds": rounds, "jobs": [FROZEN, BEFORE, JOINT, ALONE, SWEEP]},
-        {name: len(found) for name, found in runs.items()},
-        {},
-        ["The records of the runs are in benchmarks/results/own-tasks."],
-    )
 
 
 def measure(names: Sequence[str], seeds: Sequence[int]) -> None:
