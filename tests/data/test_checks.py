@@ -3,7 +3,7 @@
 import numpy as np
 
 from mtbert.config.tasks import TaskSettings
-from mtbert.data.checks import contradictions, empty_classes, repeats
+from mtbert.data.checks import contradictions, empty_classes, repeats, some
 
 KEYS = np.array([5, 3, 5, 9, 3, 5], np.uint64)
 
@@ -27,3 +27,8 @@ def test_classes_without_an_example_are_named():
     assert empty_classes(task, np.array([np.nan])) == []
     number = TaskSettings(kind="regression", train="t", dev="d")
     assert empty_classes(number, np.array([1.0])) == []
+
+
+def test_of_many_names_the_first_are_told_and_all_counted():
+    assert some(list("abcdef")) == "a, b, c, d, e, f"
+    assert some(list("abcdefg")) == "a, b, c, d, e, f, … (7 in all)"

@@ -32,3 +32,14 @@ def test_what_is_expected_is_told_by_kind():
     task = TaskSettings(kind="classification", train="x.csv", labels=("no", "yes"))
     assert expected_label(task) == "one of no, yes or a number from 0 to 1"
     assert expected_label(regression("point")) == "a number"
+
+
+@pytest.mark.parametrize("text", ["0", "5", "5.0", "2.5"])
+def test_both_ends_of_a_range_belong_to_it(text):
+    assert parse_label(regression("point", range=(0, 5)), text) == float(text)
+
+
+@pytest.mark.parametrize("text", ["-0.001", "5.001", "inf", "-inf", "nan"])
+def test_what_lies_outside_a_range_is_refused(text):
+    with pytest.raises(ValueError, match="expected a number from 0 to 5"):
+        parse_label(regression("point", range=(0, 5)), text)

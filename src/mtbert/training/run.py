@@ -31,6 +31,7 @@ from mtbert.training.phases.table import phases_of
 from mtbert.training.setup import Prepared, prepare
 from mtbert.training.summary import summarise
 from mtbert.training.trainer import Trainer
+from mtbert.training.verdict import learned_nothing
 
 __all__ = ["Interrupted", "plan", "train"]
 
@@ -88,15 +89,17 @@ def _train(settings: Settings, output: Path, resume: bool, processes: Processes)
     try:
         if finished := processes.on_main(lambda: _finished(run)):
             return finished
+        phases, training = phases_of(prepared), settings.training
         _log.info("the plan:\n\n%s\n", prepared.description)
         with _tensorboard(prepared, run):
-            phases, training = phases_of(prepared), settings.training
             trainer = Trainer(prepared.network, phases, training, prepared.runtime, run)
             trainer.state.run_seconds += time.perf_counter() - started
             if not trainer.train():
                 stopped = Interrupted(f"{output}: stopped; go on with --resume")
                 raise processes.raised_by_all(stopped)
         trainer.selection.load_best()
+        for message in learned_nothing(trainer.state, phases):
+            _log.warning("%s", message)
         return SharedRun(run, processes).on_main(
             lambda folder: _finish(prepared, folder, trainer.state)
         )
