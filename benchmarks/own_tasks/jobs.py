@@ -27,6 +27,7 @@ JOINT, ALONE, SWEEP, BEFORE, FROZEN = "joint", "alone", "sweep", "before", "froz
 _OLD_TRAINING = {
     "epochs": 4, "batch_size": 32, "learning_rate": 1e-4, "head_learning_rate": None,
     "schedule": "linear", "warmup": 0.1, "weight_decay": 0.0, "clip": None, "batching": "method3",
+    "select": "sum",
 }  # fmt: skip
 _OLD_TASK = {"head": "cls", "pair_encoding": "jointly"}
 _OLD_REGRESSION = {"target": "raw"}
