@@ -11,7 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.own_tasks.data_sets import make
-from benchmarks.own_tasks.jobs import ALONE, BEFORE, FROZEN, JOINT, SWEEP
+from benchmarks.own_tasks.jobs import ALONE, BEFORE, FROZEN, JOINT, SWEEP, outdated
 
 __all__ = ["Score", "best_of_sweep", "compare", "rows_of", "summary_of", "table_of"]
 
@@ -170,6 +170,10 @@ def summary_of(runs: Mapping[str, Runs]) -> str:
         "task alone and of the best of the sweep." + (" The others:" if missed else "")
     ]
     lines += [f"- {line}" for line in missed]
-    return "\n".join(
-        [*lines, "", f"{len(everything)} runs, {hours:.1f} hours, on {'; '.join(machines)}."]
-    )
+    made = f"{len(everything)} runs, {hours:.1f} hours, on {'; '.join(machines)}."
+    if old := sum(map(outdated, everything)):
+        made += (
+            f" {old} of them, of several tasks, chose their best epoch by `select: sum`, the "
+            "default before; the next call makes them again."
+        )
+    return "\n".join([*lines, "", made])
