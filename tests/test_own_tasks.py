@@ -113,7 +113,8 @@ def run(job, seed, score, dev=0.5):
     tasks = dict.fromkeys(make("chats").tasks, score)
     return {
         "job": job, "seed": seed, "test": tasks, "dev": dict.fromkeys(tasks, dev), "epochs": 9,
-        "seconds": 1.0, "select": "balanced", "machine": {"processor": "P", "threads": 1, "computes_bf16": True},
+        "seconds": 1.0, "select": "balanced",
+        "machine": {"processor": "P", "threads": 1, "computes_bf16": True},
     }  # fmt: skip
 
 

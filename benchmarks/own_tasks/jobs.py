@@ -74,8 +74,8 @@ def outdated(record: Mapping[str, Any]) -> bool:
 
     With one task the best epoch is the same by each of them.
     """
-    several = record["job"] == JOINT or record["job"].startswith(SWEEP)
-    return several and record.get("select", "sum") != TrainingSettings().select
+    several: bool = record["job"] == JOINT or record["job"].startswith(SWEEP)
+    return several and bool(record.get("select", "sum") != TrainingSettings().select)
 
 
 def take(job: Job, data: DataSet, folder: Path, seed: int, epochs: int | None) -> dict[str, Any]:
