@@ -1,5 +1,6 @@
 """What is fuzzed: for each target a strategy of inputs and an attempt on one of them."""
 
+import gzip
 import hashlib
 import io
 import itertools
@@ -35,6 +36,9 @@ TABLES = [
     b"\tid\tsentence1\tsentence2\tlabel\n0\ta\tthe film\tits plot\t2.5\n1\tb\tx\ty\t0\n",
     b'{"id": 1, "sentence": "good film", "label": "good"}\n{"sentence": "bad", "label": 0}\n',
     "id,sentence1,sentence2,label\r\né,שלום,日本 😀,1\r\n".encode("utf-8-sig"),
+    b'[\n{"id": 1, "sentence": "good film", "label": "good"},\n{"sentence": "bad", "label": 0}]',
+    b'{"sentence": {"0": "good film", "1": "bad"}, "label": {"0": 1, "1": 0}}',
+    gzip.compress(b"id,sentence,label\na,good film,good\nb,x,bad\n", mtime=0),
 ]  # fmt: skip
 CONFIGS = [
     b"seed: 3\ntasks:\n  a: {kind: classification, labels: [bad, good], train: t, dev: d}\n",
@@ -61,7 +65,7 @@ SINGLE = TaskSettings(kind="classification", labels=("bad", "good"), train="t")
 PAIR = TaskSettings(kind="pair_regression", range=(0, 5), train="t")
 
 documents = soups | st.builds(damaged, st.sampled_from(TABLES), seeds)
-table_names = st.sampled_from(["rows.csv", "rows.jsonl", "standard input"])
+table_names = st.sampled_from(["rows.csv", "rows.jsonl", "rows.json", "standard input"])
 
 
 class World:

@@ -1,5 +1,6 @@
 import pytest
 
+from mtbert.config.tasks import TaskSettings
 from mtbert.runs.state import State
 from mtbert.training.phases.base import Phase
 from mtbert.training.verdict import learned_nothing
@@ -13,6 +14,14 @@ def phase(name, **changes):
     return Phase(name=name, **(fields | changes))
 
 
+TASKS = {
+    "queue": TaskSettings(kind="classification", labels=("a", "b"), train="a.csv"),
+    "year": TaskSettings(kind="regression", target="raw", train="a.csv"),
+    "even": TaskSettings(kind="regression", train="a.csv"),
+    "bounded": TaskSettings(
+        kind="regression", loss="binary_cross_entropy", range=(0, 5), train="a.csv"
+    ),
+}
 HEADS = phase("heads", trains_encoder=False)
 
 
@@ -30,7 +39,7 @@ HEADS = phase("heads", trains_encoder=False)
 )
 def test_a_task_with_one_answer_is_told_with_likely_causes(state, causes):
     found = State(best_one_answer={"queue": "all 34 dev rows get 'billing'"}, **state)
-    (message,) = learned_nothing(found, [phase("all")])
+    (message,) = learned_nothing(found, [phase("all")], TASKS)
     begin, _, likely = message.partition(". Likely causes: ")
     assert begin == "task queue: has learned nothing: all 34 dev rows get 'billing'"
     parts = likely.split("; ")
@@ -47,9 +56,16 @@ def test_a_task_with_one_answer_is_told_with_likely_causes(state, causes):
     ],
 )
 def test_the_rates_of_all_phases_are_told(phases, rates):
-    (message,) = learned_nothing(State(step=500, best_one_answer={"queue": "one"}), phases)
+    (message,) = learned_nothing(State(step=500, best_one_answer={"queue": "one"}), phases, TASKS)
     assert f"learning rates too low ({rates});" in message
 
 
 def test_nothing_is_said_of_tasks_that_have_learned():
-    assert learned_nothing(State(), [phase("all")]) == []
+    assert learned_nothing(State(), [phase("all")], TASKS) == []
+
+
+def test_a_raw_target_is_the_first_of_the_causes():
+    alike = dict.fromkeys(("year", "even", "bounded"), "all 9 dev rows get about 3")
+    raw, *others = learned_nothing(State(best_one_answer=alike), [phase("all")], TASKS)
+    assert "causes: a raw target far from 0: `tasks.year.target: standardised`; learning" in raw
+    assert all("causes: learning rates" in other for other in others)

@@ -16,6 +16,7 @@ from mtbert.data.unknown import unknown_share
 __all__ = [
     "contradictions",
     "empty_classes",
+    "only_value",
     "remarks",
     "repeats",
     "shared_with_other_tasks",
@@ -49,6 +50,11 @@ def remarks(
     if names := empty_classes(task, found.inputs.labels):
         effect = "cannot be learned" if set_name == "train" else "are not measured here"
         lines.append(f"no example of {some(names)}: such classes {effect}")
+    if (value := only_value(task, found.inputs.labels)) is not None:
+        effect = (
+            "nothing can be learned" if set_name == "train" else "no correlation can be measured"
+        )
+        lines.append(f"every label is {value:g}: {effect}")
     if train is not None and (number := len(leaked(train.keys, found.keys))):
         lines.append(f"{number} of these are also in train")
     share = unknown_share(found.inputs, tokenizer)
@@ -90,6 +96,13 @@ def empty_classes(task: TaskSettings, labels: NDArray[np.float64]) -> list[str]:
     else:
         counts = np.bincount(labels.astype(np.int64), minlength=len(task.class_names))
     return [name for name, count in zip(task.class_names, counts, strict=True) if not count]
+
+
+def only_value(task: TaskSettings, labels: NDArray[np.float64]) -> float | None:
+    """The number that all of several examples have, None where they differ or are classes."""
+    if not task.kind.is_regression or len(labels) < 2 or (labels != labels[0]).any():
+        return None
+    return float(labels[0])
 
 
 def some(names: Sequence[str]) -> str:

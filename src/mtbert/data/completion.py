@@ -17,6 +17,7 @@ from mtbert.config.tasks import TargetKind, TaskSettings
 from mtbert.data.cache import Cache, content_key, file_digest, open_cache
 from mtbert.data.examples import label_texts
 from mtbert.data.label_lists import list_names
+from mtbert.data.readers.base import kinds
 from mtbert.data.readers.table import open_table, read_table
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.version import __version__
@@ -95,7 +96,7 @@ def _cached_names(path: Path, task: TaskSettings, cache: Cache | None) -> tuple[
         {
             "labels of": digest,
             "version": __version__,
-            "suffix": path.suffix,  # .jsonl tells the format
+            "kinds": kinds(path.name),  # .jsonl tells the format
             "task": task.model_dump(
                 mode="json", include={"kind", "columns", "format", "label_separator"}
             ),

@@ -22,6 +22,7 @@ from mtbert.data.examples import LeftOut, iterate_examples
 from mtbert.data.held_out import Rows
 from mtbert.data.leaks import text_keys
 from mtbert.data.ragged import Ragged, Texts
+from mtbert.data.readers.base import kinds
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.version import __version__
@@ -29,7 +30,7 @@ from mtbert.version import __version__
 __all__ = ["DataSet", "load_data_set"]
 
 _CHUNK = 8192
-_FORMAT = 2
+_FORMAT = 3
 """Raise it when the same file and settings come to give other arrays."""
 _SIDES = ("side1", "side2")
 _NO_INFLUENCE = {
@@ -95,7 +96,7 @@ def load_data_set(
             "format": _FORMAT,
             "versions": [__version__, *sys.version_info[:2]],
             "file": bytes_read,
-            "suffix": path.suffix,  # .jsonl tells the format
+            "kinds": kinds(path.name),  # .jsonl tells the format
             "task": task.model_dump(mode="json", exclude=_NO_INFLUENCE),
             "tokenizer": tokenizer.digest,
             "max_length": max_length,

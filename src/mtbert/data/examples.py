@@ -106,12 +106,12 @@ def iterate_examples(
                     left_out.unlabelled += 1
                 else:
                     problems.append(
-                        f"{path}:{result.line}: blank label, expected {expected_label(task)}"
+                        f"{table.place(result.line)}: blank label, expected {expected_label(task)}"
                     )
             elif result.id in seen:
                 problems.append(
-                    f"{path}:{result.line}: id {shown(result.id)} is also in line "
-                    f"{seen[result.id]}, expected unique ids{_not_an_id(task)}"
+                    f"{table.place(result.line)}: id {shown(result.id)} is also in "
+                    f"{table.unit} {seen[result.id]}, expected unique ids{_not_an_id(task)}"
                 )
             else:
                 seen[result.id] = result.line
@@ -144,7 +144,7 @@ def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[
         own = row.values.get(id_column) if id_column else None
         numbered &= own is None
         if isinstance(result, str):
-            yield f"{table.name}:{row.line}: {result}"
+            yield f"{table.place(row.line)}: {result}"
         else:
             texts, label = result
             # Beside ids of the file's own a mere number could be one of them.
@@ -176,7 +176,7 @@ def label_texts(table: Table, task: TaskSettings, problems: list[str]) -> Iterat
         missing = next((c for c in needed if c not in values), None)
         if row.problem is not None or missing is not None:
             what = row.problem if row.problem is not None else _missing(row, str(missing))
-            problems.append(f"{table.name}:{row.line}: {what}")
+            problems.append(f"{table.place(row.line)}: {what}")
 
 
 def _with_blank_as_none(example: Example, task: TaskSettings) -> Example:

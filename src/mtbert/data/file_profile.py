@@ -62,7 +62,7 @@ def profile(path: Path) -> FileProfile:
         for row in table.rows:
             found.rows += 1
             if row.problem is not None:
-                found.problems.append(f"{path}:{row.line}: {row.problem}")
+                found.problems.append(f"{table.place(row.line)}: {row.problem}")
             for key, value in row.values.items():
                 if key and not value.strip():
                     found.blanks[key] += 1

@@ -93,7 +93,7 @@ def inputs_of(table: Table, tasks: Mapping[str, TaskSettings], id_column: str | 
             raise UserError(f"{table.name}:1: column {column!r} occurs twice")
     ids = id_column or tasks[fit[0]].columns.id_column
     sets = list(dict.fromkeys(tasks[name].text_columns for name in fit))
-    return Inputs(columns, fit, _questions(table.name, rows, sets, ids))
+    return Inputs(columns, fit, _questions(table, rows, sets, ids))
 
 
 def tasks_that_fit(
@@ -165,14 +165,14 @@ def hides_labels(path: Path, task: TaskSettings) -> bool:
 
 
 def _questions(
-    name: str, rows: Iterator[Row], sets: Sequence[Columns], ids: str | None
+    table: Table, rows: Iterator[Row], sets: Sequence[Columns], ids: str | None
 ) -> Iterator[Question | str]:
     for number, row in enumerate(rows, start=1):
         missing = [c for columns in sets for c in columns if c not in row.values]
         if row.problem is not None:
-            yield f"{name}:{row.line}: {row.problem}"
+            yield f"{table.place(row.line)}: {row.problem}"
         elif missing:
-            yield f"{name}:{row.line}: no column {missing[0]!r}, expected one"
+            yield f"{table.place(row.line)}: no column {missing[0]!r}, expected one"
         else:
             texts = {columns: tuple(row.values[c].strip() for c in columns) for columns in sets}
             found = None if ids is None else row.values.get(ids)

@@ -13,7 +13,7 @@ from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.cache import Cache, open_cache
-from mtbert.data.checks import empty_classes, some
+from mtbert.data.checks import empty_classes, only_value, some
 from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.examples import LeftOut, iterate_examples
 from mtbert.data.held_out import file_of, rows_of
@@ -122,7 +122,7 @@ def load_tasks(settings: Settings, tokenizer: Tokenizer) -> dict[str, TaskData]:
         for found in (*([] if train is None else [train]), *dev.values()):
             _log_left_out(name, found, _columns_in_use(settings))
             tell_unknown(name, found, tokenizer)
-        _log_missing_classes(name, task, train, dev)
+        _log_missing_labels(name, task, train, dev)
         leaks = {}
         if train is not None:
             test = _test_set(settings, name, tokenizer, cache)
@@ -155,11 +155,13 @@ def _log_left_out(name: str, found: DataSet, in_use: set[str]) -> None:
         _log.info("task %s: %s: unused columns: %s", name, found.path, ", ".join(unused))
 
 
-def _log_missing_classes(
+def _log_missing_labels(
     name: str, task: TaskSettings, train: DataSet | None, dev: Mapping[str, DataSet]
 ) -> None:
     if train is not None and (names := empty_classes(task, train.inputs.labels)):
         _log.warning("task %s: no training example of %s: it cannot learn this", name, some(names))
+    if train is not None and (value := only_value(task, train.inputs.labels)) is not None:
+        _log.warning("task %s: every training label is %g: nothing can be learned", name, value)
     for set_name, part in dev.items():
         if names := empty_classes(task, part.inputs.labels):
             _log.warning("task %s: no row in %s of %s: no score tells", name, set_name, some(names))

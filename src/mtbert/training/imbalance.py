@@ -14,7 +14,7 @@ from mtbert.config.tasks import LOSSES, TaskSettings
 from mtbert.methods.weighting.table import WEIGHTINGS
 from mtbert.runs.state import State
 
-__all__ = ["dominant", "warn_of_imbalance", "what_helps"]
+__all__ = ["dominant", "is_raw", "warn_of_imbalance", "what_helps"]
 
 _TIMES = 5.0
 _MEASUREMENTS = 3
@@ -78,11 +78,17 @@ def warn_of_imbalance(
     )  # fmt: skip
 
 
+def is_raw(task: TaskSettings) -> bool:
+    """Whether a regression is trained on its labels as they are, in their unit."""
+    in_unit = task.kind.is_regression and LOSSES[task.loss_name].in_label_units
+    return in_unit and task.target == "raw"
+
+
 def what_helps(name: str, task: TaskSettings, times: float) -> list[str]:
     """Settings that shorten a task's gradient, the best first."""
     helps = []
     if task.kind.is_regression and LOSSES[task.loss_name].in_label_units:
-        if task.target == "raw":
+        if is_raw(task):
             helps.append(f"`tasks.{name}.target: standardised`")
         bounded = [loss for loss, rule in LOSSES.items() if rule.on_regression and rule.needs_range]
         needs = "" if task.range else " with a `range`"

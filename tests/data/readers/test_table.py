@@ -3,7 +3,7 @@ import io
 import pytest
 from support.rows import read
 
-from mtbert.data.readers import csv, jsonl
+from mtbert.data.readers import csv, json_document, jsonl
 from mtbert.data.readers.table import READERS, open_table, read_table
 from mtbert.errors import UserError
 
@@ -42,6 +42,15 @@ def test_a_missing_file_and_a_folder_are_user_errors(tmp_path):
         ("rows.ndjson", b"\n", jsonl),
         ("-", b'{"a": 1}\n', jsonl),
         ("rows.csv", b'\xef\xbb\xbf  {"a": 1}\n', jsonl),
+        ("rows.JSONL.gz", b"a,b\n", jsonl),
+        ("rows.json", b'{"a": 1}\n', json_document),
+        ("rows.json.gz", b'{"a": 1}\n', json_document),
+        ("rows.txt", b"{\n", json_document),
+        ("rows.txt", b"[\n", json_document),
+        ("rows.txt", b'{"data": [{"a": 1},\n', json_document),
+        ("rows.txt", b'{"a": "b\n', jsonl),
+        ("rows.jsonl", b"{\n", jsonl),
+        ("rows.csv", b"[a],b\n", csv),
         ("rows.csv", b"a,b\n", csv),
         ("rows.tsv", b"a\tb\n", csv),
         ("rows.txt", b"\xff\n", csv),

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from pathlib import PurePath
+from typing import BinaryIO, Literal, Protocol
 
 from mtbert.config.format import Encoding, FormatSettings
 from mtbert.errors import UserError
 
-__all__ = ["MAX_LINE", "Reader", "Row", "Table", "decode_line", "has_undecodable", "iterate_lines"]
+__all__ = [
+    "MAX_LINE",
+    "Reader",
+    "Row",
+    "Table",
+    "decode_line",
+    "has_undecodable",
+    "iterate_lines",
+    "kinds",
+    "shown_place",
+]
 
 MAX_LINE = 2 << 20
 """Bytes of a line, and characters of a row that spans several lines."""
@@ -22,7 +33,7 @@ class Row:
     """One record: values by column name, or what is wrong with it.
 
     Attributes:
-        line: its number, from 1.
+        line: its number, from 1; in a file without lines that of the row, see `Table.unit`.
         values: by column.
         problem: what is wrong with the record.
         lists: values that are lists, as JSON; no text is one.
@@ -34,6 +45,19 @@ class Row:
     lists: dict[str, str] = field(default_factory=dict)
 
 
+Unit = Literal["line", "row"]
+
+
+def shown_place(name: str, number: int, unit: Unit) -> str:
+    """A line or a row of a file, as messages name it: `rows.csv:3`, `rows.json: row 3`."""
+    return f"{name}:{number}" if unit == "line" else f"{name}: row {number}"
+
+
+def kinds(name: str) -> tuple[str, ...]:
+    """The endings of a file's name in small letters, compression left out: `.json` of a.json.gz."""
+    return tuple(end for end in PurePath(name.lower()).suffixes if end != ".gz")
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """An open file.
@@ -42,11 +66,19 @@ class Table:
         name: for messages.
         columns: by the header; None: each row has its own.
         rows: read on the way.
+        form: how it is written, as far as it could be seen; None: JSON.
+        unit: what the numbers of rows count.
     """
 
     name: str
     columns: tuple[str, ...] | None
     rows: Iterator[Row]
+    form: FormatSettings | None = None
+    unit: Unit = "line"
+
+    def place(self, number: int) -> str:
+        """Where a row stands, for messages."""
+        return shown_place(self.name, number, self.unit)
 
 
 class Reader(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["what_it_is"]
 
 _STARTS = {
-    b"\x1f\x8b": "is compressed by gzip; unpack it (gunzip)",
+    b"\x1f\x8b": "is compressed by gzip twice; unpack it (gunzip)",
     b"PAR1": "is a Parquet file; save it as CSV or JSONL (pandas: read_parquet, then to_csv)",
     b"PK\x03\x04": "is an Excel file or a zip archive; save the table as CSV, or unpack it",
     b"\xd0\xcf\x11\xe0": "is an old Excel file; save the table as CSV",
@@ -23,12 +23,6 @@ def what_it_is(name: str, first: bytes) -> str | None:
         if first.startswith(start):
             return told
     text = first.removeprefix(b"\xef\xbb\xbf").strip()
-    if (
-        text.startswith((b"[{", b"[["))
-        or text == b"["
-        or (name.endswith(".json") and text[:1] == b"[")
-    ):
-        return "is a JSON array; expected one object a line (jq -c '.[]' FILE > FILE.jsonl)"
     if b"\r" in text and not first.endswith(b"\n"):
         return "has old Mac line ends (carriage returns alone); save it with line feeds"
     if first[1:2] == b"\0" and first[3:4] == b"\0":

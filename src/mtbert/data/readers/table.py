@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mtbert.config.format import FormatSettings
-from mtbert.data.readers import csv, jsonl
+from mtbert.data.readers import csv, json_document, jsonl
 from mtbert.data.readers.base import MAX_LINE, Reader, Table
+from mtbert.data.readers.compressed import from_start, is_gzip, unpacked
 from mtbert.data.readers.foreign import what_it_is
 from mtbert.errors import UserError
 from mtbert.io.bounded import refuse_pointer
 
 __all__ = ["READERS", "SEEN", "open_table", "read_table"]
 
-READERS: tuple[Reader, ...] = (jsonl, csv)
+READERS: tuple[Reader, ...] = (json_document, jsonl, csv)
 """The first that recognises a file reads it."""
 
 SEEN = FormatSettings()
@@ -37,7 +38,7 @@ def open_table(path: Path) -> BinaryIO:
 
 
 def read_table(stream: BinaryIO, name: str, form: FormatSettings = SEEN) -> Table:
-    """The rows of a stream, whose name and first line tell the format.
+    """The rows of a stream, whose name and first line tell the format; gzip is unpacked.
 
     Args:
         stream: at its start.
@@ -52,6 +53,11 @@ def read_table(stream: BinaryIO, name: str, form: FormatSettings = SEEN) -> Tabl
     if not first:
         raise UserError(f"{name}: empty file, expected a header line and rows")
     refuse_pointer(first, name)
+    if is_gzip(first):
+        stream = unpacked(name, from_start(first, stream))
+        first = stream.readline(MAX_LINE + 1)
+        if not first:
+            raise UserError(f"{name}: holds an empty file, expected a header line and rows")
     if told := what_it_is(name, first):
         raise UserError(f"{name}: {told}")
     reader = next(reader for reader in READERS if reader.recognises(name, first))
