@@ -18,7 +18,7 @@ __all__ = ["Score", "best_of_sweep", "compare", "rows_of", "summary_of", "table_
 Runs = Sequence[Mapping[str, Any]]
 
 _HEADERS = [
-    "data set", "task", "before", "joint", "alone", "best of sweep", "frozen, linear", "one se",
+    "data set", "task", "seeds", "before", "joint", "alone", "best of sweep", "frozen, linear", "one se",
     "alone?", "sweep?",
 ]  # fmt: skip
 
@@ -139,7 +139,8 @@ def table_of(runs: Mapping[str, Runs], style: str = "simple") -> str:
                     *("yes" if fine else "no" for _, fine in (against_alone, against_sweep)),
                 ]
             scores = [row[k] or "" for k in ("before", "joint", "alone", "sweep", "frozen")]
-            lines.append([name, row["task"], *map(str, scores), *verdicts])
+            seeds = "" if joint is None else str(len(joint.values))
+            lines.append([name, row["task"], seeds, *map(str, scores), *verdicts])
     return tabulate(lines, _HEADERS, tablefmt=style, disable_numparse=True)
 
 
