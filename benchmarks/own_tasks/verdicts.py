@@ -18,8 +18,8 @@ __all__ = ["Score", "best_of_sweep", "compare", "rows_of", "summary_of", "table_
 Runs = Sequence[Mapping[str, Any]]
 
 _HEADERS = [
-    "data set", "task", "seeds", "before", "joint", "alone", "best of sweep", "frozen, linear", "one se",
-    "alone?", "sweep?",
+    "data set", "task", "seeds", "before", "joint", "alone", "best of sweep", "frozen, linear",
+    "one se", "alone?", "sweep?",
 ]  # fmt: skip
 
 
