@@ -26,7 +26,9 @@ def test_defaults_are_for_small_data_of_ones_own_and_those_of_the_surface():
     assert (training.schedule, training.warmup) == ("linear", 0.1)
     assert (training.weight_decay, training.clip) == (0.01, 1.0)
     assert (training.surgery.name, training.precision, training.select) == (
-        "none", "auto", "balanced"
+        "none",
+        "auto",
+        "balanced",
     )
     assert (training.accumulate, training.keep_checkpoints) == (1, 1)
     assert training.patience is None
