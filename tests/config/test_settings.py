@@ -25,7 +25,11 @@ def test_defaults_are_for_small_data_of_ones_own_and_those_of_the_surface():
     assert training.learning_rate == training.head_learning_rate == "auto"
     assert (training.schedule, training.warmup) == ("linear", 0.1)
     assert (training.weight_decay, training.clip) == (0.01, 1.0)
-    assert (training.surgery.name, training.precision, training.select) == ("none", "auto", "sum")
+    assert (training.surgery.name, training.precision, training.select) == (
+        "none",
+        "auto",
+        "balanced",
+    )
     assert (training.accumulate, training.keep_checkpoints) == (1, 1)
     assert training.patience is None
     assert training.group_by_length is False
