@@ -31,7 +31,7 @@ from mtbert.data.tokenizer import Tokenizer
 from mtbert.hardware.machine import QUIET, Stopwatch, computes_bf16, memory_mb, processor_fields
 from mtbert.methods.sampling.base import EpochSpec, SuperBatch
 from mtbert.methods.sampling.epoch import plan_epoch
-from mtbert.methods.sampling.table import DEFAULT_SAMPLER
+from mtbert.methods.sampling.method3 import Method3
 from mtbert.model.hub import PACKAGED, locate
 
 __all__ = [
@@ -305,6 +305,6 @@ def steps(sources: Mapping[str, TokenizedSet], number: int, length: int) -> list
 
 def _full_steps(spec: EpochSpec) -> Iterator[SuperBatch]:
     for epoch in count():
-        for step in plan_epoch(DEFAULT_SAMPLER, spec, epoch, seed=0):
+        for step in plan_epoch(Method3(), spec, epoch, seed=0):
             if all(len(batch.indices) == BATCH for batch in step.values()):
                 yield step

@@ -50,7 +50,7 @@ from mtbert.hardware.runtime import Runtime
 from mtbert.inference.evaluate import Evaluation
 from mtbert.methods.sampling.base import EpochSpec
 from mtbert.methods.sampling.epoch import plan_epoch
-from mtbert.methods.sampling.table import DEFAULT_SAMPLER
+from mtbert.methods.sampling.method3 import Method3
 from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
@@ -165,7 +165,7 @@ def measure(point: Point, number: int) -> dict[str, float]:
     network = _network(point, names)
     watch = Stopwatch()
     start = time.perf_counter()
-    steps = sum(1 for _ in plan_epoch(DEFAULT_SAMPLER, spec, 0, number))
+    steps = sum(1 for _ in plan_epoch(Method3(), spec, 0, number))
     planning = time.perf_counter() - start
     step = _train(network, sources, spec, min(WARM_UP, steps), number)[0]
     count = min(steps, max(3, math.ceil(SECONDS / step)))

@@ -22,7 +22,9 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 
 def mtbert_commands(text: str) -> list[list[str]]:
-    lines = [line for block in blocks("sh", text) for line in block.splitlines()]
+    lines = [
+        line for block in blocks("sh", text) for line in block.replace("\\\n", " ").splitlines()
+    ]
     return [shlex.split(line, comments=True) for line in lines if line.startswith("mtbert ")]
 
 

@@ -45,7 +45,7 @@ from mtbert.hardware.machine import Stopwatch, ceilings, memory_mb, product_kind
 from mtbert.inference.predict import compute_outputs
 from mtbert.methods.sampling.base import EpochSpec, SuperBatch
 from mtbert.methods.sampling.epoch import plan_epoch
-from mtbert.methods.sampling.table import DEFAULT_SAMPLER
+from mtbert.methods.sampling.method3 import Method3
 from mtbert.model.encoders.base import Encoder
 from mtbert.objectives.table import objective_of
 from mtbert.runs.folder import RunFolder
@@ -525,7 +525,7 @@ def _their_turn(
         epochs=1,
         max_steps=turn.warm_up + turn.steps,
     )
-    plan = [step[name].indices for step in plan_epoch(DEFAULT_SAMPLER, spec, 0, turn.number)]
+    plan = [step[name].indices for step in plan_epoch(Method3(), spec, 0, turn.number)]
     meter = _Meter(torch.device(context.device))
     options = trainer.Options(
         batch=turn.batch,

@@ -139,6 +139,14 @@ def test_repeats_contradictions_and_empty_classes_are_told(check):
     assert "no example of so: such classes are not measured here" in text
 
 
+def test_one_number_alone_is_told(check):
+    rows = "a,the film,7\nb,the cat,7.0\nc,moon,7\nd,sun,7\n"
+    text, clean = check(rows, kind="regression", labels=None, dev="50%", test=None)
+    assert clean, text
+    assert "every label is 7: nothing can be learned" in text
+    assert "every label is 7: no correlation can be measured" in text
+
+
 def test_why_no_row_can_be_used_is_told_and_the_other_files_too(check):
     text, clean = check("a,film,Good\nb,film,Bad\n", on_bad_rows="skip")
     assert not clean

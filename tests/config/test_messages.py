@@ -47,7 +47,7 @@ training: {epochs: 0, batching: method4, surgery: yes}
         "tasks.film: `labels` needs two classes or more",
         "tasks.pair.batch_size: ",
         "tasks.other: `range` must rise",
-        "training.epochs: ",
+        "training.epochs: input should be greater than or equal to 1, or auto, found 0",
         "training.batching: ",
         "training.surgery: ",
     ):

@@ -144,7 +144,7 @@ def test_an_option_on_the_command_line_keeps_the_name(overridden, written):
 
 
 def test_an_option_that_the_default_does_not_have_is_refused(overridden):
-    with pytest.raises(UserError, match=r"training\.batching\.decay: method3 has no options"):
+    with pytest.raises(UserError, match=r"training\.batching\.decay: method2 has no options"):
         overridden("", "training.batching.decay=0.5")
 
 
@@ -176,7 +176,7 @@ def test_it_is_written_as_its_bare_name_unless_an_option_is_changed(tmp_path, va
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ("method3", {}),
+        ("method2", {}),
         ("annealed", {"batching": "annealed"}),
         ({"name": "annealed", "decay": 0.5}, {"batching": {"name": "annealed", "decay": 0.5}}),
     ],

@@ -13,7 +13,7 @@ def run(**changes) -> Settings:
     return Settings.model_validate({"tasks": {"a": SINGLE, "b": PAIR}, **changes})
 
 
-def test_defaults_are_those_of_the_paper_and_the_surface():
+def test_defaults_are_for_small_data_of_ones_own_and_those_of_the_surface():
     settings = run()
     assert settings.encoder.path == "packaged"
     assert settings.encoder.mode == "finetune"
@@ -21,7 +21,10 @@ def test_defaults_are_those_of_the_paper_and_the_surface():
     assert settings.device == "auto"
     assert settings.threads == "auto"
     training = settings.training
-    assert (training.epochs, training.batch_size, training.batching.name) == (10, 32, "method3")
+    assert (training.epochs, training.batch_size, training.batching.name) == ("auto", 16, "method2")
+    assert training.learning_rate == training.head_learning_rate == "auto"
+    assert (training.schedule, training.warmup) == ("linear", 0.1)
+    assert (training.weight_decay, training.clip) == (0.01, 1.0)
     assert (training.surgery.name, training.precision, training.select) == ("none", "auto", "sum")
     assert (training.accumulate, training.keep_checkpoints) == (1, 1)
     assert training.patience is None
@@ -29,7 +32,7 @@ def test_defaults_are_those_of_the_paper_and_the_surface():
     assert training.deterministic is False
     task = settings.tasks["a"]
     assert (task.loss_weight, task.on_bad_rows, task.batch_size) == (1.0, "error", None)
-    assert (task.head, task.features, task.pair_encoding) == ("cls", "uv", "jointly")
+    assert (task.head, task.features, task.pair_encoding) == ("mean", "auto", "auto")
 
 
 def test_settings_cannot_be_changed():

@@ -102,7 +102,10 @@ BAD_TASKS = [
     ({**SINGLE, "class_weights": [1, 2, 3]}, "`class_weights` needs 2 numbers, found 3"),
     ({**SINGLE, "columns": {"text2": "x"}}, "`columns.text2` belongs to a pair"),
     ({**SINGLE, "features": "cosine"}, "needs a pair and `pair_encoding: separately`"),
-    ({**PAIR, "features": "cosine"}, "needs a pair and `pair_encoding: separately`"),
+    (
+        {**PAIR, "features": "cosine", "pair_encoding": "jointly"},
+        "needs a pair and `pair_encoding: separately`",
+    ),
     ({**PAIR, "labels": ["a", "b"]}, "`labels` belongs to classes"),
     ({**PAIR, "class_weights": "balanced"}, "`class_weights` belongs to classes"),
     ({**PAIR, "loss": "cross_entropy"}, "`cross_entropy` needs classes"),
@@ -136,7 +139,10 @@ BAD_TASKS = [
     ({**SINGLE, "label_separator": ";"}, "`label_separator` belongs to several labels"),
     ({**SINGLE, "threshold": 0.3}, "`threshold` belongs to several labels"),
     ({**SINGLE, "max_windows": 2}, "`max_windows` belongs to `long_texts: windows`"),
-    ({**PAIR, "long_texts": "windows"}, "needs texts that are encoded alone"),
+    (
+        {**PAIR, "long_texts": "windows", "pair_encoding": "jointly"},
+        "needs texts that are encoded alone",
+    ),
     (
         {
             **SEVERAL,

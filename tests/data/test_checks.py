@@ -1,9 +1,10 @@
 """What is odd about data sets, counted by hand."""
 
 import numpy as np
+import pytest
 
 from mtbert.config.tasks import TaskSettings
-from mtbert.data.checks import contradictions, empty_classes, repeats
+from mtbert.data.checks import contradictions, empty_classes, only_value, repeats, some
 
 KEYS = np.array([5, 3, 5, 9, 3, 5], np.uint64)
 
@@ -27,3 +28,18 @@ def test_classes_without_an_example_are_named():
     assert empty_classes(task, np.array([np.nan])) == []
     number = TaskSettings(kind="regression", train="t", dev="d")
     assert empty_classes(number, np.array([1.0])) == []
+
+
+def test_of_many_names_the_first_are_told_and_all_counted():
+    assert some(list("abcdef")) == "a, b, c, d, e, f"
+    assert some(list("abcdefg")) == "a, b, c, d, e, f, … (7 in all)"
+
+
+@pytest.mark.parametrize(
+    ("labels", "value"), [([7.0, 7], 7), ([7.0, 7.5], None), ([7.0], None), ([np.nan] * 2, None)]
+)
+def test_the_one_number_of_all_examples(labels, value):
+    task = TaskSettings(kind="regression", train="a.csv")
+    assert only_value(task, np.array(labels)) == value
+    classes = TaskSettings(kind="classification", labels=("a", "b"), train="a.csv")
+    assert only_value(classes, np.zeros(3)) is None

@@ -32,3 +32,32 @@ def test_what_is_expected_is_told_by_kind():
     task = TaskSettings(kind="classification", train="x.csv", labels=("no", "yes"))
     assert expected_label(task) == "one of no, yes or a number from 0 to 1"
     assert expected_label(regression("point")) == "a number"
+
+
+@pytest.mark.parametrize("text", ["0", "5", "5.0", "2.5"])
+def test_both_ends_of_a_range_belong_to_it(text):
+    assert parse_label(regression("point", range=(0, 5)), text) == float(text)
+
+
+@pytest.mark.parametrize("text", ["-0.001", "5.001", "inf", "-inf", "nan"])
+def test_what_lies_outside_a_range_is_refused(text):
+    with pytest.raises(ValueError, match="expected a number from 0 to 5"):
+        parse_label(regression("point", range=(0, 5)), text)
+
+
+@pytest.mark.parametrize("text", ["NaN", "nan", "NA", "None", "null", "#N/A", "-"])
+def test_how_other_programs_write_a_missing_number_is_told(text):
+    with pytest.raises(ValueError, match="expected a number; without a label leave the row"):
+        parse_label(regression("point"), text)
+
+
+@pytest.mark.parametrize("text", ["3.5e38", "-1e300"])
+def test_a_number_that_is_too_large_is_told_so(text):
+    with pytest.raises(ValueError, match=r"expected a number, at most 3\.4e\+38 in size$"):
+        parse_label(regression("point"), text)
+
+
+@pytest.mark.parametrize("text", ["inf", "a lot", "7 points"])
+def test_what_is_no_number_has_no_advice(text):
+    with pytest.raises(ValueError, match=r"expected a number$"):
+        parse_label(regression("point"), text)

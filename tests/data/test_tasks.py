@@ -106,7 +106,28 @@ def test_all_tasks_are_loaded_and_told_what_was_left_out(settings, tokenizer, ca
     assert ids(found["tone"].train) == ids(found["tone"].dev["dev"]) == ["a", "c"]
     assert found["length"].dev == {}
     assert "1 rows not labelled" in caplog.text
-    assert "unused columns: length" in caplog.text
+    assert "unused" not in caplog.text  # what one task does not read the other one does
+
+
+def test_classes_without_an_example_and_one_number_alone_are_said(
+    settings, tmp_path, tokenizer, caplog
+):
+    (tmp_path / "few.csv").write_text("sentence,tone,length\none,good,7\ntwo,good,7.0\n")
+    (tmp_path / "all.csv").write_text("sentence,tone\nthree,good\nfour,bad\n")
+    two = settings({"train": "few.csv", "dev": "all.csv"}, {"train": "few.csv", "dev": "few.csv"})
+    load_tasks(two, tokenizer)
+    told = [
+        r.message
+        for r in caplog.records
+        if r.levelname == "WARNING" and " also in " not in r.message
+    ]
+    assert told == [
+        "task tone: no training example of bad: it cannot learn this",
+        "task length: every training label is 7: nothing can be learned",
+    ]
+    caplog.clear()
+    load_tasks(settings({"train": "both.csv", "dev": "few.csv"}, {"train": "both.csv"}), tokenizer)
+    assert "task tone: no row in dev of bad: no score tells" in caplog.text
 
 
 def test_examples_that_stand_in_train_too_are_counted_by_set(settings, tmp_path, tokenizer, caplog):

@@ -11,7 +11,7 @@ from mtbert.model.network import MultitaskNetwork
 
 TASKS = {
     "sst": TaskSettings(
-        kind="classification", labels=("bad", "so", "good"), train="/home/me/s.csv"
+        kind="classification", labels=("bad", "so", "good"), train="/home/me/s.csv", head="cls"
     ),
     "para": TaskSettings(kind="pair_classification", train="p.csv", head="pooled"),
     "sts": TaskSettings(

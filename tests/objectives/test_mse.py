@@ -31,7 +31,9 @@ def test_a_regression_is_its_output():
     assert decode_one(task, 4.75).value == 4.75
 
 
-@pytest.mark.parametrize(("output", "value"), [(7.25, 5), (-1e300, 0), (math.inf, 5)])
+@pytest.mark.parametrize(
+    ("output", "value"), [(7.25, 5), (-1e300, 0), (5, 5), (math.inf, math.inf)]
+)
 def test_an_answer_stays_within_the_range(output, value):
     answer = decode_one(task_of(kind="regression", range=[0, 5]), output)
     assert answer == Prediction(value, None, value, None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtbert.reports.document import ChartsBlock
+from mtbert.reports.document import ChartsBlock, TableBlock
 from mtbert.reports.learning import learning_section, score_chart
 
 DEV = [
@@ -35,12 +35,30 @@ def test_each_task_has_its_loss_and_its_main_metric_and_gradients_follow():
     assert charts(section)[1].legend == []
 
 
-def test_conflicts_are_counted():
-    section = learning_section([step(1, 0.5), step(2, -0.9), step(3, None), step(4, -0.2)], DEV)
-    told = section.blocks[1].caption
-    assert "a/b: mean -0.20, below 0 in 67% of the steps, they conflict." in told
-    agree = learning_section([step(1, 0.5)], DEV).blocks[1].caption
-    assert "conflict." not in agree
+def test_conflicts_and_norms_are_counted():
+    steps = [step(1, 0.5), step(2, -0.9), step(3, None), step(4, -0.2)]
+    tables = [b for b in learning_section(steps, DEV).blocks if isinstance(b, TableBlock)]
+    norms, cosines = (table.rows for table in tables)
+    assert norms == [["a", "1", "1.0"], ["b", "30", "30.0"]]
+    assert cosines == [["a / b", "-0.20", "67%", "conflict"]]
+
+
+@pytest.mark.parametrize(
+    ("cosine", "word"), [(0.5, "agree"), (-0.004, "neither"), (-0.06, "conflict")]
+)
+def test_what_a_mean_cosine_means(cosine, word):
+    section = learning_section([step(1, cosine)], DEV)
+    (*_, row) = (b.rows[0] for b in section.blocks if isinstance(b, TableBlock))
+    assert row[3] == word
+    assert "-0.00" not in row[1]
+
+
+def test_cosines_are_drawn_around_0():
+    section = learning_section([step(1, 0.05), step(2, -0.3)], DEV)
+    svg = charts(section)[-1].svg
+    assert ">0.2</text>" in svg
+    assert ">-0.2</text>" in svg
+    assert ">1</text>" in svg  # a step
 
 
 def test_without_gradients_or_losses_only_scores_are_drawn():

@@ -24,17 +24,19 @@ def test_the_page_has_every_part(run):
     html = page(run)
     titles = re.findall(r"<h2>(.*?)</h2>", html)
     assert titles == [
-        "Learning", "sst", "para", "sts", "Data", "Settings", "Time and environment",
+        "Learning", "Scores: sst", "Scores: para", "Scores: sts", "Data", "Settings",
+        "Time and environment",
     ]  # fmt: skip
     assert "<h1>my run</h1>" in html
     summary = json.loads((run / "summary.json").read_text("utf-8"))
     for scores in summary["dev"].values():
         metric, value = next(iter(scores.items()))
         shown = "undefined" if value is None else f"{value:.4f}"
-        assert re.search(rf">{metric}</td><td[^>]*>{shown}<", html)
+        assert re.search(rf">{metric}</td><td>{shown}<", html)
     for part in (
         "Scores by class", "Rows by true class", "that are most wrong", "Gradient norm",
-        "Cosines between", "Rows of the files", "Plan of an epoch", "training.batch_size",
+        "Cosines between", "Rows of the files", "sst: rows of each class",
+        "sts: values", "Plan of an epoch", "training.batch_size",
     ):  # fmt: skip
         assert part in html
 

@@ -3,7 +3,7 @@
 from mtbert.config.tasks import TaskSettings
 from mtbert.inference.details import describe_answers
 from mtbert.reports.charts import Chart
-from mtbert.reports.document import ChartsBlock, Fold, TableBlock
+from mtbert.reports.document import ChartsBlock, ExamplesBlock, Fold, TableBlock
 from mtbert.reports.one_set import metric_rows, set_section, shown_range
 
 
@@ -41,12 +41,19 @@ def table(section, caption):
     return found
 
 
+def worst(section):
+    (block,) = [b for b in every(section.blocks) if isinstance(b, ExamplesBlock)]
+    return block.examples
+
+
 def test_of_a_few_classes_all_scores_and_the_confusion_matrix_are_shown():
     found = classes(["a", "b", "c"], [0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 2, 0])
     section = set_section("t", found)
     rows = {row[0]: row for row in table(section, "Scores by class").rows}
-    assert rows["a"][1:6] == ["2", "2", "0.500", "0.500", "0.500"]
-    assert rows["b"][1:6] == ["2", "3", "0.667", "1.000", "0.800"]
+    assert rows["a"][1] == "0.500"
+    assert rows["a"][3:] == ["0.500", "0.500", "2", "2"]
+    assert rows["b"][1] == "0.800"
+    assert rows["b"][3:] == ["0.667", "1.000", "2", "3"]
     matrix = table(section, "Rows by true class")
     assert matrix.headers == ["", "a", "b", "c"]
     assert matrix.rows == [["a", "1", "1", "·"], ["b", "·", "2", "·"], ["c", "1", "·", "1"]]
@@ -67,7 +74,7 @@ def test_of_many_classes_the_weakest_come_first_and_all_are_folded():
     section = set_section("t", classes(names, golds, predictions))
     weak = table(section, "The ten weakest classes")
     assert len(weak.rows) == 10
-    assert weak.rows[0][5] == "0.000"
+    assert weak.rows[0][1] == "0.000"
     (fold,) = [b for b in section.blocks if isinstance(b, Fold) and b.title == "All 77 classes"]
     assert len(fold.blocks[0].rows) == 77
     confused = table(section, "Most confused classes")
@@ -89,9 +96,10 @@ def test_a_regression_is_drawn_and_its_worst_rows_are_told():
     section = set_section("t", found)
     (charts,) = [b for b in section.blocks if isinstance(b, ChartsBlock)]
     assert isinstance(charts.charts[0], Chart)
-    worst = table(section, "The worst first")
-    assert [row[0] for row in worst.rows] == ["2", "0"]
-    assert worst.rows[0][1:] == ["5", "1", "4"]
+    assert [dict(e.facts) for e in worst(section)] == [
+        {"label": "5", "answer": "1", "error": "4", "row": "2"},
+        {"label": "1", "answer": "2", "error": "1", "row": "0"},
+    ]
 
 
 def test_several_labels_are_told_by_name():
@@ -102,25 +110,21 @@ def test_several_labels_are_told_by_name():
         {"id": "z", "gold": [1], "prediction": [], "probabilities": {"sport": 0.1, "art": 0.01}},
     ]
     found = describe_answers("t", task("multilabel_classification", labels=names), rows)
-    worst = table(set_section("t", found), "The worst first")
-    assert [row[:3] for row in worst.rows] == [
-        ["z", "art", "(no label)"], ["x", "sport", "sport, art"],
-    ]  # fmt: skip
+    assert [e.facts[:2] for e in worst(set_section("t", found))] == [
+        [("label", "art"), ("answer", "(no label)")],
+        [("label", "sport"), ("answer", "sport, art")],
+    ]
 
 
-def test_texts_of_mistakes_are_shown_one_column_each():
+def test_texts_of_mistakes_are_shown():
     found = classes(["a", "b"], [0, 1, 0], [1, 1, 1])
     texts = [["first", "second"], None]
     mistakes = [
         m.model_copy(update={"texts": t}) for m, t in zip(found.mistakes, texts, strict=True)
     ]
-    worst = table(
-        set_section("t", found.model_copy(update={"mistakes": mistakes})), "The worst first"
-    )
-    assert worst.headers == ["row", "label", "answer", "text 1", "text 2", "confidence", "loss"]
-    assert worst.rows[0][3:5] == ["first", "second"]
-    assert worst.rows[1][3:5] == ["", ""]
-    assert worst.left == 5
+    examples = worst(set_section("t", found.model_copy(update={"mistakes": mistakes})))
+    assert [list(e.texts) for e in examples] == [["first", "second"], []]
+    assert dict(examples[0].facts)["confidence"] == "0.90"
 
 
 def test_an_undefined_score_says_why():
@@ -140,4 +144,5 @@ def test_a_range_is_empty_where_nothing_is_known():
     low, high = map(float, shown_range(accuracy).split(" to "))
     assert 0.54 < low < 0.58  # 0.66 ± 1.96 sqrt(0.66 * 0.34 / 100)
     assert 0.74 < high < 0.77
-    assert shown_range(accuracy.model_copy(update={"low": None})) == ""
+    for low in (None, accuracy.high):
+        assert shown_range(accuracy.model_copy(update={"low": low})) == ""

@@ -11,7 +11,6 @@ from mtbert.reports.document import Bullets
 from mtbert.reports.study import (
     budget,
     csv_text,
-    experiment_section,
     introduction,
     results_csv,
     runs_section,
@@ -28,11 +27,6 @@ def results(study):
 def test_csv_has_a_line_for_each_place_task_and_metric(results):
     rows = list(csv.DictReader(io.StringIO(results_csv(results))))
     assert len(rows) == 2 * sum(len(results.records[p.run].summary["dev"]) for p in results.places)
-
-
-def renamed(results, **changes):
-    """The same records in other places."""
-    return Results([replace(place, **changes) for place in results.places], results.records)
 
 
 def test_the_introduction_counts_runs_and_tells_budgets(results):
@@ -64,18 +58,6 @@ def test_one_answer_for_all_rows_is_explained_where_it_occurs(results):
     (told,) = [b for b in introduction(marked, on_constant="So.").blocks[2:] if b.startswith("†")]
     assert told.endswith("So.")
     assert len(introduction(results).blocks) == 2
-
-
-def test_an_experiment_has_a_row_for_each_form_variation_and_task(results):
-    own = renamed(results, experiment="mine", title="My title")
-    section = experiment_section(own, "mine")
-    assert section.title == "My title"
-    (table,) = section.blocks
-    assert table.headers == ["form", "variation", "task", "score"]
-    row = next(r for r in table.rows if r[:3] == ["ours", "method2", "sts pearson"])
-    values = results.group("batching", "ours", "method2").scores("sts")
-    assert row[3] == f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}"
-    assert table.caption.startswith("Dev scores. paper: seeds 1, 2; 2 epochs")
 
 
 def test_a_budget_of_one_is_singular(results):

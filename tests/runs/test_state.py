@@ -13,7 +13,8 @@ FULL = State(
     exploded={"a": 9}, parts=4, out_of_memory=2, token_budget=1024, updates={"w": 3}, tokens=10,
     methods={"weighting": {"a": 0.1, "seen": [1, None]}}, epoch_losses={"a": (0.3, 2)},
     step_seconds=0.1, step_cpu_seconds=0.15, encoding_seconds=0.2, evaluation_seconds=0.3,
-    run_seconds=0.4,
+    run_seconds=0.4, recent_losses={"a": (0.3, 2)}, dominance=[("a", 7.5)], told_dominant="a",
+    best_one_answer={"a": "all 3 dev rows get 'x'"},
 )  # fmt: skip
 
 

@@ -108,6 +108,7 @@ def test_an_including_grid_changes_what_it_includes(grid):
 def test_a_cap_that_changes_nothing_makes_no_other_run(grid):
     text = (
         "base: base.yaml\n"
+        "set: {training.batching: method3}\n"
         "variations:\n  free: {}\n  capped: {set: {training.steps_per_epoch: %s}}\n"
     )
     for cap, same in (("smallest", True), (3, True), (2, False)):

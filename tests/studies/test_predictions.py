@@ -119,3 +119,57 @@ def test_what_is_not_finite_counts_as_zero(toy, tmp_path):
     found = read_predictions(tmp_path / "p.jsonl", toy.settings("sts"), "sts")
     assert found.predicted.tolist() == [0.0]
     assert found.probability is None
+
+
+LABELS = {
+    "kind": "multilabel_classification",
+    "labels": ["sport", "art", "law"],
+    "train": "t",
+    "dev": "d",
+}
+
+
+def of_labels(toy, **changes):
+    return toy.settings("sst", tasks={"sst": LABELS | changes})
+
+
+def test_several_labels_of_a_row_come_back(toy, tmp_path):
+    rows = [
+        {"gold": [0, 2], "prediction": [0]}, {"gold": [], "prediction": [1]},
+        {"gold": [1], "prediction": []},
+    ]  # fmt: skip
+    found = read_predictions(write_answers(tmp_path / "p.jsonl", *rows), of_labels(toy), "sst")
+    assert found.gold.tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0]]
+    assert found.predicted.tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+    assert found.probability is None
+    assert not found.constant
+    back = stored(tmp_path, found)
+    assert back.digest == found.digest
+    assert back.gold.tolist() == found.gold.tolist()
+    assert back.predicted.tolist() == found.predicted.tolist()
+    assert json.loads((tmp_path / f"labels-{found.digest}.json").read_text()) == {
+        "labels": [[0, 2], [], [1]]
+    }
+
+
+def test_two_labels_that_may_both_hold_are_no_two_classes(toy, tmp_path):
+    settings = of_labels(toy, labels=["sport", "art"])
+    path = write_answers(tmp_path / "p.jsonl", {"gold": [0], "prediction": [0, 1]})
+    assert read_predictions(path, settings, "sst").probability is None
+
+
+@pytest.mark.parametrize("prediction", [3, [3], [-1], ["a"], [[0]], None, [0.5]])
+def test_damaged_sets_are_refused(toy, tmp_path, prediction):
+    path = write_answers(tmp_path / "p.jsonl", {"gold": [0], "prediction": prediction})
+    with pytest.raises(UserError, match="damaged predictions"):
+        read_predictions(path, of_labels(toy), "sst")
+
+
+@pytest.mark.parametrize(
+    "change", [{"sets": 9}, {"sets": 2}, {"predicted": ""}, {"predicted": "!"}, {"sets": None}]
+)
+def test_damaged_stored_sets_are_refused(toy, tmp_path, change):
+    path = write_answers(tmp_path / "p.jsonl", {"gold": [0, 2], "prediction": [1]})
+    content = store_predictions(read_predictions(path, of_labels(toy), "sst"), tmp_path)
+    with pytest.raises(UserError, match="damaged record"):
+        load_predictions(tmp_path / "r.json", StoredPredictions.model_validate(content | change))

@@ -70,6 +70,20 @@ def test_a_sample_scores_as_its_rows_written_out(metric, rows, classes):
         assert draws[sample] == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_sample_of_several_labels_scores_as_sklearn_says():
+    from sklearn.metrics import f1_score
+
+    chance = np.random.default_rng(3)
+    gold = (chance.random((150, 4)) < 0.3) * 1.0
+    predicted = np.where(chance.random((150, 4)) < 0.8, gold, 1 - gold)
+    draws = bootstrap("micro_f1", gold, predicted)
+    for sample in (0, 7, DRAWS - 1):
+        times = _counts(150)[sample].astype(int)
+        x, y = (np.repeat(part, times, axis=0) for part in (gold, predicted))
+        assert draws[sample] == pytest.approx(f1_score(x, y, average="micro"), abs=1e-9)
+    assert np.isnan(bootstrap("micro_f1", gold * 0, gold * 0)).all()
+
+
 def test_the_interval_of_an_accuracy_is_the_binomial_one(classes):
     """The bootstrap of a share is a binomial draw: its percentiles are known exactly."""
     gold, predicted = classes

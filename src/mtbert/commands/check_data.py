@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,10 +75,11 @@ def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]
     Raises:
         UserError: the configuration is wrong, or the encoder cannot be used.
     """
+    from mtbert.config.automatic import FEW_PAIRS, with_pair_forms
     from mtbert.config.load import load_config
     from mtbert.data.checks import remarks, shared_with_other_tasks
     from mtbert.data.completion import completed
-    from mtbert.data.tasks import read_set, skipping_bad_rows
+    from mtbert.data.tasks import count_examples, read_set, skipping_bad_rows
     from mtbert.data.tokenizer import Tokenizer
     from mtbert.model.compatibility import check_compatible, fit_length
     from mtbert.model.encoders.config import read_config
@@ -86,7 +88,8 @@ def check_config(source: str, overrides: Sequence[str] = ()) -> tuple[str, bool]
     settings = completed(load_config(source, overrides))
     folder = locate(settings.encoder.path, settings.encoder.revision)
     config, tokenizer = read_config(folder / "config.json"), Tokenizer.from_folder(folder)
-    settings = fit_length(settings, config)
+    count = partial(count_examples, settings, most=FEW_PAIRS)
+    settings = fit_length(with_pair_forms(settings, count, segments=config.type_vocab_size), config)
     check_compatible(
         config,
         settings.tasks,

@@ -65,12 +65,14 @@ def study_sections(results: Results, measured: Measured) -> list[Section]:
     from mtbert.paper import sections as paper
     from mtbert.paper.figures import figure_sections
     from mtbert.paper.tables import FORMS
-    from mtbert.reports.study import experiment_section, introduction, runs_section
+    from mtbert.reports.grid import ON_INTERVALS, experiment_section, shared_settings
+    from mtbert.reports.study import introduction, runs_section
 
     own = [name for name in results.experiments if name not in measured.experiments]
     sections = [experiment_section(results, name) for name in own]
     if not measured.tables:
-        return [introduction(results), *sections, runs_section(results)]
+        first = introduction(results, on_scores=ON_INTERVALS)
+        return [first, *sections, shared_settings(results), runs_section(results)]
     return [
         introduction(
             results, FORMS,

@@ -9,6 +9,7 @@ from mtbert.commands import (
     convert,
     evaluate,
     experiment,
+    init,
     leaderboard,
     predict,
     report,
@@ -19,6 +20,7 @@ from mtbert.commands.base import Command
 __all__ = ["COMMANDS", "GROUPS"]
 
 COMMANDS: dict[str, Command] = {
+    "init": init,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,

@@ -130,7 +130,7 @@ def _settings(options: argparse.Namespace, processes: Processes) -> Settings:
             return load_config(options.config, options.override)
     source = str(options.output / "config.yaml")
     tree: dict[str, Any] = processes.on_main(
-        lambda: load_config(source, options.override).model_dump(mode="json", exclude_none=True)
+        lambda: load_config(source, options.override).written()
     )
     with processes.all_or_none():
         return parse_settings(tree, source)

@@ -47,8 +47,8 @@ class EncoderSettings(Section):
         "computed once, with the encoder's dropout off (the paper keeps it on); `heads_first` "
         "trains the heads for `heads_first_epochs`, then everything.",
     )
-    heads_first_epochs: Annotated[int, Field(ge=1, le=1000)] = Field(
-        3, description="Epochs on frozen features before the others; only for `heads_first`."
+    heads_first_epochs: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = Field(
+        "auto", description="Epochs on frozen features before the others; only for `heads_first`."
     )
     heads: Literal["new", "keep"] = Field(
         "new",

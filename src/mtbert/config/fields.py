@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
@@ -33,6 +34,22 @@ LARGEST_LABEL = 3.4e38
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def written(self) -> dict[str, Any]:
+        """As plain values from which it is read back equal: None where it is not the default."""
+        tree: dict[str, Any] = self.model_dump(mode="json", exclude_none=True)
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value is None and field.default is not None:
+                tree[name] = None
+            elif isinstance(value, Section):
+                tree[name] = value.written()
+            elif isinstance(value, Mapping):
+                tree[name] = {
+                    key: part.written() if isinstance(part, Section) else part
+                    for key, part in value.items()
+                }
+        return tree
 
 
 def file_name(text: str) -> str:

@@ -11,6 +11,10 @@ from mtbert.errors import shown
 __all__ = ["PartErrors", "close_name", "explain", "nearest", "one_of", "unknown_name"]
 
 
+_AUTO, _NUMBERS = "literal['auto']", ("constrained-int", "constrained-float")
+"""How pydantic names the alternatives of a setting that is `auto` or a number."""
+
+
 class PartErrors(ValueError):
     """What is wrong with parts of a value.
 
@@ -52,6 +56,12 @@ def explain(
         case "value_error":
             prefix = f"{'.'.join(location)}: " if location else ""
             return [prefix + line for line in str(error["ctx"]["error"]).split("\n")]
+        case "literal_error" if location[-1] == _AUTO:
+            return []  # the other alternative says what is expected
+        case _ if len(location) > 2 and location[-1] in _NUMBERS:
+            return [
+                f"{'.'.join(location[:-1])}: {error['msg'].lower()}, or auto, found {shown(found)}"
+            ]
         case _:
             return [f"{where}: {error['msg'].lower()}, found {shown(found)}"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mtbert.config.former import with_former_defaults
 from mtbert.config.tasks import by_squared_error
 
 __all__ = ["is_written_out", "keep_old_defaults", "with_old_target"]
@@ -38,6 +39,7 @@ def keep_old_defaults(tree: dict[str, Any]) -> None:
     loaded and can be repeated as it was.
     """
     if is_written_out(tree):
+        tree |= with_former_defaults(tree)
         tree["tasks"] = {name: with_old_target(task) for name, task in tree["tasks"].items()}
 
 

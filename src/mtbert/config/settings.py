@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from mtbert.config.card import CardSettings
 from mtbert.config.data import DataSettings
 from mtbert.config.encoder import EncoderSettings
 from mtbert.config.fields import TASK_NAME, Section, share_of
@@ -43,6 +44,7 @@ class Settings(Section):
         description="The tasks by name, at least one.", min_length=1
     )
     training: TrainingSettings = Field(TrainingSettings(), description="How weights are learned.")
+    card: CardSettings = Field(CardSettings(), description="What the model card says besides.")
 
     @property
     def trained_tasks(self) -> dict[str, TaskSettings]:
@@ -54,11 +56,14 @@ class Settings(Section):
     ) -> EpochSpec:
         """What the plan of an epoch depends on.
 
+        The settings must say how many epochs there are (`config.automatic.with_epochs`).
+
         Args:
             examples: number of training examples by task.
             lengths: tokens of each example by task, `[examples]`; used with `group_by_length`.
         """
         training = self.training
+        assert training.epochs != "auto"
         return EpochSpec(
             examples=examples,
             batch_size={n: self.tasks[n].batch_size or training.batch_size for n in examples},

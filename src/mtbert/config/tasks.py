@@ -154,8 +154,8 @@ class TaskSettings(Section):
         description="Dev file or files, or a share of the training file that is held out (`10%`), "
         "or named dev sets (`{NAME: FILE}`, names of letters, digits, `_` and `-`); the first one "
         "selects the best epoch, the others are reported beside it. Held out are about as many "
-        "rows of each class, rows with an equal text on one side, and tasks of one file share the split; "
-        "`data.split_seed` draws another.",
+        "rows of each class, rows with an equal text on one side, and tasks of one file share the "
+        "split; `data.split_seed` draws another.",
     )
     test: FileNames | None = Field(
         None,
@@ -220,20 +220,21 @@ class TaskSettings(Section):
         "out and counted. Memory grows with them. Default: 8.",
     )
     head: Literal["cls", "pooled", "mean"] = Field(
-        "cls",
+        "mean",
         description="What the head reads: the last hidden state of [CLS], the pooler's output, "
         "or the mean over a sequence's tokens.",
     )
-    features: Literal["uv", "uv_absdiff_product", "cosine"] = Field(
-        "uv",
-        description="For pairs encoded separately: u, v; u, v, |u-v|, u*v; or one cosine with a "
-        "learned scale and offset (needs one output).",
+    features: Literal["auto", "uv", "uv_absdiff_product", "cosine"] = Field(
+        "auto",
+        description="For pairs encoded separately: u, v; u, v, |u-v|, u*v (`auto`); or one cosine "
+        "with a learned scale and offset (needs one output).",
     )
-    pair_encoding: Literal["jointly", "both_orders", "separately"] = Field(
-        "jointly",
+    pair_encoding: Literal["auto", "jointly", "both_orders", "separately"] = Field(
+        "auto",
         description="A pair as one sequence with segment ids; the same in both orders, for labels "
         "that do not depend on the order (training draws one each time, an answer is the mean of "
-        "both); or each text alone.",
+        "both); or each text alone. `auto`: `separately` for fewer than 500 training pairs, "
+        "and where `features` or `long_texts: windows` are given, else `jointly`.",
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="Dropout before the head's linear layer."
@@ -334,7 +335,10 @@ class TaskSettings(Section):
 
     @property
     def sequences_per_example(self) -> int:
-        """Two for a pair whose texts are encoded separately, else one."""
+        """Two for a pair whose texts are encoded separately, else one.
+
+        What `auto` is for pairs has to be settled before (`config.automatic.with_pair_forms`).
+        """
         return 2 if self.kind.is_pair and self.pair_encoding == "separately" else 1
 
     @property
@@ -453,7 +457,8 @@ class TaskSettings(Section):
         problems = []
         if self.long_texts != "windows" and self.max_windows is not None:
             problems.append("`max_windows` belongs to `long_texts: windows`")
-        if self.long_texts == "windows" and self.kind.is_pair and self.sequences_per_example == 1:
+        jointly = self.kind.is_pair and self.pair_encoding in ("jointly", "both_orders")
+        if self.long_texts == "windows" and jointly:
             problems.append(
                 "`long_texts: windows` needs texts that are encoded alone; set `pair_encoding: "
                 "separately`, or `long_texts: head_tail`"
@@ -472,7 +477,7 @@ class TaskSettings(Section):
         return problems
 
     def _cosine_problems(self) -> list[str]:
-        if self.sequences_per_example == 1:
+        if not self.kind.is_pair or self.pair_encoding in ("jointly", "both_orders"):
             return ["`features: cosine` needs a pair and `pair_encoding: separately`"]
         if not LOSSES[self.loss_name].one_output:
             fit = [f"`{n}`" for n, rule in LOSSES.items() if rule.one_output and rule.on_classes]

@@ -14,33 +14,41 @@ from mtbert.methods.weighting.table import DEFAULT_WEIGHTING
 
 __all__ = ["TrainingSettings"]
 
+_Rate = Literal["auto"] | Annotated[float, Field(gt=0)] | None
+
 
 class TrainingSettings(Section):
     """How the weights are learned."""
 
-    epochs: Annotated[int, Field(ge=1, le=100_000)] = Field(10, description="Passes of the plan.")
+    epochs: Literal["auto"] | Annotated[int, Field(ge=1, le=100_000)] = Field(
+        "auto",
+        description="Passes of the plan. `auto`: many over little data, one over much "
+        "([defaults.md](defaults.md)).",
+    )
     batch_size: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        32, description="Examples of one task in one step."
+        16, description="Examples of one task in one step."
     )
-    learning_rate: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Peak rate of the encoder. Default, the paper's: 1e-5, frozen 1e-3."
+    learning_rate: _Rate = Field(
+        "auto",
+        description="Peak rate of the encoder. `auto`: by its width, 2e-4 for the packaged one. "
+        "`null`, the paper's: 1e-5, frozen 1e-3.",
     )
-    head_learning_rate: Annotated[float, Field(gt=0)] | None = Field(
-        None,
-        description="Peak rate of the heads. Default: `learning_rate`; 1e-3 while the encoder is "
-        "frozen.",
+    head_learning_rate: _Rate = Field(
+        "auto",
+        description="Peak rate of the heads. `auto`: 3e-3, 1e-2 while the encoder is frozen. "
+        "`null`: `learning_rate`; 1e-3 while the encoder is frozen.",
     )
     schedule: Literal["constant", "linear", "cosine"] = Field(
-        "constant", description="Learning rate after the warm-up: kept, or decayed to zero."
+        "linear", description="Learning rate after the warm-up: kept, or decayed to zero."
     )
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Share of the steps in which the rate rises from zero."
+        0.1, description="Share of the steps in which the rate rises from zero."
     )
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="Decoupled decay; biases and layer norms have none."
+        0.01, description="Decoupled decay; biases and layer norms have none."
     )
     clip: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Largest norm of the whole gradient."
+        1.0, description="Largest norm of the whole gradient; `null`: no limit."
     )
     average: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
@@ -116,8 +124,10 @@ class TrainingSettings(Section):
     evaluate_every: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Steps between evaluations. Default: each epoch."
     )
-    checkpoint_every: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Steps between checkpoints. Default: each epoch."
+    checkpoint_every: Literal["auto"] | Annotated[int, Field(ge=1)] | None = Field(
+        "auto",
+        description="Steps between checkpoints. `auto`: each epoch, but not more often than every "
+        "100 steps. `null`: each epoch.",
     )
     keep_checkpoints: Annotated[int, Field(ge=1)] = Field(
         1, description="How many checkpoints stay on disk."

@@ -77,7 +77,7 @@ def dump_yaml(settings: Settings) -> str:
     yaml.default_flow_style = False
     yaml.allow_unicode, yaml.width = False, 1 << 20  # folding and some characters would not return
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    tree = settings.model_dump(mode="json", exclude_none=True)
+    tree = settings.written()
     tree["data"]["dir"] = (
         settings.data.dir
     )  # written even if none, so that no default takes its place

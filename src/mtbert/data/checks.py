@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,18 @@ from mtbert.data.leaks import leaked
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.data.unknown import unknown_share
 
-__all__ = ["contradictions", "empty_classes", "remarks", "repeats", "shared_with_other_tasks"]
+__all__ = [
+    "contradictions",
+    "empty_classes",
+    "only_value",
+    "remarks",
+    "repeats",
+    "shared_with_other_tasks",
+    "some",
+]
 
 _SHOWN = 3
+_NAMES = 6
 
 
 def remarks(
@@ -39,9 +48,13 @@ def remarks(
         more = "; …" if len(clashes) > _SHOWN else ""
         lines.append(f"{len(clashes)} texts occur with different labels: rows {ids}{more}")
     if names := empty_classes(task, found.inputs.labels):
-        shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
         effect = "cannot be learned" if set_name == "train" else "are not measured here"
-        lines.append(f"no example of {shown}: such classes {effect}")
+        lines.append(f"no example of {some(names)}: such classes {effect}")
+    if (value := only_value(task, found.inputs.labels)) is not None:
+        effect = (
+            "nothing can be learned" if set_name == "train" else "no correlation can be measured"
+        )
+        lines.append(f"every label is {value:g}: {effect}")
     if train is not None and (number := len(leaked(train.keys, found.keys))):
         lines.append(f"{number} of these are also in train")
     share = unknown_share(found.inputs, tokenizer)
@@ -83,6 +96,19 @@ def empty_classes(task: TaskSettings, labels: NDArray[np.float64]) -> list[str]:
     else:
         counts = np.bincount(labels.astype(np.int64), minlength=len(task.class_names))
     return [name for name, count in zip(task.class_names, counts, strict=True) if not count]
+
+
+def only_value(task: TaskSettings, labels: NDArray[np.float64]) -> float | None:
+    """The number that all of several examples have, None where they differ or are classes."""
+    if not task.kind.is_regression or len(labels) < 2 or (labels != labels[0]).any():
+        return None
+    return float(labels[0])
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names, and how many there are where these are not all."""
+    more = f", … ({len(names)} in all)" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more
 
 
 def shared_with_other_tasks(sets: Mapping[str, Mapping[str, DataSet]]) -> list[str]:

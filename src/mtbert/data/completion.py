@@ -54,7 +54,7 @@ def completed(settings: Settings) -> Settings:
     }
     if not found:
         return settings
-    tree = settings.model_dump(mode="json", exclude_none=True)
+    tree = settings.written()
     for name, names in found.items():
         tree["tasks"][name]["labels"] = names
     return parse_settings(tree, "with the labels of the training files")

@@ -16,6 +16,9 @@ __all__ = ["Label", "expected_label", "parse_label"]
 
 Label = float | tuple[float, ...]
 
+_MISSING = {"nan", "na", "n/a", "#n/a", "none", "null", "<na>", "-", "?"}
+"""What other programs write where a number is missing, in lower case."""
+
 
 def parse_label(task: TaskSettings, text: str) -> Label:
     """A class number, a regression value, or a 0 or 1 for each of several labels.
@@ -42,9 +45,19 @@ def parse_label(task: TaskSettings, text: str) -> Label:
         low, high = task.range or (-math.inf, math.inf)
         if low <= value <= high:
             return value
-    comma = task.kind.is_regression and re.fullmatch(r"[-+]?\d+,\d+", text) is not None
-    advice = "; decimals behind a comma: `format: {decimal: comma}`" if comma else ""
+    advice = _advice(text, value) if task.kind.is_regression else ""
     raise ValueError(f"label {shown(text)}, expected {expected_label(task)}{advice}")
+
+
+def _advice(text: str, value: float) -> str:
+    """What may be meant by a cell that is no label of a regression, to follow what is expected."""
+    if re.fullmatch(r"[-+]?\d+,\d+", text):
+        return "; decimals behind a comma: `format: {decimal: comma}`"
+    if text.lower() in _MISSING:
+        return "; without a label leave the row out, or in a file of several tasks the cell blank"
+    if math.isfinite(value) and abs(value) > LARGEST_LABEL:
+        return f", at most {LARGEST_LABEL:g} in size"
+    return ""
 
 
 def expected_label(task: TaskSettings) -> str:

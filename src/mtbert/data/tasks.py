@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from mtbert.config.files import Files, names_of
 from mtbert.config.settings import Settings
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.cache import Cache, open_cache
+from mtbert.data.checks import empty_classes, only_value, some
 from mtbert.data.datasets import DataSet, load_data_set
+from mtbert.data.examples import LeftOut, iterate_examples
 from mtbert.data.held_out import file_of, rows_of
 from mtbert.data.leaks import leaked
 from mtbert.data.sources import locate, paths_of
@@ -19,7 +24,7 @@ from mtbert.data.unknown import tell_unknown
 from mtbert.errors import UserError
 from mtbert.io.paths import is_file
 
-__all__ = ["TaskData", "load_tasks", "read_set", "skipping_bad_rows"]
+__all__ = ["TaskData", "count_examples", "load_tasks", "read_set", "skipping_bad_rows"]
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +80,24 @@ def read_set(
         raise UserError(f"task {name}: {error}") from None
 
 
+def count_examples(settings: Settings, name: str, most: int) -> int:
+    """Training examples of a task, counted no further than `most`.
+
+    A file that cannot be used counts as large: what is wrong is said when it is read.
+    """
+    task = settings.tasks[name]
+    assert task.train is not None
+    try:
+        examples = iterate_examples(
+            locate(settings, task.train), task, LeftOut(),
+            blank_is_unlabelled=settings.shares_file(task.train),
+        )  # fmt: skip
+        rows = rows_of(settings, name, task.train)
+        return sum(1 for _ in islice(examples if rows is None else rows.of(examples), most))
+    except UserError:
+        return most
+
+
 def skipping_bad_rows(settings: Settings) -> Settings:
     """The same settings, but every task leaves bad rows out and counts them."""
     tasks = {
@@ -99,8 +122,9 @@ def load_tasks(settings: Settings, tokenizer: Tokenizer) -> dict[str, TaskData]:
         train = None if task.train is None else read(task.train)
         dev = {set_name: read(file) for set_name, file in task.dev_files.items()}
         for found in (*([] if train is None else [train]), *dev.values()):
-            _log_left_out(name, found)
+            _log_left_out(name, found, _columns_in_use(settings))
             tell_unknown(name, found, tokenizer)
+        _log_missing_labels(name, task, train, dev)
         leaks = {}
         if train is not None:
             test = _test_set(settings, name, tokenizer, cache)
@@ -120,7 +144,15 @@ def _is_there(settings: Settings, files: Files) -> bool:
         return False
 
 
-def _log_left_out(name: str, found: DataSet) -> None:
+def _columns_in_use(settings: Settings) -> set[str]:
+    """Columns that some task reads; in a file of several tasks they are not unused."""
+    columns = (task.columns for task in settings.tasks.values())
+    texts = (task.text_columns for task in settings.tasks.values())
+    named = ([c.id, c.label, *(c.labels or ())] for c in columns)
+    return {name for names in (*named, *texts) for name in names if isinstance(name, str)}
+
+
+def _log_left_out(name: str, found: DataSet, in_use: set[str]) -> None:
     left_out = found.left_out
     for problem in left_out.problems[:10]:
         _log.warning("task %s: skipped: %s", name, problem)
@@ -128,9 +160,20 @@ def _log_left_out(name: str, found: DataSet) -> None:
         _log.warning("task %s: … skipped %d rows in all", name, len(left_out.problems))
     if left_out.unlabelled:
         _log.info("task %s: %s: %d rows not labelled", name, found.path, left_out.unlabelled)
-    if left_out.unused_columns:
-        unused = ", ".join(left_out.unused_columns)
-        _log.info("task %s: %s: unused columns: %s", name, found.path, unused)
+    if unused := [column for column in left_out.unused_columns if column not in in_use]:
+        _log.info("task %s: %s: unused columns: %s", name, found.path, ", ".join(unused))
+
+
+def _log_missing_labels(
+    name: str, task: TaskSettings, train: DataSet | None, dev: Mapping[str, DataSet]
+) -> None:
+    if train is not None and (names := empty_classes(task, train.inputs.labels)):
+        _log.warning("task %s: no training example of %s: it cannot learn this", name, some(names))
+    if train is not None and (value := only_value(task, train.inputs.labels)) is not None:
+        _log.warning("task %s: every training label is %g: nothing can be learned", name, value)
+    for set_name, part in dev.items():
+        if names := empty_classes(task, part.inputs.labels):
+            _log.warning("task %s: no row in %s of %s: no score tells", name, set_name, some(names))
 
 
 def _test_set(

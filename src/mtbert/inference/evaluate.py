@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mtbert.config.selection import parse_select
@@ -22,10 +23,11 @@ from mtbert.inference.metrics import (
     scores_by_class,
     undefined,
 )
+from mtbert.inference.one_answer import one_answer
 from mtbert.inference.predict import compute_outputs
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.base import Prediction, answer_values
-from mtbert.objectives.table import decode
+from mtbert.objectives.table import decode, example_losses
 
 __all__ = ["Evaluation", "EvaluationSet", "evaluate"]
 
@@ -63,6 +65,11 @@ class Evaluation:
         main: the main metric of each task, of the sets that select.
         by_class: of these sets, by task, metric and name of the class.
         trained: names of the tasks that have a head of their own.
+        losses: mean over the examples, by the names of `dev` and `others`, without class weights;
+            of a regression in the unit of its labels.
+        loss_names: of each of them.
+        one_answer: sets whose every row has one answer though their labels differ, by these names:
+            which, in words.
     """
 
     dev: dict[str, dict[str, float]]
@@ -72,6 +79,9 @@ class Evaluation:
     main: dict[str, float]
     by_class: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     trained: frozenset[str] = frozenset()
+    losses: dict[str, float] = field(default_factory=dict)
+    loss_names: dict[str, str] = field(default_factory=dict)
+    one_answer: dict[str, str] = field(default_factory=dict)
 
     @property
     def _selecting(self) -> dict[str, float]:
@@ -119,6 +129,9 @@ def evaluate(
     reasons: dict[str, str] = {}
     predictions: dict[str, list[dict[str, Any]]] = {}
     by_class: dict[str, dict[str, dict[str, float]]] = {}
+    losses: dict[str, float] = {}
+    loss_names: dict[str, str] = {}
+    alike: dict[str, str] = {}
     for part in sets:
         task = network.tasks[part.task]
         outputs = compute_outputs(network, part.task, part.inputs, memory, processes)
@@ -126,12 +139,17 @@ def evaluate(
             answers = decode(task, outputs)
         gold = np.asarray(part.inputs.labels)
         name = part.task if part.selects else f"{part.task}/{part.name}"
-        reason = undefined(task, gold, outputs)
-        if reason is not None:
-            reasons[name] = reason
         predicted = answer_values(task, answers)
         if not np.isfinite(outputs).all():
             predicted[:] = math.nan  # a class has been decoded from what is no number
+        elif (same := one_answer(task, gold, predicted)) is not None:
+            alike[name] = same
+        # A range may have made one number of outputs that differ.
+        bounded = np.isfinite(outputs).all() and task.kind.is_regression
+        reason = undefined(task, gold, predicted[:, np.newaxis] if bounded else outputs)
+        if reason is not None:
+            reasons[name] = reason
+        losses[name], loss_names[name] = _mean_loss(task, outputs, gold), task.loss_name
         (dev if part.selects else others)[name] = score(
             task, gold, predicted, _positive_scores(task, answers)
         )
@@ -143,7 +161,15 @@ def evaluate(
         ]
     main = {name: metrics[network.tasks[name].kind.main_metric] for name, metrics in dev.items()}
     trained = frozenset(name for name, task in network.tasks.items() if task.uses is None)
-    return Evaluation(dev, others, reasons, predictions, main, by_class, trained)
+    return Evaluation(
+        dev, others, reasons, predictions, main, by_class, trained, losses, loss_names, alike
+    )
+
+
+def _mean_loss(task: TaskSettings, outputs: Array, gold: Array) -> float:
+    """The task's loss on a set, computed in float64."""
+    losses = example_losses(task, torch.from_numpy(outputs), torch.from_numpy(gold))
+    return float(losses.mean())
 
 
 def _positive_scores(task: TaskSettings, answers: Sequence[Prediction]) -> Array | None:

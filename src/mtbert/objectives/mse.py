@@ -31,7 +31,8 @@ def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]
         names = task.class_names
         return [Prediction(int(v > 0.5), names[int(v > 0.5)], float(v), None) for v in values]
     if task.range is not None:
-        values = np.clip(values, *task.range)  # NaN stays NaN
+        # What is no number stays so, and is refused.
+        values = np.where(np.isfinite(values), np.clip(values, *task.range), values)
     return [Prediction(float(v), None, float(v), None) for v in values]
 
 

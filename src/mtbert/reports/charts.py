@@ -13,8 +13,8 @@ from html import escape
 
 __all__ = ["Chart", "Series", "line_chart", "scatter_chart"]
 
-_WIDTH, _HEIGHT = 360, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 348, 10, 196
+_WIDTH, _HEIGHT = 360, 236
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 342, 10, 196
 _STYLES = 6
 _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
@@ -61,7 +61,8 @@ def line_chart(
     points = [_known(line) for line in series]
     xs = [x for line in points for x, _ in line] or [0.0]
     ys = [y for line in points for _, y in line] or [0.0]
-    axes = _Axes((min(xs), max(xs)), limits or (min(ys), max(ys)))
+    whole = all(float(x).is_integer() for x in xs)
+    axes = _Axes((min(xs), max(xs)), limits or (min(ys), max(ys)), whole=whole)
     parts = [axes.draw(x_label)]
     for number, line in enumerate(series):
         parts.append(_line(axes, line, number, marks=len(line.x) <= 40))
@@ -92,8 +93,11 @@ def scatter_chart(title: str, points: Sequence[tuple[float, float]], x: str, y: 
 class _Axes:
     """Where values lie on the drawing."""
 
-    def __init__(self, x: tuple[float, float], y: tuple[float, float]) -> None:
+    def __init__(
+        self, x: tuple[float, float], y: tuple[float, float], *, whole: bool = False
+    ) -> None:
         self.x_limits, self.y_limits = _wide(x), _wide(y, 0.04)
+        self._whole = whole  # whether only whole numbers make sense on the horizontal axis
 
     def x(self, value: float) -> float:
         low, high = self.x_limits
@@ -115,7 +119,8 @@ class _Axes:
             parts.append(
                 f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_text(value)}</text>'
             )
-        for value in ticks(*self.x_limits, 6):
+        across = [v for v in ticks(*self.x_limits, 6) if v.is_integer() or not self._whole]
+        for value in across:
             x = self.x(value)
             parts.append(
                 f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{_BOTTOM}" y2="{_BOTTOM + 4}"/>'
@@ -128,7 +133,7 @@ class _Axes:
         )
         middle = (_LEFT + _RIGHT) / 2
         parts.append(
-            f'<text x="{middle}" y="{_HEIGHT - 2}" text-anchor="middle">{escape(x_label)}</text>'
+            f'<text x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>'
         )
         return "".join(parts)
 
@@ -140,7 +145,7 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     step = next(power * f for f in (1, 2, 2.5, 5, 10) if power * f >= raw * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
-    return [i * step for i in range(first, last + 1)]
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
 def _wide(limits: tuple[float, float], margin: float = 0.0) -> tuple[float, float]:

@@ -14,6 +14,8 @@ from mtbert.reports.charts import Chart
 __all__ = [
     "Bullets",
     "ChartsBlock",
+    "Example",
+    "ExamplesBlock",
     "FigureBlock",
     "Fold",
     "Section",
@@ -27,12 +29,16 @@ _DARK, _LIGHT = "#e6edf3", "#1f2328"  # text colours of the two themes of code h
 
 @dataclass(frozen=True, slots=True)
 class TableBlock:
-    """Cells as text; the first `left` columns are left-aligned, the others right-aligned."""
+    """Cells as text; the first `left` columns are left-aligned, the others right-aligned.
+
+    `shades`, as many as there are cells, are from 0 to 1: how strong the colour behind each is.
+    """
 
     caption: str
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     left: int = 1
+    shades: Sequence[Sequence[float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,22 @@ class ChartsBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """An example of the data: its texts, and facts about it as (name, value)."""
+
+    texts: Sequence[str]
+    facts: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplesBlock:
+    """Examples one below the other, each with its texts in full width. Not in Markdown."""
+
+    caption: str
+    examples: Sequence[Example]
+
+
+@dataclass(frozen=True, slots=True)
 class Fold:
     """Blocks that are shown when their title is opened; in Markdown they follow it."""
 
@@ -67,7 +89,7 @@ class Fold:
     blocks: Sequence[Block]
 
 
-Block = str | Bullets | TableBlock | FigureBlock | ChartsBlock | Fold
+Block = str | Bullets | TableBlock | FigureBlock | ChartsBlock | ExamplesBlock | Fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +121,7 @@ def _add_markdown(blocks: Sequence[Block], parts: list[str], files: dict[str, st
                 parts.append(block)
             case Bullets(lines):
                 parts.append("\n".join(f"- {line}" for line in lines))
-            case TableBlock(caption, headers, rows, left):
+            case TableBlock(caption, headers, rows, left, _):
                 align = ["left"] * left + ["right"] * (len(headers) - left)
                 table = tabulate(rows, headers, "github", disable_numparse=True, colalign=align)
                 parts.append(f"{caption}\n\n{table}".lstrip())
@@ -110,7 +132,7 @@ def _add_markdown(blocks: Sequence[Block], parts: list[str], files: dict[str, st
             case Fold(title, inner):
                 parts.append(f"### {title}")
                 _add_markdown(inner, parts, files)
-            case ChartsBlock():
+            case ExamplesBlock() | ChartsBlock():
                 pass
 
 
@@ -132,6 +154,7 @@ def to_html(title: str, sections: Sequence[Section], footer: str) -> str:
         "table": TableBlock,
         "figure": FigureBlock,
         "charts": ChartsBlock,
+        "examples": ExamplesBlock,
         "fold": Fold,
     }
     environment.tests |= {

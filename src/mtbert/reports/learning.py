@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtbert.reports.charts import Chart, Series, line_chart
-from mtbert.reports.document import Block, ChartsBlock, Section
+from mtbert.reports.document import Block, ChartsBlock, Section, TableBlock
 from mtbert.runs.scores import main_metric
 
 __all__ = ["learning_section", "score_chart"]
@@ -16,6 +16,10 @@ _POINTS = 200
 
 _CONFLICT = -0.05
 """A mean cosine below it is called a conflict; around 0 the tasks hardly touch each other."""
+
+
+Points = Mapping[str, Sequence[tuple[float, float | None]]]
+"""(step, value) by name."""
 
 
 def learning_section(
@@ -73,22 +77,66 @@ def _gradients(train: Sequence[Mapping[str, Any]]) -> list[Block]:
     if not norms:
         return []
     charts = [_chart("Gradient norm of each task", norms)]
-    text = (
+    blocks: list[Block] = [
         "Gradient norms say how much each task moves the shared weights: one that is several times "
         "another's decides for both."
-    )
+        + (" A cosine below 0 means that two tasks pull them in opposite ways." if cosines else ""),
+        _norm_table(norms),
+    ]
     if cosines:
-        charts.append(_chart("Cosines between the tasks' gradients", cosines, (-1.0, 1.0)))
-        text += (
-            " A cosine below 0 means that two tasks pull the shared weights in opposite ways. "
-            f"{_conflicts(cosines)}"
-        )
-    return [ChartsBlock(text, charts)]
+        charts.append(_chart("Cosines between the tasks' gradients", cosines, _around_0(cosines)))
+        blocks.append(_cosine_table(cosines))
+    return [*blocks, ChartsBlock("", charts)]
+
+
+def _norm_table(norms: Points) -> TableBlock:
+    means = {name: _mean(points) for name, points in norms.items()}
+    smallest = min((mean for mean in means.values() if mean), default=None)
+    rows = [
+        [name, *(["", ""] if mean is None else [f"{mean:.4g}", _times(mean, smallest)])]
+        for name, mean in means.items()
+    ]
+    return TableBlock("Gradient norms", ["task", "mean", "times the smallest"], rows)
+
+
+def _times(mean: float, smallest: float | None) -> str:
+    return "" if smallest is None else f"{mean / smallest:.1f}"
+
+
+def _cosine_table(cosines: Points) -> TableBlock:
+    rows = []
+    for pair, points in cosines.items():
+        known, mean = [value for _, value in points if value is not None], _mean(points)
+        if mean is not None:
+            below = sum(value < 0 for value in known) / len(known)
+            word = "conflict" if mean < _CONFLICT else "agree" if mean > -_CONFLICT else "neither"
+            rows.append(
+                [
+                    pair.replace("/", " / "),
+                    f"{mean:.2f}".replace("-0.00", "0.00"),
+                    f"{below:.0%}",
+                    word,
+                ]
+            )
+    headers = ["tasks", "mean cosine", "steps below 0", "on the whole they"]
+    return TableBlock("Conflicts between gradients", headers, rows)
+
+
+def _around_0(cosines: Points) -> tuple[float, float]:
+    """Limits of an axis with 0 in its middle, wide enough for all."""
+    known = [abs(v) for points in cosines.values() for _, v in points if v is not None]
+    most = min(1.0, max([0.1, *known]))
+    return -most, most
+
+
+def _mean(points: Sequence[tuple[float, float | None]]) -> float | None:
+    known = [value for _, value in points if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _chart(
     title: str,
-    lines: Mapping[str, Sequence[tuple[float, float | None]]],
+    lines: Points,
     limits: tuple[float, float] | None = None,
 ) -> Chart:
     series = []
@@ -98,20 +146,7 @@ def _chart(
     return line_chart(title, series, x_label="step", limits=limits)
 
 
-def _conflicts(cosines: Mapping[str, Sequence[tuple[float, float | None]]]) -> str:
-    parts = []
-    for pair, points in cosines.items():
-        known = [value for _, value in points if value is not None]
-        if known:
-            mean, below = sum(known) / len(known), sum(value < 0 for value in known) / len(known)
-            word = ", they conflict" if mean < _CONFLICT else ""
-            parts.append(f"{pair}: mean {mean:+.2f}, below 0 in {below:.0%} of the steps{word}")
-    return f"{'; '.join(parts)}." if parts else ""
-
-
-def _by_name(
-    train: Sequence[Mapping[str, Any]], key: str
-) -> dict[str, list[tuple[float, float | None]]]:
+def _by_name(train: Sequence[Mapping[str, Any]], key: str) -> Points:
     """(step, value) of each name in a field of the records."""
     found: dict[str, list[tuple[float, float | None]]] = {}
     for record in train:

@@ -7,11 +7,12 @@ from typing import Any
 
 from mtbert.config.settings import Settings
 from mtbert.inference.details import SetDetails
-from mtbert.methods.sampling.epoch import task_plans
-from mtbert.reports.document import Block, Fold, Section, TableBlock
+from mtbert.reports.document import Fold, Section, TableBlock
 from mtbert.reports.learning import learning_section
 from mtbert.reports.one_set import set_section, shown_range
+from mtbert.reports.run_data import data_section
 from mtbert.reports.runs import FinishedRun
+from mtbert.reports.settings import shown_setting
 from mtbert.runs.scores import shown_score
 from mtbert.studies.records import flat_settings
 
@@ -38,7 +39,7 @@ def run_sections(
         _overview(run, settings, details),
         learning_section(run.train, run.dev),
         *(set_section(name, found) for name, found in details.items()),
-        _data(run.summary, settings),
+        data_section(run.summary, settings),
         _settings(run.summary, settings),
         _environment(run.summary),
     ]
@@ -52,8 +53,8 @@ def _overview(run: FinishedRun, settings: Settings, details: Mapping[str, SetDet
         metric, score = next(iter(found.metrics.items()))
         kind = settings.tasks[found.task].kind.replace("_", " ")
         value = shown_score(score.value)
-        rows.append([name, kind, metric, value, shown_range(score), f"{found.rows:,}"])
-    headers = ["task", "kind", "metric", "dev", "95 % interval", "dev rows"]
+        rows.append([name, metric, value, shown_range(score), f"{found.rows:,}", kind])
+    headers = ["task", "metric", "dev", "95 % interval", "dev rows", "kind"]
     many = f"{len(tasks)} tasks share it" if len(tasks) > 1 else "one task"
     return Section(
         "",
@@ -61,61 +62,17 @@ def _overview(run: FinishedRun, settings: Settings, details: Mapping[str, SetDet
             f"Encoder {settings.encoder.public_path} ({settings.encoder.mode}); {many}. Epoch "
             f"{summary['best_epoch']} of {summary['epochs']} was kept, the best by "
             f"{training.select}. The run took {_duration(summary['seconds'])}.",
-            TableBlock("", headers, rows, left=3),
+            TableBlock("", headers, rows, left=2),
             _INTERVALS,
         ],
     )
 
 
-def _data(summary: Mapping[str, Any], settings: Settings) -> Section:
-    """Rows of every set and what is wrong with them; what an epoch takes of each."""
-    examples = summary.get("examples", {})
-    rows = []
-    for name, count in examples.items():
-        task, _, part = name.partition("/")
-        leaks = summary.get("leaks", {}).get(task, {}).get(part)
-        cut = summary.get("truncated", {}).get(task) if part == "train" else None
-        rows.append(
-            [task, part, f"{count:,}", *(_count(summary, key, name) for key in _LEFT_OUT),
-             "" if cut is None else f"{cut:,}", "" if leaks is None else f"{leaks:,}"]
-        )  # fmt: skip
-    headers = ["task", "set", "rows used", "skipped", "not labelled", "cut", "also in train"]
-    blocks: list[Block] = [TableBlock("Rows of the files", headers, rows, left=2)]
-    plan = _plan(settings, examples)
-    if plan:
-        headers = ["task", "train rows", "batches an epoch", "examples an epoch", "loss weight"]
-        blocks.append(TableBlock("Plan of an epoch", headers, plan))
-    return Section("Data", blocks)
-
-
-_LEFT_OUT = ("skipped_rows", "unlabelled_rows")
-
-
-def _count(summary: Mapping[str, Any], key: str, name: str) -> str:
-    value = summary.get(key, {}).get(name)
-    return "" if value is None else f"{value:,}"
-
-
-def _plan(settings: Settings, examples: Mapping[str, int]) -> list[list[str]]:
-    sizes = {n: examples[f"{n}/train"] for n in settings.trained_tasks if f"{n}/train" in examples}
-    if len(sizes) < len(settings.trained_tasks):
-        return []
-    spec = settings.model_copy(
-        update={"training": settings.training.model_copy(update={"group_by_length": False})}
-    ).epoch_spec(sizes)
-    plans = task_plans(settings.training.batching, spec, settings.seed)
-    return [
-        [name, f"{plan.rows:,}", f"{plan.batches:,}", f"{plan.examples:,}",
-         f"{settings.tasks[name].loss_weight:g}"]
-        for name, plan in plans.items()
-    ]  # fmt: skip
-
-
 def _settings(summary: Mapping[str, Any], settings: Settings) -> Section:
     every = flat_settings(settings)
     changed = flat_settings(settings, defaults=False)
-    rows = [[key, _shown(value)] for key, value in changed.items()]
-    others = [[key, _shown(value)] for key, value in every.items() if key not in changed]
+    rows = [[key, shown_setting(value)] for key, value in changed.items()]
+    others = [[key, shown_setting(value)] for key, value in every.items() if key not in changed]
     folds = [
         Fold(
             f"Settings that are not at their defaults ({len(rows)})",
@@ -153,13 +110,6 @@ def _environment(summary: Mapping[str, Any]) -> Section:
         *([name, version] for name, version in summary["versions"].items()),
     ]  # fmt: skip
     return Section("Time and environment", [TableBlock("", ["", "value"], rows)])
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        text = ", ".join(map(str, value))
-        return text if len(text) <= 300 else f"{text[:299]}…"
-    return str(value)
 
 
 def _duration(seconds: float | None) -> str:

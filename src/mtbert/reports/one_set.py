@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from mtbert.inference.details import ClassDetails, Score, SetDetails
 from mtbert.reports.charts import Series, line_chart, scatter_chart
-from mtbert.reports.document import Block, ChartsBlock, Fold, Section, TableBlock
+from mtbert.reports.document import (
+    Block,
+    ChartsBlock,
+    Example,
+    ExamplesBlock,
+    Fold,
+    Section,
+    TableBlock,
+)
 from mtbert.runs.scores import shown_score
 
 __all__ = ["metric_rows", "set_section", "shown_range"]
@@ -52,7 +60,7 @@ def set_section(name: str, found: SetDetails) -> Section:
     blocks += _class_blocks(found) + _figures(found) + _threshold_blocks(found)
     if found.mistakes:
         blocks.append(_mistakes(found))
-    return Section(name, blocks)
+    return Section(f"Scores: {name}", blocks)
 
 
 def metric_rows(found: SetDetails, positive: str | None = None) -> list[list[str]]:
@@ -63,11 +71,15 @@ def metric_rows(found: SetDetails, positive: str | None = None) -> list[list[str
     ]
 
 
-def shown_range(score: Score, digits: int = 4) -> str:
-    """`0.81 to 0.89`; empty where nothing is known."""
-    if score.low is None or score.high is None:
+def shown_range(score: Score) -> str:
+    """`0.810 to 0.890`; empty where nothing is known.
+
+    Ends that are equal say nothing: where every row is right, or none is, so it is in each sample.
+    """
+    if score.low is None or score.high is None or score.low == score.high:
         return ""
-    return f"{score.low:.{digits}f} to {score.high:.{digits}f}"
+    form = ".3f" if max(abs(score.low), abs(score.high)) < 10 else ".4g"
+    return f"{score.low:{form}} to {score.high:{form}}"
 
 
 def _meaning(metric: str, positive: str | None) -> str:
@@ -90,7 +102,7 @@ def _class_blocks(found: SetDetails) -> list[Block]:
     never = [c.name for c in found.classes if c.rows and not c.predicted]
     if never:
         blocks.append(f"Never given as an answer, though dev rows have them: {_listed(never)}.")
-    headers = ["class", "rows", "answers", "precision", "recall", "F1", "F1, 95 % interval"]
+    headers = ["class", "F1", "95 % interval", "precision", "recall", "rows", "answers"]
     table = TableBlock("Scores by class", headers, [_class_row(c) for c in found.classes])
     matrix = _matrix(found)
     if len(found.classes) <= _FEW:
@@ -104,9 +116,11 @@ def _class_blocks(found: SetDetails) -> list[Block]:
 
 
 def _class_row(found: ClassDetails) -> list[str]:
-    scores = (found.precision, found.recall, found.f1)
-    shown = ["-" if s.value is None else f"{s.value:.3f}" for s in scores]
-    return [found.name, f"{found.rows:,}", f"{found.predicted:,}", *shown, shown_range(found.f1, 3)]
+    scores = (found.f1, found.precision, found.recall)
+    f1, *others = ("-" if s.value is None else f"{s.value:.3f}" for s in scores)
+    return [
+        found.name, f1, shown_range(found.f1), *others, f"{found.rows:,}", f"{found.predicted:,}"
+    ]  # fmt: skip
 
 
 def _matrix(found: SetDetails) -> list[Block]:
@@ -117,7 +131,9 @@ def _matrix(found: SetDetails) -> list[Block]:
             [name, *(f"{n:,}" if n else "·" for n in counts)]
             for name, counts in zip(names, found.confusion, strict=True)
         ]
-        return [TableBlock("Rows by true class (down) and answer (across)", ["", *names], rows)]
+        shades = [[0, *(n / max(1, sum(counts)) for n in counts)] for counts in found.confusion]
+        caption = "Rows by true class (down) and answer (across); the darker, the larger its share"
+        return [TableBlock(caption, ["", *names], rows, shades=shades)]
     if not found.confused:
         return []
     pairs = [[c.gold, c.predicted, f"{c.rows:,}"] for c in found.confused]
@@ -160,26 +176,19 @@ def _threshold_blocks(found: SetDetails) -> list[Block]:
 
 
 def _mistakes(found: SetDetails) -> Fold:
-    by_class = bool(found.classes)
-    texts = max((len(m.texts or ()) for m in found.mistakes), default=0)
-    headers = [
-        "row", "label", "answer",
-        *(["text"] if texts < 2 else ["text 1", "text 2"])[: max(texts, 0)],
-        *(["confidence"] if any(m.confidence is not None for m in found.mistakes) else []),
-        "loss" if by_class else "error",
-    ]  # fmt: skip
-    rows = []
+    error = "loss" if found.classes else "error"
+    examples = []
     for mistake in found.mistakes:
-        shown = [*(mistake.texts or ()), "", ""][:texts]
-        confidence = ["" if mistake.confidence is None else f"{mistake.confidence:.3f}"]
-        rows.append(
-            [mistake.id, _label(mistake.gold), _label(mistake.predicted), *shown,
-             *(confidence if "confidence" in headers else []), f"{mistake.error:.4g}"]
-        )  # fmt: skip
-    title = f"The {len(rows)} examples that are most wrong" if len(rows) > 1 else "The one mistake"
-    return Fold(
-        title, [TableBlock("The worst first; long texts are cut.", headers, rows, 3 + texts)]
-    )
+        facts = [
+            ("label", _label(mistake.gold)), ("answer", _label(mistake.predicted)),
+            (error, f"{mistake.error:.4g}"), ("row", mistake.id),
+        ]  # fmt: skip
+        if mistake.confidence is not None:
+            facts.insert(2, ("confidence", f"{mistake.confidence:.2f}"))
+        examples.append(Example(mistake.texts or (), facts))
+    many = len(examples)
+    title = f"The {many} examples that are most wrong" if many > 1 else "The example that is wrong"
+    return Fold(title, [ExamplesBlock("The worst first; long texts are cut.", examples)])
 
 
 def _label(value: str | float | list[str] | None) -> str:

@@ -15,7 +15,6 @@ from mtbert.studies.statistics import mean_deviation
 __all__ = [
     "budget",
     "csv_text",
-    "experiment_section",
     "introduction",
     "results_csv",
     "runs_section",
@@ -67,27 +66,6 @@ def introduction(
     if remarks:
         blocks.append(Bullets(remarks))
     return Section("", blocks)
-
-
-def experiment_section(results: Results, experiment: str) -> Section:
-    """The scores of an experiment, a row for each form, variation and task."""
-    rows = []
-    for form in results.forms:
-        for variation in results.variations(experiment):
-            group = results.group(experiment, form, variation)
-            for task in group.tasks if group else ():
-                metric = group.records[0].metric(task) if group else ""
-                cell = score_cell(results, experiment, form, variation, task)
-                rows.append([form, variation, f"{task} {metric}", cell])
-    budgets = " ".join(f"{f}: {budget(results, f, experiment)}." for f in results.forms)
-    return Section(
-        results.experiments[experiment],
-        [
-            TableBlock(
-                f"Dev scores. {budgets}", ["form", "variation", "task", "score"], rows, left=3
-            )
-        ],
-    )
 
 
 def runs_section(results: Results) -> Section:

@@ -56,6 +56,14 @@ class State:
     """What the methods remember, by family; those that remember nothing are not in it."""
     epoch_losses: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Sum and number of each task's losses in this epoch, where the weighting depends on them."""
+    recent_losses: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """Sum and number of each task's losses since the last evaluation, in the labels' unit."""
+    dominance: list[tuple[str, float]] = field(default_factory=list)
+    """The last measurements in which one task's gradient was many times the others': how many."""
+    told_dominant: str = ""
+    """The task that was warned of last because of it."""
+    best_one_answer: dict[str, str] = field(default_factory=dict)
+    """Tasks to all of whose dev rows the best weights give one answer, and which."""
     tokens: int = 0
     step_seconds: float = 0.0
     step_cpu_seconds: float = 0.0

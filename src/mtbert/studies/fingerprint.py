@@ -6,8 +6,10 @@ import hashlib
 import json
 from pathlib import Path
 
+from mtbert.config.automatic import with_epochs
 from mtbert.config.fields import share_of
 from mtbert.config.files import Files
+from mtbert.config.former import differing
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import read_examples
@@ -33,17 +35,16 @@ class Fingerprints:
     def key(self, settings: Settings) -> str:
         """Twelve hex digits of the settings and of the contents of the files.
 
-        Settings at their defaults are left out, so that a setting added later, which changes
-        nothing where it is not used, leaves the keys of existing runs as they are. Also left out:
-        where the files are, the device, the threads, and test files, on which no run is trained or
-        scored.
+        Settings that are what is left out means (`config.former`) are left out, so that a setting
+        added later, which changes nothing where it is not used, leaves the keys of existing runs as
+        they are. What a setting of `auto` becomes follows from the rest. Also left out: where the
+        files are, the device, the threads, the words of the model card, and test files, on which no
+        run is trained or scored.
 
         Raises:
             UserError: a file cannot be read.
         """
-        tree = settings.model_dump(
-            mode="json", exclude={"device", "threads", "data"}, exclude_defaults=True
-        )
+        tree = differing(settings)
         for name, task in settings.tasks.items():
             fields = tree["tasks"][name]
             fields["test"] = None
@@ -70,22 +71,21 @@ class Fingerprints:
 
     def batches(self, settings: Settings) -> dict[str, int]:
         """Batches in one pass over each trained task's data, by task."""
-        spec = self._epoch_spec(settings)
+        spec = self._epoch_spec(self._with_epochs(settings))
         return {task: spec.batches(task) for task in spec.examples}
 
     def epoch_length(self, settings: Settings) -> int:
         """Steps of one epoch."""
+        settings = self._with_epochs(settings)
         return epoch_length(settings.training.batching, self._epoch_spec(settings))
 
     def steps(self, settings: Settings) -> int:
         """Steps of the whole run."""
-        epochs = settings.training.epochs
-        if settings.encoder.mode == "heads_first":
-            epochs += settings.encoder.heads_first_epochs
-        return epochs * self.epoch_length(settings)
+        return sum(self._epochs(settings)) * self.epoch_length(settings)
 
     def work(self, settings: Settings) -> float:
         """Characters to encode: three passes for a training step, one per epoch for evaluation."""
+        settings = self._with_epochs(settings)
         counted = {name: self._count(settings, name) for name in settings.trained_tasks}
         dev = sum(
             self._count(settings, name, dev_set)[1]
@@ -99,8 +99,21 @@ class Fingerprints:
         epoch = sum(
             plans[name].examples / rows * characters for name, (rows, characters) in counted.items()
         )
-        before = once if settings.encoder.mode == "heads_first" else 0
-        return before + settings.training.epochs * (3 * epoch + dev)
+        before = once if _heads_first(settings) else 0
+        return before + self._epochs(settings)[1] * (3 * epoch + dev)
+
+    def _epochs(self, settings: Settings) -> tuple[int, int]:
+        """Epochs of the heads alone before the others, and the others."""
+        settings = self._with_epochs(settings)
+        first = settings.encoder.heads_first_epochs if _heads_first(settings) else 0
+        epochs = settings.training.epochs
+        assert first != "auto" and epochs != "auto"
+        return first, epochs
+
+    def _with_epochs(self, settings: Settings) -> Settings:
+        return with_epochs(
+            settings, {n: self._count(settings, n)[0] for n in settings.trained_tasks}
+        )
 
     def _epoch_spec(self, settings: Settings) -> EpochSpec:
         return settings.epoch_spec({n: self._count(settings, n)[0] for n in settings.trained_tasks})
@@ -131,6 +144,10 @@ class Fingerprints:
             except OSError as error:
                 raise UserError(f"{path}: cannot be read: {error.strerror}") from None
         return self._digests[path]
+
+
+def _heads_first(settings: Settings) -> bool:
+    return settings.encoder.mode == "heads_first"
 
 
 def _count_file(

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -350,7 +350,7 @@ def _select_tasks(settings: Settings, names: Sequence[str] | None) -> Settings:
     for name in names:
         if name not in settings.tasks:
             raise UserError(f"tasks: no task {name!r}{nearest(name, list(settings.tasks))}")
-    tree: Mapping[str, Any] = settings.model_dump(exclude_none=True)
+    tree = settings.written()
     chosen = {name: task for name, task in tree["tasks"].items() if name in names}
     return parse_settings({**tree, "tasks": chosen}, "configuration")
 

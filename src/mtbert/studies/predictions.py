@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +45,8 @@ class DevPredictions:
 
     Attributes:
         digest: hash of ids and labels in order; predictions of equal digest can be paired.
-        gold: `[rows]`, class numbers or values.
-        predicted: `[rows]`, likewise; rounded as `_compact` says.
+        gold: `[rows]`, class numbers or values; of several labels `[rows, labels]`, 0 or 1.
+        predicted: likewise; values are rounded as `_compact` says.
         probability: `[rows]`, of the second of two classes, rounded to 1/255 (for `mse` the
             output, clipped to 0 to 1); None for other tasks.
     """
@@ -64,7 +65,8 @@ class DevPredictions:
 class StoredPredictions(BaseModel):
     """As a record has them: the digest of the labels, and predictions in base 64.
 
-    `predicted` are thousandths as whole numbers of two bytes, or with `floats` float32.
+    `predicted` are thousandths as whole numbers of two bytes, or with `floats` float32. With
+    `sets`, the number of labels, they are one bit for each row and label.
     """
 
     model_config = _STRICT
@@ -72,22 +74,27 @@ class StoredPredictions(BaseModel):
     labels: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
     predicted: str
     floats: bool = False
+    sets: Annotated[int, Field(ge=1, le=100_000)] | None = None
     probability: str | None = None
 
 
 class _Labels(BaseModel):
     model_config = _STRICT
 
-    labels: Annotated[list[float], Field(min_length=1)]
+    labels: Annotated[list[float] | list[list[int]], Field(min_length=1)]
+    """Class numbers or values; of several labels, the numbers of those given."""
 
 
-def store_predictions(rows: DevPredictions, folder: Path) -> dict[str, str | bool]:
+def store_predictions(rows: DevPredictions, folder: Path) -> dict[str, str | bool | int]:
     """Predictions as a record has them; their labels are written into the folder once."""
     labels = folder / f"labels-{rows.digest}.json"
     if not labels.is_file():
         atomic.write_text(labels, json.dumps({"labels": _plain(rows.gold)}) + "\n")
-    stored: dict[str, str | bool] = {"labels": rows.digest}
-    if _fit_thousandths(rows.gold, rows.predicted):
+    stored: dict[str, str | bool | int] = {"labels": rows.digest}
+    if rows.gold.ndim > 1:
+        packed = np.packbits(rows.predicted == 1).astype(np.float64)
+        stored |= {"predicted": _encode(packed, 1, "u1"), "sets": rows.gold.shape[1]}
+    elif _fit_thousandths(rows.gold, rows.predicted):
         stored["predicted"] = _encode(rows.predicted, 1000, "<i2")
     else:
         stored |= {"predicted": _encode(rows.predicted, 1, "<f4"), "floats": True}
@@ -111,15 +118,59 @@ def load_predictions(path: Path, found: StoredPredictions) -> DevPredictions:
             "may be kept apart from the results; exporting a run on the same data writes it anew"
         ) from None
     try:
-        scale, kind = (1, "<f4") if found.floats else (1000, "<i2")
-        predicted = _decode(found.predicted, scale, kind)
+        gold = _sets(labels, found.sets) if found.sets else _flat(labels)
+        predicted = _answers(found, len(labels))
         probability = None if found.probability is None else _decode(found.probability, 255, "u1")
-    except ValueError as error:
+    except (ValueError, TypeError, IndexError) as error:
         raise UserError(f"{path}: damaged record: {error}") from None
     for values in (predicted, probability):
-        if values is not None and len(values) != len(labels):
-            raise UserError(f"{path}: damaged record: {len(values)} rows, {len(labels)} labels")
-    return DevPredictions(found.labels, np.array(labels, np.float64), predicted, probability)
+        if values is not None and len(values) != len(gold):
+            raise UserError(f"{path}: damaged record: {len(values)} rows, {len(gold)} labels")
+    return DevPredictions(found.labels, gold, predicted, probability)
+
+
+def _answers(found: StoredPredictions, rows: int) -> Array:
+    """The predictions of a record, `[rows]` or `[rows, labels]`.
+
+    Raises:
+        ValueError: they are damaged.
+    """
+    if found.sets is None:
+        scale, kind = (1, "<f4") if found.floats else (1000, "<i2")
+        return _decode(found.predicted, scale, kind)
+    packed = _decode(found.predicted, 1, "u1").astype(np.uint8)
+    bits = np.unpackbits(packed)
+    if len(packed) != -(-rows * found.sets // 8):
+        raise ValueError(f"{len(bits)} answers, {rows} rows of {found.sets} labels")
+    return bits[: rows * found.sets].reshape(rows, found.sets).astype(np.float64)
+
+
+def _flat(values: Sequence[Any]) -> Array:
+    """Class numbers or values.
+
+    Raises:
+        ValueError: they are lists.
+    """
+    found = np.array(values, np.float64)
+    if found.ndim > 1:
+        raise ValueError("several labels a row, and predictions of one")
+    return found
+
+
+def _sets(rows: Sequence[Any], labels: int) -> Array:
+    """Numbers of the labels that are given as `[rows, labels]`, 0 or 1.
+
+    Raises:
+        IndexError: there is no label of a number, or
+        TypeError: a row is no list of numbers.
+    """
+    wide = np.zeros((len(rows), labels))
+    for row, numbers in zip(wide, rows, strict=True):
+        for number in map(operator.index, numbers):
+            if number < 0:
+                raise IndexError(f"label {number}")
+            row[number] = 1
+    return wide
 
 
 def read_predictions(path: Path, settings: Settings, task: str) -> DevPredictions:
@@ -130,21 +181,23 @@ def read_predictions(path: Path, settings: Settings, task: str) -> DevPrediction
     """
     answers = list(read_lines(path))
     try:
-        names = settings.tasks[task].class_names
-        told = [_probability(answer, names) for answer in answers] if len(names) == 2 else None
+        kind, names = settings.tasks[task].kind, settings.tasks[task].class_names
+        binary = len(names) == 2 and not kind.is_multilabel
+        told = [_probability(answer, names) for answer in answers] if binary else None
         text = "\n".join(f"{answer['id']}\t{answer['gold']}" for answer in answers)
+        given = ([answer[key] for answer in answers] for key in ("gold", "prediction"))
         gold, predicted = (
-            np.array([answer[key] for answer in answers], np.float64)
-            for key in ("gold", "prediction")
+            _sets(part, len(names)) if kind.is_multilabel else np.array(part, np.float64)
+            for part in given
         )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{path}: damaged predictions: {error!r}") from None
     if not len(gold):
         raise UserError(f"{path}: damaged predictions: no row")
     return DevPredictions(
         hashlib.sha256(text.encode()).hexdigest()[:12],
         gold,
-        _compact(gold, _known(predicted)),
+        predicted if kind.is_multilabel else _compact(gold, _known(predicted)),
         None
         if told is None
         else np.rint(255 * np.clip(_known(np.array(told, np.float64)), 0, 1)) / 255,
@@ -180,7 +233,9 @@ def _fit_thousandths(gold: Array, predicted: Array) -> bool:
     return bool(np.abs(predicted).max() <= _MOST_THOUSANDTHS / 1000) and (whole or reach >= 1)
 
 
-def _plain(values: Array) -> list[int | float]:
+def _plain(values: Array) -> list[Any]:
+    if values.ndim > 1:
+        return [np.flatnonzero(row).tolist() for row in values]
     return [int(v) if v.is_integer() else v for v in values.tolist()]
 
 

@@ -253,9 +253,11 @@ def flat_settings(settings: Settings, *, defaults: bool = True) -> dict[str, Any
         settings: of a run.
         defaults: whether settings at their defaults are among them.
     """
-    tree = settings.model_dump(
-        mode="json", exclude={"data"}, exclude_none=True, exclude_defaults=not defaults
-    )
+    if defaults:
+        tree = settings.written()
+    else:
+        tree = settings.model_dump(mode="json", exclude_defaults=True)
+    tree.pop("data", None)
     tree.setdefault("encoder", {})["path"] = settings.encoder.public_path
     for task in tree["tasks"].values():
         for key in ("train", "test"):

@@ -60,13 +60,13 @@ def bootstrap(metric: str, gold: Array, predicted: Array) -> Array:
     """The metric on bootstrap samples of the rows, `[DRAWS]`.
 
     The samples depend on the number of rows alone, so that differences of two results on the same
-    rows are paired. NaN where a correlation is undefined in a sample. Source: Efron, Tibshirani, An
+    rows are paired. NaN where the metric is undefined in a sample. Source: Efron, Tibshirani, An
     Introduction to the Bootstrap, 1993.
 
     Args:
-        metric: `accuracy` or `pearson`.
-        gold: `[rows]`.
-        predicted: `[rows]`.
+        metric: `accuracy`, `pearson` or `micro_f1`.
+        gold: `[rows]`; of several labels `[rows, labels]`, 0 or 1.
+        predicted: likewise.
     """
     return _WEIGHTED[metric](_counts(len(gold)), np.asarray(gold), np.asarray(predicted))
 
@@ -134,7 +134,16 @@ def _pearson(counts: NDArray[np.float32], gold: Array, predicted: Array) -> Arra
     return r
 
 
+def _micro_f1(counts: NDArray[np.float32], gold: Array, predicted: Array) -> Array:
+    right, given = (gold * predicted).sum(axis=1), (gold + predicted).sum(axis=1)
+    sums = counts.astype(np.float64) @ np.stack([right, given], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        f1: Array = 2 * sums[:, 0] / sums[:, 1]
+    return f1
+
+
 _WEIGHTED: dict[str, Callable[[NDArray[np.float32], Array, Array], Array]] = {
     "accuracy": _accuracy,
     "pearson": _pearson,
+    "micro_f1": _micro_f1,
 }

@@ -35,6 +35,7 @@ from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.class_weights import example_weights
 from mtbert.objectives.table import example_losses
 from mtbert.training.gram import SharedGradients
+from mtbert.training.growth import GradientGrowth
 
 __all__ = [
     "GradientOptions",
@@ -54,12 +55,23 @@ class StepGradients:
             gradients; None where it was not asked for.
         weights: `[tasks]`, what the aggregator made of them, or None.
         aggregator_state: what the aggregator remembers after them.
+        watched: norms of the tasks' weighted shared gradients, scalars on the device, where they
+            were watched and there is no Gram matrix; else empty.
     """
 
     losses: dict[str, Tensor]
     gram: Tensor | None = None
     weights: list[float] | None = None
     aggregator_state: MethodState = field(default_factory=dict)
+    watched: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def task_norms(self) -> dict[str, float]:
+        """Norms of the tasks' weighted shared gradients, by the Gram matrix; else empty."""
+        if self.gram is None:
+            return {}
+        lengths = self.gram.diagonal().clamp(min=0).sqrt().tolist()
+        return dict(zip(self.losses, lengths, strict=True))
 
     def statistics(self) -> dict[str, Any]:
         """Norms, pairwise cosines and the aggregator's weights, as they are logged."""
@@ -68,7 +80,7 @@ class StepGradients:
         gram, tasks = self.gram, list(self.losses)
         norms = gram.diagonal().clamp(min=0).sqrt()
         statistics: dict[str, Any] = {
-            "task_gradient_norm": dict(zip(tasks, norms.tolist(), strict=True)),
+            "task_gradient_norm": self.task_norms,
             "gradient_cosine": {
                 f"{a}/{b}": float(gram[i, j] / (norms[i] * norms[j]))
                 for i, a in enumerate(tasks)
@@ -90,6 +102,7 @@ class GradientOptions:
         aggregator_state: what it remembers of the steps before.
         loss_weights: the weighting's factors of the losses, by task; a task left out has 1.
         measure: also compute the Gram matrix where the aggregator does not need it.
+        watch: also see how long the tasks' shared gradients are, without any effect on their sum.
         accumulate: parts into which each batch, or this process's shard, is split to save memory.
         dropout: source of the dropout, on the network's device.
         orders: source of the aggregator's random orders, the same for all processes.
@@ -100,6 +113,7 @@ class GradientOptions:
     aggregator_state: MethodState = field(default_factory=dict)
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     measure: bool = False
+    watch: bool = False
     accumulate: int = 1
     dropout: Generator | None = None
     orders: Generator | None = None
@@ -138,7 +152,11 @@ def compute_gradients(
     apart = None
     if shared and (aggregator.needs_gram or options.measure):
         apart = SharedGradients(shared)
+    # A shard's gradient is no task's, and they are summed at the very end.
+    watches = options.watch and apart is None and shared and len(step) > 1 and processes.size == 1
+    growth = GradientGrowth(shared) if watches else None
     losses: dict[str, Tensor] = {}
+    watched: dict[str, Tensor] = {}
     for task, batch in step.items():
         examples = _Examples(sources[task], class_weights[task])
         factor = batch.loss_factor * network.tasks[task].loss_weight
@@ -147,12 +165,14 @@ def compute_gradients(
         if apart is not None:
             _sum_over(processes, network, shared, {task: batch})
             apart.set_aside()
+        if growth is not None:
+            watched[task] = growth.norm()
     if apart is None:
         _sum_over(processes, network, shared, step)
     losses = _sum_losses(processes, losses)
     if apart is None:
         _coalesce(shared)
-        return StepGradients(losses, aggregator_state=options.aggregator_state)
+        return StepGradients(losses, aggregator_state=options.aggregator_state, watched=watched)
     gram = apart.gram()
     processes.broadcast([gram])
     weights, state = _aggregate(gram, list(step), options)

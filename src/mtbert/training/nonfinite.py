@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,11 +55,18 @@ class StepResult:
         gradients: as they were computed.
         losses: of each task.
         norm: of the whole gradient, after aggregation and before clipping.
+        watched: norms of the tasks' weighted shared gradients, where they were watched.
     """
 
     gradients: StepGradients
     losses: dict[str, float]
     norm: float
+    watched: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def task_norms(self) -> dict[str, float]:
+        """Norms of the tasks' weighted shared gradients, as far as they are known."""
+        return self.gradients.task_norms or self.watched
 
     @property
     def is_finite(self) -> bool:

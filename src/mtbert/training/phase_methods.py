@@ -19,6 +19,7 @@ from mtbert.training.nonfinite import StepResult
 
 __all__ = ["PhaseMethods"]
 
+_EARLY = 64
 _WEIGHTING, _AGGREGATION = "weighting", "aggregation"
 
 
@@ -49,6 +50,15 @@ class PhaseMethods:
     def measures(self, step: int) -> bool:
         """Whether a step, counted from 1, sets gradients aside to measure them for the log."""
         return step == 1 or step % self._settings.gradients_every == 0
+
+    def watches(self, step: int, at: Progress) -> bool:
+        """Whether a step looks at how long each task's gradient is, to tell an imbalance.
+
+        A short run has few steps that measure; so besides these the first, second, fourth, eighth …
+        of a phase.
+        """
+        number = at.step + 1
+        return self.measures(step) or (number & (number - 1) == 0 and number < _EARLY)
 
     def loss_weights(self, at: Progress) -> dict[str, float]:
         """The factors of a step's losses, by task; a task left out has 1."""

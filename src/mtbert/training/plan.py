@@ -53,9 +53,11 @@ def describe(
     steps = epoch_length(training.batching, spec)
     encoder, heads = trainable
     mode = settings.encoder.mode
-    epochs = _count(training.epochs, "epoch")
-    if mode == "heads_first":
-        heads_first = _count(settings.encoder.heads_first_epochs, "epoch")
+    whole, first = training.epochs, settings.encoder.heads_first_epochs
+    assert whole != "auto"
+    epochs = _count(whole, "epoch")
+    if mode == "heads_first" and first != "auto":
+        heads_first = _count(first, "epoch")
         epochs = f"{heads_first} of the heads alone, then {epochs}"
     return "\n".join(
         [
@@ -63,9 +65,10 @@ def describe(
             "",
             f"{epochs} of {_count(steps, 'step')} ({training.batching}, surgery "
             f"{training.surgery}); the best by {training.select} is kept",
+            _rates(settings),
             f"encoder {settings.encoder.path} ({mode}): {encoder:,} of its parameters learn, and "
             f"{heads:,} of the heads",
-            *_average(training.average, training.epochs * steps),
+            *_average(training.average, whole * steps),
             f"{hardware}, seed {settings.seed}",
         ]
     )
@@ -83,6 +86,20 @@ def _average(decay: float | None, updates: int) -> list[str]:
 def _truncation(texts: int, mode: str) -> str:
     """Texts that were cut, and how, unless at their end as everywhere."""
     return f"{texts}" if mode == "head" else f"{texts} ({mode})"
+
+
+def _rates(settings: Settings) -> str:
+    """The peak rates as they are given; null is the paper's (`training.phases`)."""
+    training = settings.training
+    heads = training.head_learning_rate
+    named = {"encoder": training.learning_rate, "heads": heads}
+    if settings.encoder.mode == "frozen":
+        named = {"heads": training.learning_rate if heads is None else heads}
+    shown = ", ".join(
+        f"{part} {'the default of the paper' if rate is None else f'{rate:g}'}"
+        for part, rate in named.items()
+    )
+    return f"peak learning rates: {shown}; {training.schedule}, warm-up {training.warmup:g}"
 
 
 def _count(number: int, noun: str) -> str:

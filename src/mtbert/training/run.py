@@ -18,6 +18,7 @@ from mtbert.errors import UserError
 from mtbert.export.model_card import model_card
 from mtbert.hardware.device import flushed_denormals
 from mtbert.hardware.memory import advising
+from mtbert.inference.details import SetDetails
 from mtbert.inference.evaluation_file import describe_run
 from mtbert.io import atomic
 from mtbert.io.manifest import write_manifest
@@ -31,6 +32,7 @@ from mtbert.training.phases.table import phases_of
 from mtbert.training.setup import Prepared, prepare
 from mtbert.training.summary import summarise
 from mtbert.training.trainer import Trainer
+from mtbert.training.verdict import learned_nothing
 
 __all__ = ["Interrupted", "plan", "train"]
 
@@ -88,15 +90,17 @@ def _train(settings: Settings, output: Path, resume: bool, processes: Processes)
     try:
         if finished := processes.on_main(lambda: _finished(run)):
             return finished
+        phases, training = phases_of(prepared), settings.training
         _log.info("the plan:\n\n%s\n", prepared.description)
         with _tensorboard(prepared, run):
-            phases, training = phases_of(prepared), settings.training
             trainer = Trainer(prepared.network, phases, training, prepared.runtime, run)
             trainer.state.run_seconds += time.perf_counter() - started
             if not trainer.train():
                 stopped = Interrupted(f"{output}: stopped; go on with --resume")
                 raise processes.raised_by_all(stopped)
         trainer.selection.load_best()
+        for message in learned_nothing(trainer.state, phases, settings.tasks):
+            _log.warning("%s", message)
         return SharedRun(run, processes).on_main(
             lambda folder: _finish(prepared, folder, trainer.state)
         )
@@ -117,6 +121,7 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
     """Write the best model and the summary."""
     settings = prepared.settings
     summary = summarise(prepared, state)
+    details = _details(run, settings)
     run.check_there()
     with atomic.new_folder(run.path / "model") as folder:
         try:
@@ -126,21 +131,21 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
         files = tokenizer_files(prepared.tokenizer, settings.encoder.max_length)
         for name, text in files.items():
             atomic.write_text(folder / name, text)
-        atomic.write_text(folder / "README.md", model_card(settings, summary))
+        atomic.write_text(folder / "README.md", model_card(settings, summary, details))
         write_manifest(folder)
-    run.write_evaluation(_details(run, settings))
+    sets = {name: found.model_dump(mode="json") for name, found in details.items()}
+    run.write_evaluation({"sets": sets})
     run.write_summary(summary)
     return summary
 
 
-def _details(run: RunFolder, settings: Settings) -> dict[str, Any]:
-    """What evaluation.json holds; a run does not fail for it."""
+def _details(run: RunFolder, settings: Settings) -> dict[str, SetDetails]:
+    """What is known of the answers of the best model; a run does not fail for it."""
     try:
-        found = describe_run(run.path, settings)
+        return describe_run(run.path, settings)
     except UserError as error:
         _log.warning("evaluation.json has no details: %s", error)
-        return {"sets": {}}
-    return {"sets": {name: details.model_dump(mode="json") for name, details in found.items()}}
+        return {}
 
 
 @contextmanager

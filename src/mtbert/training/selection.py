@@ -18,6 +18,7 @@ from mtbert.io.atomic import finite
 from mtbert.runs.scores import main_metric
 from mtbert.runs.shared import SharedRun
 from mtbert.runs.state import State
+from mtbert.training.losses import losses_line, take_means
 from mtbert.training.resume import load_weights
 
 __all__ = ["Selection"]
@@ -71,6 +72,7 @@ class Selection:
         value = self._runtime.processes.broadcast_number(
             found.selection_score(self._settings.select)
         )
+        train_losses = take_means(state)
         better = self.best is None or self._beats(value, state.best_score)
         state.waited = 0 if better else state.waited + 1
         if better:
@@ -84,11 +86,14 @@ class Selection:
                 "step": state.step,
                 "dev": found.dev,
                 **({"others": found.others} if found.others else {}),
+                "loss": found.losses,
+                "train_loss": train_losses,
                 "score": value,
                 "best": better,
             }
         )
         _say_scores(found, f"epoch {epoch}, step {state.step}", better, say)
+        say(losses_line(train_losses, found))
 
     def _beats(self, value: float, best: float | None) -> bool:
         """Whether a value is better than the best one so far, which may be undefined."""
@@ -101,6 +106,7 @@ class Selection:
         state.best_score = None if math.isnan(value) else value
         state.best_step, state.best_epoch = state.step, epoch
         state.best_dev, state.best_others = finite(found.dev), finite(found.others)
+        state.best_one_answer = {n: what for n, what in found.one_answer.items() if n in found.dev}
         learned = self._learned if self._runtime.processes.is_main else {}
         self.best = {name: p.detach().cpu().clone() for name, p in learned.items()}
         self._run.on_main(lambda folder: folder.write_predictions(found.predictions))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import numpy as np
 import torch
 from torch import Generator
 
+from mtbert.config.automatic import FEW_PAIRS, resolved, with_pair_forms
 from mtbert.config.settings import Settings
 from mtbert.data.batches import TokenizedSet
 from mtbert.data.completion import completed
 from mtbert.data.datasets import DataSet
 from mtbert.data.sources import paths_of
-from mtbert.data.tasks import TaskData, load_tasks
+from mtbert.data.tasks import TaskData, count_examples, load_tasks
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.distributed.processes import Processes
 from mtbert.errors import UserError
@@ -54,7 +56,7 @@ class Prepared:
     """Everything that is known before the first step.
 
     Attributes:
-        settings: of the run.
+        settings: of the run, with numbers in the place of `auto`.
         folder: of the encoder.
         runtime: device, precision, memory, processes and seed.
         tokenizer: of the encoder.
@@ -133,7 +135,10 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
     with processes.all_or_none():
         runtime = _runtime(settings, processes)
         folder = locate(settings.encoder.path, settings.encoder.revision)
-        settings = fit_length(settings, read_config(folder / "config.json"))
+        config = read_config(folder / "config.json")
+        count = partial(count_examples, settings, most=FEW_PAIRS)
+        settings = with_pair_forms(settings, count, segments=config.type_vocab_size)
+        settings = fit_length(settings, config)
         tokenizer = Tokenizer.from_folder(folder)
         network = _load_network(settings, folder, tokenizer.vocabulary_size, runtime)
     data = processes.main_first(lambda: load_tasks(settings, tokenizer))
@@ -146,8 +151,10 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
         for name, part in data.items()
         for position, (set_name, found) in enumerate(part.dev.items())
     ]
+    examples = {name: len(part) for name, part in train.items()}
+    settings = resolved(settings, examples, network.encoder.config.hidden_size)
     spec = settings.epoch_spec(
-        {name: len(part) for name, part in train.items()},
+        examples,
         {name: part.lengths for name, part in train.items()},
     )
     return Prepared(settings, folder, runtime, tokenizer, network, data, train, dev, spec)

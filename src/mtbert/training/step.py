@@ -51,13 +51,19 @@ class PendingResult:
             [*(loss.double() for loss in gradients.losses.values()), norm.double()]
         )
         self.found_inf = (~values.isfinite().all()).float()
-        self._values = Readback(values)
+        watched = [norm.double() for norm in gradients.watched.values()]
+        self._values = Readback(torch.cat([values, torch.stack(watched)]) if watched else values)
 
     def read(self) -> StepResult:
-        """Losses and norm, waiting for the device if it has not come to them yet."""
-        *losses, norm = self._values.read()
-        by_task = dict(zip(self.gradients.losses, losses, strict=True))
-        return StepResult(self.gradients, by_task, norm)
+        """Losses and norms, waiting for the device if it has not come to them yet."""
+        losses, watched = self.gradients.losses, self.gradients.watched
+        values = iter(self._values.read())
+        return StepResult(
+            self.gradients,
+            losses={task: next(values) for task in losses},
+            norm=next(values),
+            watched={task: next(values) for task in watched},
+        )
 
 
 class GradientStep:
@@ -148,6 +154,7 @@ class GradientStep:
             aggregator_state=methods.aggregator_state,
             loss_weights=methods.loss_weights(at),
             measure=methods.measures(self.state.step + 1) or methods.weighting.needs_norms,
+            watch=methods.watches(self.state.step + 1, at),
             accumulate=self._parts,
             dropout=self._generator("dropout", runtime.device, *rank),
             orders=self._generator("surgery", torch.device("cpu")),

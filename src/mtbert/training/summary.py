@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from mtbert.data.profile import profile
 from mtbert.inference.metrics import mean_score, overall_score
 from mtbert.runs.scores import main_score
 from mtbert.runs.state import State
@@ -50,9 +51,16 @@ def summarise(prepared: Prepared, state: State) -> dict[str, Any]:
         "unlabelled_rows": {name: found.left_out.unlabelled for name, found in sets.items()},
         "truncated": {name: part.truncated for name, part in prepared.train.items()},
         "leaks": {name: part.leaks for name, part in prepared.data.items()},
+        "data": {
+            name: profile(settings.tasks[name.partition("/")[0]], found.inputs).model_dump()
+            for name, found in sets.items()
+            if len(found)
+        },
         "left_out": state.left_out,
         "learning_rate_factor": state.rate_factor,
         "exploded": state.exploded,
+        "learned_nothing": state.best_one_answer,
+        "dominant_gradient": state.told_dominant or None,
         "accumulate": state.parts if accumulate == "auto" else accumulate,
         "out_of_memory": state.out_of_memory,
         "evaluation_tokens": state.token_budget,

@@ -35,7 +35,9 @@ from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.folder import RunFolder
 from mtbert.runs.shared import SharedRun
 from mtbert.training.active import ActivePhase, LaunchedStep
+from mtbert.training.imbalance import dominant, warn_of_imbalance
 from mtbert.training.learner import make_learner
+from mtbert.training.losses import add_losses
 from mtbert.training.nonfinite import StepResult, apply_policy, warn_of_explosions
 from mtbert.training.phase_methods import PhaseMethods
 from mtbert.training.phases.base import Phase, PhaseData
@@ -210,10 +212,20 @@ class Trainer:
         if not finite:
             result, factor = self._compute_again(active, launched)
         warn_of_explosions(result.losses, self.state)
+        add_losses(active.in_label_units(result.losses), self.state)
+        self._watch_balance(active, launched, result)
         if self._logs_step(active, result):
             self._run.log(active.record(launched, result, factor, self.state))
         active.methods.settle(result, launched.at)
         return finite
+
+    def _watch_balance(
+        self, active: ActivePhase, launched: LaunchedStep, result: StepResult
+    ) -> None:
+        """Say it when one task's gradient has been many times the others' for a while."""
+        if active.methods.watches(self.state.step, launched.at):
+            found = dominant(result.task_norms, result.losses, self.state.first_losses)
+            warn_of_imbalance(found, self.network.tasks, self.state)
 
     def _logs_step(self, active: ActivePhase, result: StepResult) -> bool:
         """Whether the step that has just been read is logged; so is every one that was measured."""
@@ -262,8 +274,9 @@ class Trainer:
         due = epoch_ended if every is None else state.step % every == 0
         if due or last:
             self._evaluate(active)
-        every = settings.checkpoint_every
-        if epoch_ended if every is None else state.step % every == 0:
+        apart = settings.checkpoint_every
+        assert apart != "auto"
+        if epoch_ended if apart is None else state.step % apart == 0:
             self._save_checkpoint(active)
 
     def _evaluate(self, active: ActivePhase) -> None:

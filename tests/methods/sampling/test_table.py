@@ -1,7 +1,7 @@
 from mtbert.methods.sampling.table import DEFAULT_SAMPLER, SAMPLERS
 
 
-def test_names_differ_and_the_papers_method_3_is_the_default():
+def test_names_differ_and_method_2_is_the_default():
     names = [kind().name for kind in SAMPLERS]
     assert names == ["method1", "method2", "method3", "continued"]
-    assert DEFAULT_SAMPLER.name == "method3"
+    assert DEFAULT_SAMPLER.name == "method2"

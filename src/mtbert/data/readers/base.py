@@ -66,12 +66,14 @@ class Table:
         name: for messages.
         columns: by the header; None: each row has its own.
         rows: read on the way.
+        form: how it is written, as far as it could be seen; None: JSON.
         unit: what the numbers of rows count.
     """
 
     name: str
     columns: tuple[str, ...] | None
     rows: Iterator[Row]
+    form: FormatSettings | None = None
     unit: Unit = "line"
 
     def place(self, number: int) -> str:

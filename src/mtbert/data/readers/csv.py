@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-from mtbert.config.format import FormatSettings
+from mtbert.config.format import SEPARATORS, FormatSettings
 from mtbert.data.readers.base import MAX_LINE, Row, Table, has_undecodable, iterate_lines
 from mtbert.data.readers.quoting import Record, quotes_are_text, records
 from mtbert.errors import UserError
@@ -51,7 +51,9 @@ def read(name: str, first: bytes, stream: BinaryIO, form: FormatSettings) -> Tab
     else:
         careful = form.quoting is None
         rows = _quoted_rows(name, header, lines, separator, number + 1, careful)
-    return Table(name, tuple(header), rows)
+    names = {character: name for name, character in SEPARATORS.items()}
+    seen = {"separator": names[separator], "quoting": "none" if plain else "standard"}
+    return Table(name, tuple(header), rows, form.model_copy(update=seen))
 
 
 def _without_separator_line(first: bytes, stream: BinaryIO) -> tuple[bytes, int, str | None]:

@@ -63,7 +63,7 @@ def read(name: str, first: bytes, stream: BinaryIO, form: FormatSettings) -> Tab
     text = _text(first)
     if text.startswith("["):
         elements = _elements(name, from_start(first, stream))
-        return Table(name, None, elements, "row")
+        return Table(name, None, elements, unit="row")
     if _is_value(text):  # one object in a line: one of many lines, unless nothing follows
         rest = stream.readline(MAX_LINE + 1)
         rest += b"" if rest.strip() else stream.read(_CHUNK)
@@ -75,7 +75,7 @@ def read(name: str, first: bytes, stream: BinaryIO, form: FormatSettings) -> Tab
             f"{name}: a JSON object of more than {_LARGEST >> 20} MiB, which would be held in "
             "memory; write it as JSON lines (pandas: to_json(FILE, orient='records', lines=True))"
         )
-    return Table(name, None, _numbered(_rows_of_object(name, whole)), "row")
+    return Table(name, None, _numbered(_rows_of_object(name, whole)), unit="row")
 
 
 def _text(first: bytes) -> str:

@@ -12,4 +12,4 @@ __all__ = ["DEFAULT_SAMPLER", "SAMPLERS"]
 
 SAMPLERS: tuple[type[Sampler], ...] = (Method1, Method2, Method3, Continued)
 
-DEFAULT_SAMPLER: Sampler = Method3()
+DEFAULT_SAMPLER: Sampler = Method2()

@@ -17,14 +17,15 @@ _FINETUNE_RATE = 1e-5  # the paper, section 3.4
 def finetune_phase(prepared: Prepared) -> Phase:
     """Train all parameters."""
     training = prepared.settings.training
-    rate = training.learning_rate or _FINETUNE_RATE
+    rate, head_rate = training.learning_rate or _FINETUNE_RATE, training.head_learning_rate
+    assert rate != "auto" and head_rate != "auto" and training.epochs != "auto"
     return Phase(
         name="all",
         epochs=training.epochs,
         spec=prepared.spec,
         trains_encoder=True,
         learning_rate=rate,
-        head_learning_rate=training.head_learning_rate or rate,
+        head_learning_rate=head_rate or rate,
         prepare=partial(_prepare, prepared),
     )
 

@@ -29,6 +29,7 @@ def heads_phase(prepared: Prepared) -> Phase:
     if rate is None:
         rate = (training.learning_rate if whole_run else None) or _FROZEN_RATE
     epochs = training.epochs if whole_run else settings.encoder.heads_first_epochs
+    assert rate != "auto" and epochs != "auto"
     return Phase(
         name="heads",
         epochs=epochs,
