@@ -37,7 +37,9 @@ def folder(tmp_path):
 def make(folder):
     def settings(files, **more):
         tree = {"data": {"dir": str(folder), "cache": False}}
-        return parse_settings({**tree, "tasks": {"t": {**TASK, "train": files, "dev": "dev.csv", **more}}}, "test")
+        return parse_settings(
+            {**tree, "tasks": {"t": {**TASK, "train": files, "dev": "dev.csv", **more}}}, "test"
+        )
 
     return settings
 

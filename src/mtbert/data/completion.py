@@ -16,7 +16,7 @@ from mtbert.config.tasks import TargetKind, TaskSettings
 from mtbert.data.cache import Cache, content_key, open_cache
 from mtbert.data.examples import label_texts
 from mtbert.data.label_lists import list_names
-from mtbert.data.readers.table import open_table, read_table
+from mtbert.data.readers.table import open_table
 from mtbert.data.sources import Source, form_of, locate, paths_of, source_digest
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.version import __version__
@@ -119,7 +119,10 @@ def _read_names(path: Source, task: TaskSettings) -> tuple[str, ...]:
     counts: Counter[str] = Counter()
     for file in paths_of(path):
         with open_table(file) as stream:
-            counts.update(label_texts(read_table(stream, str(file), task.format), task, problems))
+            table = read_table(stream, str(file), task.format)
+            if (named := names_in(table, task)) is not None:
+                return named
+            counts.update(label_texts(table, task, problems))
     where, rows = f"{path}: column {shown(task.columns.label)}", counts.total()
     names = canonical_names(counts)
     if task.kind.is_multilabel:

@@ -10,6 +10,7 @@ from pathlib import Path
 from mtbert.config.columns import columns_in, text_at
 from mtbert.config.labels import label_value
 from mtbert.config.tasks import TaskSettings
+from mtbert.data.class_names import rows_by_name
 from mtbert.data.label_lists import yes_or_no
 from mtbert.data.label_values import Label, expected_label, parse_label
 from mtbert.data.readers.base import Row, Table
@@ -105,7 +106,7 @@ def iterate_examples(
     for file in paths_of(path):
         with open_table(file) as stream:
             table = read_table(stream, str(file), task.format)
-            counted = _Counted(table.rows)
+            counted = _Counted(rows_by_name(table, task))
             ids = []
             for example in _of_file(
                 replace(table, rows=iter(counted)), task, left_out, first=rows + 1, **how
@@ -253,16 +254,16 @@ def _with_blank_as_none(example: Example, task: TaskSettings) -> Example:
 
 def _check_header(table: Table, needed: list[str], id_column: str | None) -> None:
     columns = table.columns or ()
+    place = table.place(1) if table.unit == "line" else table.name
     found = ", ".join(repr(c) for c in columns if c)
     for column in needed:
         if column not in columns:
             raise UserError(
-                f"{table.name}:1: no column {column!r}, found {found}; "
-                f"{_column_advice(columns, needed)}"
+                f"{place}: no column {column!r}, found {found}; {_column_advice(columns, needed)}"
             )
     for column in needed if id_column is None else {*needed, id_column}:
         if columns.count(column) > 1:
-            raise UserError(f"{table.name}:1: column {column!r} occurs twice")
+            raise UserError(f"{place}: column {column!r} occurs twice")
 
 
 def _column_advice(columns: Sequence[str], needed: Sequence[str]) -> str:
