@@ -36,10 +36,9 @@ def folder(tmp_path):
 @pytest.fixture
 def make(folder):
     def settings(files, **more):
-        tree = {"data": {"dir": str(folder), "cache": False}}
-        return parse_settings(
-            {**tree, "tasks": {"t": {**TASK, "train": files, "dev": "dev.csv", **more}}}, "test"
-        )
+        task = {**TASK, "train": files, "dev": "dev.csv", **more}
+        tree = {"data": {"dir": str(folder), "cache": False}, "tasks": {"t": task}}
+        return parse_settings(tree, "test")
 
     return settings
 

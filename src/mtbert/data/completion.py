@@ -14,9 +14,10 @@ from mtbert.config.load import parse_settings
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TargetKind, TaskSettings
 from mtbert.data.cache import Cache, content_key, open_cache
+from mtbert.data.class_names import names_in
 from mtbert.data.examples import label_texts
 from mtbert.data.label_lists import list_names
-from mtbert.data.readers.table import open_table
+from mtbert.data.readers.table import open_table, read_table
 from mtbert.data.sources import Source, form_of, locate, paths_of, source_digest
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.version import __version__
