@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtbert.commands.base import add_json, file_to_write, json_text, looked_up
 from mtbert.commands.source import add_source, asked_tasks, mapped_columns, reading_columns
-from mtbert.errors import SHOWN_PROBLEMS, UserError
+from mtbert.errors import UserError
 
 if TYPE_CHECKING:
     from mtbert.config.tasks import TaskSettings
@@ -144,6 +144,7 @@ def evaluate_file(
     Raises:
         UserError: no such model or task, no labels, or bad rows.
     """
+    from mtbert.data.bad_rows import told
     from mtbert.data.datasets import load_data_set
     from mtbert.data.inputs import format_of_other_files
     from mtbert.inference.evaluate import EvaluationSet
@@ -166,8 +167,8 @@ def evaluate_file(
         except UserError as error:
             raise UserError(_by_option(f"task {name}: {error}")) from None
         left = found.left_out
-        for problem in left.problems[:SHOWN_PROBLEMS]:
-            _log.warning("task %s: skipped: %s", name, problem)
+        for line in told(left.problems):
+            _log.warning("task %s: skipped: %s", name, line)
         _log.info(
             "task %s: %d rows scored, %d bad and skipped, %d without a label, %d too long and cut",
             name, len(found), len(left.problems), left.unlabelled, found.inputs.truncated,

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from mtbert.config.labels import label_value
 from mtbert.config.tasks import TaskSettings
+from mtbert.data.bad_rows import counts_from_one, likely_cause, told
 from mtbert.data.label_lists import yes_or_no
 from mtbert.data.label_values import Label, expected_label, parse_label
 from mtbert.data.readers.base import Row, Table
 from mtbert.data.readers.table import open_table, read_table
-from mtbert.errors import UserError, problem_list, shown
+from mtbert.errors import UserError, shown
 
 __all__ = [
     "Example",
@@ -93,6 +94,7 @@ def iterate_examples(
     """The same one by one; `left_out` is filled on the way, and errors come at the end."""
     problems = left_out.problems
     seen: dict[str, int] = {}
+    classes: set[Label | None] = set()
     with open_table(path) as stream:
         table = read_table(stream, str(path), task.format)
         for result in parse_rows(table, task, labelled=labelled):
@@ -115,15 +117,33 @@ def iterate_examples(
                 )
             else:
                 seen[result.id] = result.line
+                if task.kind.is_classification:
+                    classes.add(result.label)
                 yield result
+    rows = len(seen) + len(problems) + left_out.unlabelled
+    if counts_from_one(problems, classes, task):
+        raise UserError(
+            f"{path}: labels from 1 to {len(task.class_names)}, expected the classes' names or "
+            "numbers from 0; write the numbers as names: `labels: "
+            f"[{', '.join(str(i + 1) for i in range(len(task.class_names)))}]`"
+        )
     if problems and task.on_bad_rows == "error":
         advice = "fix the rows, or leave them out with on_bad_rows: skip"
-        raise UserError(f"{problem_list(str(path), problems)}\n{advice}")
+        raise UserError(f"{_listed(str(path), problems, rows, task)}\n{advice}")
     if not seen:
         none = f"{path}: no usable row, expected at least one"
-        raise UserError(problem_list(none, problems) if problems else none)
+        raise UserError(_listed(none, problems, rows, task) if problems else none)
     used = {*task.text_columns, *task.label_columns, task.columns.id_column}
     left_out.unused_columns = tuple(c for c in table.columns or () if c and c not in used)
+
+
+def _listed(title: str, problems: Sequence[str], rows: int, task: TaskSettings) -> str:
+    """One message for the bad rows of a file, with what may have caused them."""
+    cause = likely_cause(problems, rows, task)
+    if len(problems) == 1:
+        return f"{title}: {problems[0]}"
+    lines = [f"{title}: {len(problems)} problems", *(f"  {line}" for line in told(problems))]
+    return "\n".join([*lines, *([f"likely cause: {cause}"] if cause else [])])
 
 
 def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[Example | str]:

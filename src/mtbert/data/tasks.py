@@ -12,6 +12,7 @@ from pathlib import Path
 from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
+from mtbert.data.bad_rows import told
 from mtbert.data.cache import Cache, open_cache
 from mtbert.data.checks import empty_classes, only_value, some
 from mtbert.data.datasets import DataSet, load_data_set
@@ -145,10 +146,8 @@ def _columns_in_use(settings: Settings) -> set[str]:
 
 def _log_left_out(name: str, found: DataSet, in_use: set[str]) -> None:
     left_out = found.left_out
-    for problem in left_out.problems[:10]:
-        _log.warning("task %s: skipped: %s", name, problem)
-    if len(left_out.problems) > 10:
-        _log.warning("task %s: … skipped %d rows in all", name, len(left_out.problems))
+    for line in told(left_out.problems):
+        _log.warning("task %s: skipped: %s", name, line)
     if left_out.unlabelled:
         _log.info("task %s: %s: %d rows not labelled", name, found.path, left_out.unlabelled)
     if unused := [column for column in left_out.unused_columns if column not in in_use]:
