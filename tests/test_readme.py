@@ -85,8 +85,10 @@ def test_the_commands_on_the_course_s_data_name_real_configurations_and_options(
 
 
 @pytest.mark.parametrize(
-    "tool", ["architecture_docs.py", "configuration_docs.py", "methods_docs.py", "results_docs.py"]
-)
+    "tool",
+    ["architecture_docs.py", "configuration_docs.py", "defaults_docs.py", "methods_docs.py",
+     "results_docs.py"],
+)  # fmt: skip
 def test_generated_pages_are_current(tool):
     found = subprocess.run([sys.executable, ROOT / "tools" / tool, "--check"], check=False)
     assert found.returncode == 0, f"run python tools/{tool}"
