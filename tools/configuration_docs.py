@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mtbert.config.card import CardSettings
 from mtbert.config.data import DataSettings
 from mtbert.config.encoder import SHARINGS, EncoderSettings, Sharing
 from mtbert.config.format import FormatSettings
@@ -59,6 +60,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("tasks.NAME.columns.", ColumnSettings),
     ("tasks.NAME.format.", FormatSettings),
     ("training.", TrainingSettings),
+    ("card.", CardSettings),
 ]
 
 FAMILIES: dict[type[Method], tuple[type[Method], ...]] = {

@@ -42,9 +42,9 @@ def test_a_cell_for_each_variation_and_task_has_mean_deviation_and_interval(resu
     group = results.group("mine", "ours", "method2")
     values, known = group.scores("sts"), score_interval(group, "sts")
     cell = next(row for row in found.rows if row[0] == "method2")[column]
-    assert cell == (
-        f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f} [{known.low:.3f}, {known.high:.3f}]"
-    )
+    low, high = known.low, min(known.high, 1)
+    shown = f"{np.mean(values):.3f} ± {np.std(values, ddof=1):.3f} [{low:.3f}, {high:.3f}]"
+    assert cell == shown
 
 
 def test_variations_are_compared_with_the_first(results):
@@ -104,10 +104,34 @@ def test_what_is_not_finished_has_a_place(results):
     others = [cells for name, cells in rows.items() if name != "method2"]
     assert all(cell == "missing" for cells in others for cell in cells)
     assert all("(1 of 2 seeds)" in cell for cell in rows["method2"])
-    assert len(section.blocks) == 4  # nothing to compare
+    assert len(section.blocks) == 3  # nothing to compare
 
 
 def test_a_single_variation_is_not_compared(results):
     places = [place for place in results.places if place.variation == "method2"]
     section = experiment_section(Results(places, results.records), "mine")
     assert not [b for b in section.blocks if getattr(b, "caption", "").startswith("Differences")]
+
+
+def test_an_interval_stays_within_what_the_metric_can_be(results):
+    scores = iter([0.99, 0.2])
+    places = [place for place in results.places if place.variation == "method2"]
+    records = {
+        p.run: replace(r, summary=r.summary | {"dev": {"sst": {"accuracy": next(scores)}}})
+        for p in places
+        for r in [results.records[p.run]]
+    }
+    section = experiment_section(Results(places, records), "mine")
+    ((_, cell),) = table(section, "Variations and tasks").rows
+    assert cell.endswith("[0.000, 1.000]")
+
+
+def test_a_variation_keeps_its_colour_where_it_has_no_score(results):
+    name = results.variations("mine")[0]
+    records = dict(results.records)
+    for record in results.group("mine", "ours", name).records:
+        curve = [p | {"dev": p["dev"] | {"sts": {"pearson": None}}} for p in record.curve]
+        records[record.name] = replace(record, curve=curve)
+    section = experiment_section(Results(results.places, records), "mine")
+    (block,) = [b for b in section.blocks if isinstance(b, ChartsBlock)]
+    assert len({tuple(chart.legend) for chart in block.charts}) == 1

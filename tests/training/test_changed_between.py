@@ -88,6 +88,9 @@ OTHER = {
     "training.log_every": 2,
     "training.gradients_every": 2,
     "training.tensorboard": True,
+    "card.language": ["en"],
+    "card.license": "mit",
+    "card.datasets": ["nyu-mll/glue"],
 }
 """A value of every key that the toy configuration does not have."""
 

@@ -54,9 +54,9 @@ def differing(settings: Settings) -> dict[str, Any]:
 
     What has the default of its own time is left out, so a default that changes, or a setting that
     is added later, changes nothing here for settings that stay what they are. Without the device,
-    the threads and the place of the data, which decide nothing.
+    the threads, the place of the data and the words of the model card, which decide nothing.
     """
-    excluded = {"device", "threads", "data"}
+    excluded = {"device", "threads", "data", "card"}
     tree: dict[str, Any] = settings.model_dump(mode="json", exclude=excluded, exclude_defaults=True)
     whole = settings.model_dump(mode="json", exclude=excluded)
     if settings.encoder.mode != "heads_first" and settings.encoder.heads_first_epochs == "auto":

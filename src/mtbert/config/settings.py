@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from mtbert.config.card import CardSettings
 from mtbert.config.data import DataSettings
 from mtbert.config.encoder import EncoderSettings
 from mtbert.config.fields import TASK_NAME, Section, share_of
@@ -42,6 +43,7 @@ class Settings(Section):
         description="The tasks by name, at least one.", min_length=1
     )
     training: TrainingSettings = Field(TrainingSettings(), description="How weights are learned.")
+    card: CardSettings = Field(CardSettings(), description="What the model card says besides.")
 
     @property
     def trained_tasks(self) -> dict[str, TaskSettings]:

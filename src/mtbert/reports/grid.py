@@ -7,6 +7,7 @@ from typing import Any
 
 from mtbert.reports.charts import Chart, Series, line_chart
 from mtbert.reports.document import Block, ChartsBlock, Fold, Section, TableBlock
+from mtbert.reports.settings import shown_setting
 from mtbert.reports.study import budget, score_cell
 from mtbert.studies.groups import Group, difference, score_interval, setting_differences
 from mtbert.studies.results import Results
@@ -20,9 +21,6 @@ ON_INTERVALS = (
     "one whose interval holds 0 may be chance, and of many differences some look real by chance."
 )
 
-_WIDEST = 60
-"""Characters of a value in a table of settings."""
-
 
 def experiment_section(results: Results, experiment: str) -> Section:
     """Everything about an experiment.
@@ -32,8 +30,10 @@ def experiment_section(results: Results, experiment: str) -> Section:
         experiment: its name.
     """
     groups = _groups(results, experiment)
-    budgets = " ".join(f"{f}: {budget(results, f, experiment)}." for f in results.forms)
-    blocks: list[Block] = [f"Scores on dev. {budgets}", _scores(results, experiment)]
+    blocks: list[Block] = []
+    if len(results.experiments) > 1:  # of one alone the introduction has told it
+        blocks += [f"{form}: {budget(results, form, experiment)}." for form in results.forms]
+    blocks.append(_scores(results, experiment))
     if len(groups) > 1:
         blocks += [_differences(groups), *_settings(groups)]
     if groups:
@@ -45,7 +45,7 @@ def shared_settings(results: Results) -> Section:
     """Settings that all runs of a study have in common, by dotted key."""
     trees = [record.settings for record in results.records.values()]
     rows = [
-        [key, _shown(value)]
+        [key, shown_setting(value)]
         for key, value in trees[0].items()
         if key != "seed" and all(tree.get(key) == value for tree in trees)
     ]
@@ -97,8 +97,12 @@ def _scores(results: Results, experiment: str) -> TableBlock:
 
 
 def _interval(group: Group, task: str) -> str:
+    """Within what the metric can be: of few seeds Student's interval may reach beyond it."""
     found = score_interval(group, task) if task in group.tasks else None
-    return f" [{found.low:.3f}, {found.high:.3f}]" if found is not None and found.is_known else ""
+    if found is None or not found.is_known:
+        return ""
+    least = -1.0 if group.records[0].metric(task) == "pearson" else 0.0
+    return f" [{max(found.low, least):.3f}, {min(found.high, 1.0):.3f}]"
 
 
 def _differences(groups: Mapping[str, Group]) -> TableBlock:
@@ -125,19 +129,12 @@ def _settings(groups: Mapping[str, Group]) -> list[Block]:
     if not found:
         return []
     rows = [
-        [name, *(_shown(values[place]) for values in found.values())]
+        [name, *(shown_setting(values[place]) for values in found.values())]
         for place, name in enumerate(groups)
     ]
     headers = ["variation", *found]
     table = TableBlock("Settings in which the variations differ", headers, rows, len(headers))
     return [table]
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
 def _curves(groups: Mapping[str, Group]) -> ChartsBlock:
@@ -150,8 +147,7 @@ def _curve(task: str, metric: str, groups: Mapping[str, Group]) -> Chart:
     series = []
     for name, group in groups.items():
         points = _means([_points(r.curve, task, metric) for r in group.records])
-        if points:
-            series.append(Series(name, list(points), list(points.values())))
+        series.append(Series(name, list(points), list(points.values())))
     return line_chart(f"{task}: {metric}", series)
 
 

@@ -12,6 +12,7 @@ from mtbert.reports.learning import learning_section
 from mtbert.reports.one_set import set_section, shown_range
 from mtbert.reports.run_data import data_section
 from mtbert.reports.runs import FinishedRun
+from mtbert.reports.settings import shown_setting
 from mtbert.runs.scores import shown_score
 from mtbert.studies.records import flat_settings
 
@@ -61,17 +62,33 @@ def _overview(run: FinishedRun, settings: Settings, details: Mapping[str, SetDet
             f"Encoder {settings.encoder.public_path} ({settings.encoder.mode}); {many}. Epoch "
             f"{summary['best_epoch']} of {summary['epochs']} was kept, the best by "
             f"{training.select}. The run took {_duration(summary['seconds'])}.",
+            *_faults(summary),
             TableBlock("", headers, rows, left=2),
             _INTERVALS,
         ],
     )
 
 
+def _faults(summary: Mapping[str, Any]) -> list[str]:
+    """What went wrong, as training said it."""
+    told = [
+        f"Task {name} has learned nothing: all its dev rows have the same answer."
+        for name in summary.get("learned_nothing") or ()
+    ]
+    dominant = summary.get("dominant_gradient")
+    if dominant:
+        told.append(
+            f"The gradient of task {dominant} was several times as long as the others' and drowned "
+            "them; a smaller `loss_weight`, or `target: standardised` of a regression, helps."
+        )
+    return told
+
+
 def _settings(summary: Mapping[str, Any], settings: Settings) -> Section:
     every = flat_settings(settings)
     changed = flat_settings(settings, defaults=False)
-    rows = [[key, _shown(value)] for key, value in changed.items()]
-    others = [[key, _shown(value)] for key, value in every.items() if key not in changed]
+    rows = [[key, shown_setting(value)] for key, value in changed.items()]
+    others = [[key, shown_setting(value)] for key, value in every.items() if key not in changed]
     folds = [
         Fold(
             f"Settings that are not at their defaults ({len(rows)})",
@@ -109,13 +126,6 @@ def _environment(summary: Mapping[str, Any]) -> Section:
         *([name, version] for name, version in summary["versions"].items()),
     ]  # fmt: skip
     return Section("Time and environment", [TableBlock("", ["", "value"], rows)])
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        text = ", ".join(map(str, value))
-        return text if len(text) <= 300 else f"{text[:299]}…"
-    return str(value)
 
 
 def _duration(seconds: float | None) -> str:

@@ -37,7 +37,8 @@ class Fingerprints:
         Settings that are what is left out means (`config.former`) are left out, so that a setting
         added later, which changes nothing where it is not used, leaves the keys of existing runs as
         they are. What a setting of `auto` becomes follows from the rest. Also left out: where the
-        files are, the device, the threads, and test files, on which no run is trained or scored.
+        files are, the device, the threads, the words of the model card, and test files, on which no
+        run is trained or scored.
 
         Raises:
             UserError: a file cannot be read.

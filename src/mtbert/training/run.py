@@ -18,6 +18,7 @@ from mtbert.errors import UserError
 from mtbert.export.model_card import model_card
 from mtbert.hardware.device import flushed_denormals
 from mtbert.hardware.memory import advising
+from mtbert.inference.details import SetDetails
 from mtbert.inference.evaluation_file import describe_run
 from mtbert.io import atomic
 from mtbert.io.manifest import write_manifest
@@ -120,6 +121,7 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
     """Write the best model and the summary."""
     settings = prepared.settings
     summary = summarise(prepared, state)
+    details = _details(run, settings)
     run.check_there()
     with atomic.new_folder(run.path / "model") as folder:
         try:
@@ -129,21 +131,21 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
         files = tokenizer_files(prepared.tokenizer, settings.encoder.max_length)
         for name, text in files.items():
             atomic.write_text(folder / name, text)
-        atomic.write_text(folder / "README.md", model_card(settings, summary))
+        atomic.write_text(folder / "README.md", model_card(settings, summary, details))
         write_manifest(folder)
-    run.write_evaluation(_details(run, settings))
+    sets = {name: found.model_dump(mode="json") for name, found in details.items()}
+    run.write_evaluation({"sets": sets})
     run.write_summary(summary)
     return summary
 
 
-def _details(run: RunFolder, settings: Settings) -> dict[str, Any]:
-    """What evaluation.json holds; a run does not fail for it."""
+def _details(run: RunFolder, settings: Settings) -> dict[str, SetDetails]:
+    """What is known of the answers of the best model; a run does not fail for it."""
     try:
-        found = describe_run(run.path, settings)
+        return describe_run(run.path, settings)
     except UserError as error:
         _log.warning("evaluation.json has no details: %s", error)
-        return {"sets": {}}
-    return {"sets": {name: details.model_dump(mode="json") for name, details in found.items()}}
+        return {}
 
 
 @contextmanager
