@@ -87,13 +87,13 @@ def test_select_must_name_a_score_that_will_exist():
     with pytest.raises(ValidationError) as error:
         run(training={"select": "a.pearson"})
     expected = (
-        "found 'a.pearson'; did you mean 'b.pearson'?; expected one of sum, a.accuracy, a.f1, "
+        "found 'a.pearson'; did you mean 'b.pearson'?; expected one of balanced, sum, a.accuracy, "
     )
     assert expected in str(error.value)
 
 
 def test_select_cannot_name_a_task_without_dev_file():
-    with pytest.raises(ValidationError, match=r"expected one of sum, b\.pearson"):
+    with pytest.raises(ValidationError, match=r"expected one of balanced, sum, b\.pearson"):
         run(
             tasks={"a": {**SINGLE, "dev": None}, "b": PAIR},
             training={"select": "a.accuracy"},

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mtbert.config.files import Files
     from mtbert.config.settings import Settings
     from mtbert.config.tasks import TaskSettings
     from mtbert.data.datasets import DataSet
@@ -154,7 +155,7 @@ def _profile_lines(found: FileProfile) -> list[str]:
     return lines + _problem_lines(found.problems)
 
 
-def _named_files(task: TaskSettings) -> dict[str, str]:
+def _named_files(task: TaskSettings) -> dict[str, Files]:
     files = {"train": task.train, **task.dev_files, "test": task.test}
     return {name: file for name, file in files.items() if file is not None}
 
