@@ -9,7 +9,7 @@ from scipy import stats
 from benchmarks.own_tasks import measure
 from benchmarks.own_tasks.data_sets import DATA_SETS, make
 from benchmarks.own_tasks.grammar import Grammar, flipped
-from benchmarks.own_tasks.jobs import JOINT, jobs_of
+from benchmarks.own_tasks.jobs import JOINT, jobs_of, outdated
 from benchmarks.own_tasks.records import Records
 from benchmarks.own_tasks.table import write
 from benchmarks.own_tasks.verdicts import (
@@ -113,7 +113,8 @@ def run(job, seed, score, dev=0.5):
     tasks = dict.fromkeys(make("chats").tasks, score)
     return {
         "job": job, "seed": seed, "test": tasks, "dev": dict.fromkeys(tasks, dev), "epochs": 9,
-        "seconds": 1.0, "machine": {"processor": "P", "threads": 1, "computes_bf16": True},
+        "seconds": 1.0, "select": "balanced",
+        "machine": {"processor": "P", "threads": 1, "computes_bf16": True},
     }  # fmt: skip
 
 
@@ -133,6 +134,19 @@ def test_the_joint_run_is_a_point_of_the_sweep_and_seeds_that_all_points_have_ch
     runs += [run("sweep b", 2, 0.7, dev=0.4)]
     assert best_of_sweep(runs, "tone") == "sweep a"
     assert best_of_sweep(runs[:1], "tone") is None
+
+
+def test_a_run_of_several_tasks_that_chose_otherwise_is_made_again_and_told(tmp_path):
+    old = [run("joint", 1, 0.8), run("alone tone", 1, 0.8)]
+    for record in old:
+        record["select"] = "sum"
+    assert [outdated(record) for record in old] == [True, False]
+    assert "1 of them" in summary_of({"chats": old})
+    records = Records(tmp_path, "chats")
+    for record in (*old, run("joint", 1, 0.9)):
+        records.add(record)
+    kept = Records(tmp_path, "chats").runs
+    assert [(r["job"], r["select"]) for r in kept] == [("alone tone", "sum"), ("joint", "balanced")]
 
 
 def test_a_correlation_of_equal_answers_is_told():

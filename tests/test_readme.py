@@ -1,10 +1,10 @@
 """README and docs: what they show is run, what is generated is current."""
 
-import json
 import re
 import shlex
 import subprocess
 import sys
+from csv import DictReader
 from pathlib import Path
 
 import pytest
@@ -56,23 +56,23 @@ def test_the_saved_encoder_opens_in_transformers(demo_run):
     assert not info["missing_keys"] and not info["unexpected_keys"]
 
 
-def test_the_five_minutes_with_an_own_csv_work(tmp_path, monkeypatch, capsys):
-    text = section("Your own CSV in five minutes")
-    (csv,), (yaml,) = blocks("csv", text), blocks("yaml", text)
-    for name in ("train.csv", "dev.csv", "new.csv"):
+def test_own_tasks_are_a_few_commands(tmp_path, monkeypatch, capsys):
+    text = section("Your own tasks")
+    (csv,) = blocks("csv", text)
+    for name in ("reviews.csv", "new.csv"):
         (tmp_path / name).write_text(csv, encoding="utf-8")
-    (tmp_path / "mine.yaml").write_text(yaml, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MTBERT_DATA", raising=False)
     commands = mtbert_commands(text)
-    assert [command[1] for command in commands] == [
-        "data", "train", "train", "evaluate", "predict", "predict",
-    ]  # fmt: skip
+    assert [command[1] for command in commands] == ["init", "train", "predict", "predict"]
     for command in commands:
-        assert main(command[1:]) == 0, capsys.readouterr().err
-    answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
-    assert [a["id"] for a in answers] == ["r1", "r2"]
-    assert {a["label"] for a in answers} <= {"bad", "good"}
+        quick = ["training.epochs=1"] if command[1] == "train" else []
+        assert main([*command[1:], *quick]) == 0, capsys.readouterr().err
+    with (tmp_path / "answers.csv").open(encoding="utf-8", newline="") as stream:
+        answers = list(DictReader(stream))
+    assert [a["id"] for a in answers] == ["r1", "r2", "r3", "r4", "r5", "r6"]
+    assert {a["topic"] for a in answers} <= {"product", "service"}
+    assert all(1 <= float(a["stars"]) <= 5 for a in answers)
 
 
 def test_the_commands_on_the_course_s_data_name_real_configurations_and_options():
@@ -85,8 +85,10 @@ def test_the_commands_on_the_course_s_data_name_real_configurations_and_options(
 
 
 @pytest.mark.parametrize(
-    "tool", ["architecture_docs.py", "configuration_docs.py", "methods_docs.py", "results_docs.py"]
-)
+    "tool",
+    ["architecture_docs.py", "configuration_docs.py", "defaults_docs.py", "methods_docs.py",
+     "results_docs.py"],
+)  # fmt: skip
 def test_generated_pages_are_current(tool):
     found = subprocess.run([sys.executable, ROOT / "tools" / tool, "--check"], check=False)
     assert found.returncode == 0, f"run python tools/{tool}"

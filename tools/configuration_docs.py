@@ -18,11 +18,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mtbert.config.card import CardSettings
+from mtbert.config.columns import ColumnSettings
 from mtbert.config.data import DataSettings
 from mtbert.config.encoder import SHARINGS, EncoderSettings, Sharing
 from mtbert.config.format import FormatSettings
 from mtbert.config.settings import Settings
-from mtbert.config.tasks import ColumnSettings, TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.config.training import TrainingSettings
 from mtbert.methods.aggregation.base import GramAggregator
 from mtbert.methods.aggregation.table import AGGREGATORS

@@ -14,19 +14,21 @@ from typing import Any
 from benchmarks.own_tasks.frozen import frozen_scores
 from benchmarks.own_tasks.table import DataSet
 from mtbert.config.load import parse_settings
+from mtbert.config.training import TrainingSettings
 from mtbert.data.tasks import read_set, skipping_bad_rows
 from mtbert.inference.evaluate import EvaluationSet, evaluate
 from mtbert.inference.saved_run import load_run
 from mtbert.runs.scores import main_metric
 from mtbert.training.run import train
 
-__all__ = ["ALONE", "BEFORE", "FROZEN", "JOINT", "SWEEP", "Job", "jobs_of", "take"]
+__all__ = ["ALONE", "BEFORE", "FROZEN", "JOINT", "SWEEP", "Job", "jobs_of", "outdated", "take"]
 
 JOINT, ALONE, SWEEP, BEFORE, FROZEN = "joint", "alone", "sweep", "before", "frozen"
 
 _OLD_TRAINING = {
     "epochs": 4, "batch_size": 32, "learning_rate": 1e-4, "head_learning_rate": None,
     "schedule": "linear", "warmup": 0.1, "weight_decay": 0.0, "clip": None, "batching": "method3",
+    "select": "sum",
 }  # fmt: skip
 _OLD_TASK = {"head": "cls", "pair_encoding": "jointly"}
 _OLD_REGRESSION = {"target": "raw"}
@@ -67,6 +69,15 @@ def jobs_of(data: DataSet) -> list[Job]:
     return [Job(FROZEN), Job(BEFORE, old=True), Job(JOINT), *alone, *sweep]
 
 
+def outdated(record: Mapping[str, Any]) -> bool:
+    """Whether a run of several tasks was made with another default of `training.select`.
+
+    With one task the best epoch is the same by each of them.
+    """
+    several: bool = record["job"] == JOINT or record["job"].startswith(SWEEP)
+    return several and bool(record.get("select", "sum") != TrainingSettings().select)
+
+
 def take(job: Job, data: DataSet, folder: Path, seed: int, epochs: int | None) -> dict[str, Any]:
     """Run a job; what it scored on dev and test, by task, and what it cost.
 
@@ -102,6 +113,7 @@ def take(job: Job, data: DataSet, folder: Path, seed: int, epochs: int | None) -
         "epochs": used.epochs,
         "steps": summary["steps"],
         "best_epoch": summary["best_epoch"],
+        "select": used.select,
         "learning_rate": used.learning_rate,
         "head_learning_rate": used.head_learning_rate,
         "seconds": seconds,

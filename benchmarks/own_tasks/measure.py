@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.common import machine, say
 from benchmarks.own_tasks.data_sets import make
-from benchmarks.own_tasks.jobs import FROZEN, JOINT, SWEEP, Job, jobs_of, take
+from benchmarks.own_tasks.jobs import FROZEN, JOINT, SWEEP, Job, jobs_of, outdated, take
 from benchmarks.own_tasks.records import Records
 from benchmarks.own_tasks.table import DataSet, write
 from benchmarks.own_tasks.verdicts import best_of_sweep
@@ -22,7 +22,7 @@ RECORDS = Path(__file__).parents[1] / "results" / "own-tasks"
 
 
 def measure(names: Sequence[str], seeds: Sequence[int]) -> None:
-    """Run the jobs that have no record yet, seed after seed."""
+    """Run the jobs that have no record yet, or an outdated one, seed after seed."""
     about = machine()
     hardware = {key: about[key] for key in ("processor", "threads", "computes_bf16")}
     for seed in seeds:
@@ -31,7 +31,10 @@ def measure(names: Sequence[str], seeds: Sequence[int]) -> None:
             with tempfile.TemporaryDirectory() as place:
                 write(data, Path(place))
                 for job in jobs_of(data):
-                    if records.find(job.name, seed) or _needless(job, data, seed, records):
+                    made = records.find(job.name, seed)
+                    if made is not None and not outdated(made):
+                        continue
+                    if _needless(job, data, seed, records):
                         continue
                     joint = records.find(JOINT, seed)
                     epochs = None if joint is None else joint["epochs"]

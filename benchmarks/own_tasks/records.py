@@ -25,8 +25,10 @@ class Records:
         return next(found, None)
 
     def add(self, record: dict[str, Any]) -> None:
-        """Keep a record; the file is whole at any moment."""
-        self.runs.append(record)
+        """Keep a record in the place of an earlier one; the file is whole at any moment."""
+        same = ("job", "seed")
+        others = (r for r in self.runs if any(r[key] != record[key] for key in same))
+        self.runs = [*others, record]
         self._path.parent.mkdir(parents=True, exist_ok=True)
         text = "".join(json.dumps(run) + "\n" for run in self.runs)
         atomic.write_text(self._path, text)

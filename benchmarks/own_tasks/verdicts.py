@@ -11,15 +11,15 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks.own_tasks.data_sets import make
-from benchmarks.own_tasks.jobs import ALONE, BEFORE, FROZEN, JOINT, SWEEP
+from benchmarks.own_tasks.jobs import ALONE, BEFORE, FROZEN, JOINT, SWEEP, outdated
 
 __all__ = ["Score", "best_of_sweep", "compare", "rows_of", "summary_of", "table_of"]
 
 Runs = Sequence[Mapping[str, Any]]
 
 _HEADERS = [
-    "data set", "task", "before", "joint", "alone", "best of sweep", "frozen, linear", "one se",
-    "alone?", "sweep?",
+    "data set", "task", "seeds", "before", "joint", "alone", "best of sweep", "frozen, linear",
+    "one se", "alone?", "sweep?",
 ]  # fmt: skip
 
 
@@ -139,7 +139,8 @@ def table_of(runs: Mapping[str, Runs], style: str = "simple") -> str:
                     *("yes" if fine else "no" for _, fine in (against_alone, against_sweep)),
                 ]
             scores = [row[k] or "" for k in ("before", "joint", "alone", "sweep", "frozen")]
-            lines.append([name, row["task"], *map(str, scores), *verdicts])
+            seeds = "" if joint is None else str(len(joint.values))
+            lines.append([name, row["task"], seeds, *map(str, scores), *verdicts])
     return tabulate(lines, _HEADERS, tablefmt=style, disable_numparse=True)
 
 
@@ -170,6 +171,10 @@ def summary_of(runs: Mapping[str, Runs]) -> str:
         "task alone and of the best of the sweep." + (" The others:" if missed else "")
     ]
     lines += [f"- {line}" for line in missed]
-    return "\n".join(
-        [*lines, "", f"{len(everything)} runs, {hours:.1f} hours, on {'; '.join(machines)}."]
-    )
+    made = f"{len(everything)} runs, {hours:.1f} hours, on {'; '.join(machines)}."
+    if old := sum(map(outdated, everything)):
+        made += (
+            f" {old} of them, of several tasks, chose their best epoch by `select: sum`, the "
+            "default before; the next call makes them again."
+        )
+    return "\n".join([*lines, "", made])

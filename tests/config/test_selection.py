@@ -21,8 +21,8 @@ def settings(select, tasks=TASKS):
 
 @pytest.mark.parametrize(
     "select",
-    ["sum", "mood.mcc", "mood.f1:a. b", "mood.recall:c:d", "spam.f1_positive", "spam.auc",
-     "year.rmse", "year.r2", "year.mae"],
+    ["sum", "balanced", "mood.mcc", "mood.f1:a. b", "mood.recall:c:d", "spam.f1_positive",
+     "spam.auc", "year.rmse", "year.r2", "year.mae"],
 )  # fmt: skip
 def test_any_metric_of_a_task_with_dev_rows_may_choose(select):
     assert settings(select).training.select == select
@@ -36,9 +36,9 @@ def test_any_metric_of_a_task_with_dev_rows_may_choose(select):
         ("mood.f1_positive", "mood.f1"),  # it has three classes
         ("silent.pearson", "sum"),
         ("mood.f1:x", "or of one class, such as mood.f1:a. b"),
-        ("mood.accuracy:e", "expected one of sum, mood.accuracy"),
+        ("mood.accuracy:e", "expected one of balanced, sum, mood.accuracy"),
         ("year.f1", "did you mean 'year."),
-        ("", "expected one of sum"),
+        ("", "expected one of balanced, sum"),
     ],
 )
 def test_another_name_is_refused_with_the_nearest_and_all_valid_ones(select, told):

@@ -25,7 +25,11 @@ def test_defaults_are_for_small_data_of_ones_own_and_those_of_the_surface():
     assert training.learning_rate == training.head_learning_rate == "auto"
     assert (training.schedule, training.warmup) == ("linear", 0.1)
     assert (training.weight_decay, training.clip) == (0.01, 1.0)
-    assert (training.surgery.name, training.precision, training.select) == ("none", "auto", "sum")
+    assert (training.surgery.name, training.precision, training.select) == (
+        "none",
+        "auto",
+        "balanced",
+    )
     assert (training.accumulate, training.keep_checkpoints) == (1, 1)
     assert training.patience is None
     assert training.group_by_length is False
@@ -83,13 +87,13 @@ def test_select_must_name_a_score_that_will_exist():
     with pytest.raises(ValidationError) as error:
         run(training={"select": "a.pearson"})
     expected = (
-        "found 'a.pearson'; did you mean 'b.pearson'?; expected one of sum, a.accuracy, a.f1, "
+        "found 'a.pearson'; did you mean 'b.pearson'?; expected one of balanced, sum, a.accuracy, "
     )
     assert expected in str(error.value)
 
 
 def test_select_cannot_name_a_task_without_dev_file():
-    with pytest.raises(ValidationError, match=r"expected one of sum, b\.pearson"):
+    with pytest.raises(ValidationError, match=r"expected one of balanced, sum, b\.pearson"):
         run(
             tasks={"a": {**SINGLE, "dev": None}, "b": PAIR},
             training={"select": "a.accuracy"},

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from mtbert.data.examples import read_examples
 from mtbert.inference.evaluate import Evaluation, EvaluationSet, evaluate
 from mtbert.inference.model import MultitaskModel
 from mtbert.inference.predict import compute_features
+from mtbert.inference.standard_errors import in_standard_errors
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,10 @@ def test_the_main_metric_of_a_task_is_its_kinds(toy, model):
     found = evaluate(model.network, sets_of(toy, model))
     assert found.main["sst"] == found.dev["sst"]["accuracy"]
     assert found.main["sts"] == pytest.approx(found.dev["sts"]["pearson"], nan_ok=True)
+    for name, value in found.balanced.items():
+        rows = len(found.predictions[name])
+        metric = "pearson" if name == "sts" else "accuracy"
+        assert value == pytest.approx(in_standard_errors(metric, found.main[name], rows))
 
 
 DEV = {
@@ -87,5 +93,8 @@ def test_what_selects_is_the_sum_or_one_metric():
     found = Evaluation(DEV, {}, {}, {}, main)
     assert found.selection_score("sum") == 1.75
     assert found.selection_score("sts.spearman") == -0.5
+    units = {"sst": 10.0, "para": math.nan, "sts": 2.5}
+    found = Evaluation(DEV, {}, {}, {}, main, balanced=units)
+    assert found.selection_score("balanced") == 12.5
     assert found.mean == pytest.approx(1.75 / 3)
     assert found.overall == pytest.approx((0.5 + 0.75 + 0.75) / 3)

@@ -68,3 +68,16 @@ def test_a_run_of_an_earlier_version_is_reported_from_its_predictions(run):
 
 def test_the_same_run_gives_the_same_page(run):
     assert page(run) == page(run)
+
+
+def test_what_went_wrong_stands_at_the_head(run):
+    path = run / "summary.json"
+    summary = json.loads(path.read_text("utf-8"))
+    clean = {"learned_nothing": [], "dominant_gradient": None}
+    path.write_text(json.dumps(summary | clean), "utf-8")
+    assert "learned nothing: all" not in page(run)
+    faults = {"learned_nothing": ["sst"], "dominant_gradient": "sts"}
+    path.write_text(json.dumps(summary | faults), "utf-8")
+    head = page(run).partition("<h2>")[0]
+    assert "Task sst has learned nothing: all its dev rows have the same answer." in head
+    assert "The gradient of task sts was several times as long" in head

@@ -82,6 +82,7 @@ class Toy:
                 "weight_decay": 0.0,
                 "clip": None,
                 "batching": "method3",
+                "select": "sum",
                 "checkpoint_every": None,
                 "precision": "fp32",
                 "log_every": 1,

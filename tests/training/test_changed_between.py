@@ -9,9 +9,10 @@ from support import methods
 from support.stops import stopped_run
 from support.toy import TASKS
 
+from mtbert.config.columns import ColumnSettings
 from mtbert.config.load import load_config, parse_settings
 from mtbert.config.settings import Settings
-from mtbert.config.tasks import ColumnSettings, TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError
 from mtbert.methods.base import Method
 from mtbert.runs.folder import RunFolder
@@ -38,6 +39,7 @@ OTHER = {
     "tasks.sst.columns.id": "key",
     "tasks.sst.columns.text": "words",
     "tasks.sst.columns.text2": None,
+    "tasks.sst.columns.joined_by": " ",
     "tasks.sst.columns.label": "class",
     "tasks.sst.format.separator": "pipe",
     "tasks.sst.format.quoting": "none",

@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtbert.errors import SHOWN_PROBLEMS, UserError, printable
+from mtbert.errors import UserError, printable
 from mtbert.io.paths import is_file
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mtbert.config.files import Files
     from mtbert.config.settings import Settings
     from mtbert.config.tasks import TaskSettings
     from mtbert.data.datasets import DataSet
@@ -154,13 +155,15 @@ def _profile_lines(found: FileProfile) -> list[str]:
     return lines + _problem_lines(found.problems)
 
 
-def _named_files(task: TaskSettings) -> dict[str, str]:
+def _named_files(task: TaskSettings) -> dict[str, Files]:
     files = {"train": task.train, **task.dev_files, "test": task.test}
     return {name: file for name, file in files.items() if file is not None}
 
 
 def _describe(title: str, settings: Settings, task: TaskSettings, found: DataSet) -> str:
     import numpy as np
+
+    from mtbert.data.bad_rows import likely_cause
 
     inputs, problems = found.inputs, found.left_out.problems
     lengths = inputs.lengths
@@ -175,7 +178,10 @@ def _describe(title: str, settings: Settings, task: TaskSettings, found: DataSet
     ]
     if not np.isnan(inputs.labels).all():
         lines.append(_table(_label_histogram(task, inputs.labels), len(found)))
-    return "\n".join(lines + _problem_lines(problems))
+    lines += _problem_lines(problems)
+    if cause := likely_cause(problems, len(found) + len(problems) + unlabelled, task):
+        lines.append(f"  likely cause: {cause}")
+    return "\n".join(lines)
 
 
 def _room(settings: Settings, task: TaskSettings) -> str:
@@ -233,7 +239,6 @@ def _label_histogram(task: TaskSettings, labels: NDArray[np.float64]) -> list[tu
 
 
 def _problem_lines(problems: Sequence[str]) -> list[str]:
-    lines = [f"  {problem}" for problem in problems[:SHOWN_PROBLEMS]]
-    if len(problems) > SHOWN_PROBLEMS:
-        lines.append(f"  … {len(problems)} in all")
-    return lines
+    from mtbert.data.bad_rows import told
+
+    return [f"  {line}" for line in told(problems)]

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from mtbert.commands.base import add_json, check_not_read, file_to_write, json_text, looked_up
 from mtbert.commands.source import add_source, asked_tasks, mapped_columns, reading_columns
-from mtbert.errors import SHOWN_PROBLEMS, UserError
+from mtbert.errors import UserError
 
 if TYPE_CHECKING:
+    from mtbert.config.files import Files
     from mtbert.config.tasks import TaskSettings
+    from mtbert.data.sources import Source
     from mtbert.inference.evaluate import EvaluationSet
     from mtbert.inference.evaluation_file import LabelledFile
     from mtbert.inference.model import MultitaskModel
@@ -97,8 +99,8 @@ def evaluate_run(path: Path, split: str, names: Sequence[str] | None = None) -> 
     Raises:
         UserError: no finished run, or the data cannot be used (a test file may have no labels).
     """
-    from mtbert.config.load import data_file
     from mtbert.data.cache import open_cache
+    from mtbert.data.sources import locate
     from mtbert.data.tasks import read_set
     from mtbert.inference.evaluate import EvaluationSet
     from mtbert.inference.evaluation_file import run_files
@@ -117,7 +119,7 @@ def evaluate_run(path: Path, split: str, names: Sequence[str] | None = None) -> 
     for name, task in chosen.items():
         for position, labelled in enumerate(run_files(settings, name, _split_files(task, split))):
             if split == "test":
-                _refuse_hidden(data_file(settings, labelled.file), {name: task})
+                _refuse_hidden(locate(settings, labelled.file), {name: task})
             found = read_set(settings, name, labelled.file, model.tokenizer, cache=cache)
             sets.append(
                 EvaluationSet(name, labelled.set_name, found.ids, found.inputs, position == 0)
@@ -150,6 +152,7 @@ def evaluate_file(
     Raises:
         UserError: no such model or task, no labels, or bad rows.
     """
+    from mtbert.data.bad_rows import told
     from mtbert.data.datasets import load_data_set
     from mtbert.data.inputs import format_of_other_files
     from mtbert.inference.evaluate import EvaluationSet
@@ -172,8 +175,8 @@ def evaluate_file(
         except UserError as error:
             raise UserError(_by_option(f"task {name}: {error}")) from None
         left = found.left_out
-        for problem in left.problems[:SHOWN_PROBLEMS]:
-            _log.warning("task %s: skipped: %s", name, problem)
+        for line in told(left.problems):
+            _log.warning("task %s: skipped: %s", name, line)
         _log.info(
             "task %s: %d rows scored, %d bad and skipped, %d without a label, %d too long and cut",
             name, len(found), len(left.problems), left.unlabelled, found.inputs.truncated,
@@ -239,17 +242,20 @@ def _labelled(
     return scored
 
 
-def _refuse_hidden(file: Path, tasks: Mapping[str, TaskSettings]) -> None:
+def _refuse_hidden(file: Source, tasks: Mapping[str, TaskSettings]) -> None:
     """Refuse a file that has no labels for any of the tasks.
 
     Raises:
         UserError: says that they are hidden, and what to do.
     """
     from mtbert.data.inputs import columns_of, hides_labels
+    from mtbert.data.sources import paths_of
 
     for name, task in tasks.items():
-        if set(task.label_columns) <= set(columns_of(file, task.format)) and hides_labels(
-            file, task
+        if all(
+            set(task.label_columns) <= set(columns_of(path, task.format))
+            and hides_labels(path, task)
+            for path in paths_of(file)
         ):
             raise UserError(
                 f"task {name}: {file}: no labels to score by: all of them are blank or -1, as in "
@@ -290,7 +296,7 @@ def _write(predictions: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -
         table.writerows(rows)
 
 
-def _split_files(task: TaskSettings, split: str) -> dict[str, str]:
+def _split_files(task: TaskSettings, split: str) -> dict[str, Files]:
     """Files of a split by name of the set."""
     if split == "dev":
         return task.dev_files

@@ -147,9 +147,10 @@ def _check_task(settings: Settings, task: ProposedTask) -> list[str]:
     Raises:
         UserError: there is no usable row, or too few to hold some out.
     """
-    from mtbert.config.load import data_file
+    from mtbert.config.fields import share_of
     from mtbert.data.examples import read_examples
     from mtbert.data.held_out import rows_of
+    from mtbert.data.sources import locate
     from mtbert.data.tasks import skipping_bad_rows
 
     lenient = skipping_bad_rows(settings)
@@ -157,10 +158,10 @@ def _check_task(settings: Settings, task: ProposedTask) -> list[str]:
     counts, problems, chosen = [], [], list[str]()
     examples: list[Example] = []
     for part, file in {"train": known.train, **known.dev_files}.items():
-        if file is None or file.endswith("%"):
+        if file is None or share_of(file) is not None:
             continue
         found = read_examples(
-            data_file(lenient, file), known, blank_is_unlabelled=lenient.shares_file(file)
+            locate(lenient, file), known, blank_is_unlabelled=lenient.shares_file(file)
         )
         problems += found.left_out.problems
         counts.append(f"{len(found.examples)} {part}")

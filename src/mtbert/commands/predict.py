@@ -199,7 +199,7 @@ def _predict_texts(options: argparse.Namespace) -> None:
         people = target is sys.stdout and target.isatty()
         writer = readable_writer(target) if people else answer_writer(target, output, list(asked))
         answerer = model.answerer(tasks, writer.write)
-        read = next(iter(tasks.values())).text_columns
+        read = next(iter(tasks.values())).text_places
         for number, text in enumerate(texts, start=1):
             answerer.ask(Question(str(number), number, {read: tuple(t.strip() for t in text)}))
         answerer.flush()

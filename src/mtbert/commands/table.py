@@ -20,8 +20,8 @@ from mtbert.commands.base import Command
 __all__ = ["COMMANDS", "GROUPS"]
 
 COMMANDS: dict[str, Command] = {
-    "init": init,
     "train": train,
+    "init": init,
     "evaluate": evaluate,
     "predict": predict,
     "leaderboard": leaderboard,

@@ -11,7 +11,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from mtbert.io.bounded import expanded
 
-__all__ = ["DEV_SET_NAME", "LARGEST_LABEL", "TASK_NAME", "Bytes", "FileName", "Section", "share_of"]
+__all__ = [
+    "DEV_SET_NAME",
+    "LARGEST_LABEL",
+    "TASK_NAME",
+    "Bytes",
+    "FileName",
+    "Section",
+    "file_name",
+    "share_of",
+]
 
 TASK_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,63}"
 """What a task may be called; names become names of files."""
@@ -43,7 +52,7 @@ class Section(BaseModel):
         return tree
 
 
-def _path(text: str) -> str:
+def file_name(text: str) -> str:
     """A name that a file can have on every system that mtbert runs on; `~` is the user's folder.
 
     Raises:
@@ -55,11 +64,13 @@ def _path(text: str) -> str:
     return str(expanded(text)) if text.startswith("~") else text
 
 
-FileName = Annotated[str, AfterValidator(_path)]
+FileName = Annotated[str, AfterValidator(file_name)]
 
 
-def share_of(text: str) -> float | None:
-    """A percentage as a share of one: `12.5%` is 0.125; None for any other text."""
+def share_of(text: str | tuple[str, ...]) -> float | None:
+    """A percentage as a share of one: `12.5%` is 0.125; None for any other text, or several."""
+    if not isinstance(text, str):
+        return None
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?%", text.strip(), re.ASCII)
     return None if found is None else float(found[1]) / 100
 

@@ -27,6 +27,7 @@ FORMER: dict[str, dict[str, Any]] = {
         "weight_decay": 0.0,
         "clip": None,
         "batching": "method3",
+        "select": "sum",
         "checkpoint_every": None,
     },
 }

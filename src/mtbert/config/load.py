@@ -13,15 +13,18 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from mtbert.config.columns import ColumnSettings
 from mtbert.config.encoder import EncoderSettings
+from mtbert.config.files import is_pattern
 from mtbert.config.messages import explain
 from mtbert.config.older import keep_old_defaults
 from mtbert.config.settings import Settings
-from mtbert.config.tasks import ColumnSettings, TaskSettings
+from mtbert.config.tasks import TaskSettings
 from mtbert.config.training import TrainingSettings
 from mtbert.config.yaml import MAX_BYTES, MAX_DEPTH, parse_yaml, read_yaml
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io.bounded import expanded, is_file, is_folder
+from mtbert.io.paths import matching
 from mtbert.methods.base import Method
 
 __all__ = [
@@ -127,8 +130,8 @@ def _apply(tree: dict[str, Any], override: str) -> None:
         value = text  # as it is: `data #2.csv` and `[a].csv` are names of files too
     else:
         value = parse_yaml(text, f"override {shown(key)}") if text else None
-    if isinstance(value, str) and _names_file(parts) and _exists(value):
-        value = _resolved(expanded(value))
+    if _names_file(parts):
+        value = _from_here(value)
     node = tree
     for depth, part in enumerate(parts[:-1], 1):
         child = node.setdefault(part, {})
@@ -154,6 +157,19 @@ def _encoder_folder(name: str, beside: Path) -> str:
         if is_folder(folder):
             return _resolved(folder)
     return name
+
+
+def _from_here(value: Any) -> Any:
+    """A name, pattern or list of them, absolute where the working folder holds such a file."""
+    if isinstance(value, list):
+        return [_from_here(name) for name in value]
+    if not isinstance(value, str):
+        return value
+    if _exists(value):
+        return _resolved(expanded(value))
+    if is_pattern(value) and matching(expanded(value)):
+        return str(Path.cwd() / expanded(value))
+    return value
 
 
 def _exists(name: str) -> bool:

@@ -9,9 +9,11 @@ from mtbert.config.messages import close_name
 from mtbert.config.metrics import CLASS_METRICS, LOWER_IS_BETTER
 from mtbert.config.tasks import TaskSettings
 
-__all__ = ["SUM", "Chosen", "parse_select", "select_problem"]
+__all__ = ["BALANCED", "SUM", "Chosen", "parse_select", "select_problem"]
 
 SUM = "sum"
+BALANCED = "balanced"
+"""Sums of the main metrics: as they are, or each in units of its standard error."""
 
 _LISTED = 40
 """Names that a message lists at most."""
@@ -38,8 +40,8 @@ class Chosen:
 
 
 def parse_select(select: str) -> Chosen | None:
-    """`TASK.METRIC` or `TASK.METRIC:CLASS` in parts; None for `sum`."""
-    if select == SUM:
+    """`TASK.METRIC` or `TASK.METRIC:CLASS` in parts; None for a sum."""
+    if select in (SUM, BALANCED):
         return None
     task, _, rest = select.partition(".")
     metric, colon, name = rest.partition(":")
@@ -57,7 +59,8 @@ def select_problem(select: str, tasks: Mapping[str, TaskSettings]) -> str | None
     chosen = parse_select(select)
     if chosen is not None and chosen.task in tasks and tasks[chosen.task].labels_unknown:
         return None  # checked again when the classes are known
-    valid = [SUM, *(f"{name}.{metric}" for name, task in tasks.items() for metric in task.metrics)]
+    one = [f"{name}.{metric}" for name, task in tasks.items() for metric in task.metrics]
+    valid = [BALANCED, SUM, *one]
     by_class = [
         f"{name}.{metric}:{class_name}"
         for name, task in tasks.items()

@@ -19,6 +19,7 @@ from mtbert.config.card import CardSettings
 from mtbert.config.data import DataSettings
 from mtbert.config.encoder import EncoderSettings
 from mtbert.config.fields import TASK_NAME, Section, share_of
+from mtbert.config.files import Files, names_of
 from mtbert.config.selection import select_problem
 from mtbert.config.tasks import TaskSettings, predictions_name
 from mtbert.config.training import TrainingSettings
@@ -72,12 +73,12 @@ class Settings(Section):
             both_orders=frozenset(n for n in examples if self.tasks[n].in_both_orders),
         )
 
-    def shares_file(self, name: str) -> bool:
-        """Whether several tasks have a file among theirs, however they spell its name.
+    def shares_file(self, files: Files) -> bool:
+        """Whether several tasks have a file, or one of several, among theirs, however it is spelt.
 
         A blank label in such a file means that the row is another task's.
         """
-        return self._users_of_files[self.file_identity(name)] > 1
+        return any(self._users_of_files[self.file_identity(name)] > 1 for name in names_of(files))
 
     @cached_property
     def _users_of_files(self) -> Counter[str]:
@@ -87,14 +88,15 @@ class Settings(Section):
             for task in self.tasks.values()
             for file in {
                 self.file_identity(name)
-                for name in (task.train, task.test, *task.dev_files.values())
-                if name and share_of(name) is None
+                for files in (task.train, task.test, *task.dev_files.values())
+                if files and share_of(files) is None
+                for name in names_of(files)
             }
         )
 
-    def file_identity(self, name: str) -> str:
-        """One text for all spellings of a file's name."""
-        return os.path.realpath(self.data.locate(name))
+    def file_identity(self, files: Files) -> str:
+        """One text for all spellings of a file's name, or of several."""
+        return "\n".join(os.path.realpath(self.data.locate(name)) for name in names_of(files))
 
     @model_validator(mode="before")
     @classmethod

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from mtbert.config.columns import ColumnSettings
 from mtbert.config.settings import Settings
-from mtbert.config.tasks import ColumnSettings, TaskSettings
+from mtbert.config.tasks import TaskSettings
 
 __all__ = ["setting_meant"]
 

@@ -10,8 +10,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, FileName, Section, share_of
-from mtbert.config.format import FormatSettings, column_name
+from mtbert.config.columns import ColumnSettings, JoinedColumns, TextPlace, columns_in
+from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, Section, share_of
+from mtbert.config.files import DevFiles, FileNames, Files, names_of
+from mtbert.config.format import FormatSettings
 from mtbert.config.labels import LabelNames
 from mtbert.config.messages import unknown_name
 from mtbert.config.metrics import class_metrics, label_metrics, number_metrics
@@ -137,53 +139,28 @@ def predictions_name(task: str, dev_set: str, *, selects: bool) -> str:
     return task if selects else f"{task}-{dev_set}"
 
 
-ColumnName = Annotated[str, BeforeValidator(column_name)]
-
-
-class ColumnSettings(Section):
-    """Names of the columns of a task's files."""
-
-    @property
-    def id_column(self) -> str | None:
-        """The column of the row ids, where a file has it; None: rows are numbered."""
-        return None if self.id is False else self.id or "id"
-
-    id: ColumnName | Literal[False] | None = Field(
-        None,
-        description="Column of the row id; `false`: none, rows are numbered. Default: `id` if "
-        "there is one, else row numbers.",
-    )
-    text: ColumnName | None = Field(
-        None, description="Column of the text. Default: `sentence`, for pairs `sentence1`."
-    )
-    text2: ColumnName | None = Field(
-        None, description="Column of a pair's second text. Default: `sentence2`."
-    )
-    label: ColumnName = Field("label", description="Column of the label, or of the list of labels.")
-    labels: tuple[ColumnName, ...] | None = Field(
-        None,
-        description="For several labels: instead of one column of lists, a column for each label "
-        "that says 1 or 0, true or false, yes or no.",
-    )
-
-
 class TaskSettings(Section):
     """One task: its files, its target, its head and its loss."""
 
     kind: TargetKind = Field(description="What is predicted, from one text or a pair of texts.")
-    train: FileName | None = Field(
-        None, description="Training file (CSV, TSV or JSONL). Without it, set `uses`."
-    )
-    dev: FileName | dict[str, FileName] | None = Field(
+    train: FileNames | None = Field(
         None,
-        description="Dev file, or a share of the training file that is held out (`10%`), or named "
-        "dev sets (`{NAME: FILE}`, names of letters, digits, `_` and `-`); the first one selects "
-        "the best epoch, the others are reported beside it. Held out are about as many rows of "
-        "each class, rows with an equal text on one side, and tasks of one file share the split; "
-        "`data.split_seed` draws another.",
+        description="Training file (CSV, TSV, JSONL, JSON or Parquet; gzip is unpacked), a pattern "
+        "(`part-*.csv`), or a list of them, which are read one behind the other. Without it, set "
+        "`uses`.",
     )
-    test: FileName | None = Field(
-        None, description="Test file; read only when predicted, and to count what leaks into it."
+    dev: DevFiles | None = Field(
+        None,
+        description="Dev file or files, or a share of the training file that is held out (`10%`), "
+        "or named dev sets (`{NAME: FILE}`, names of letters, digits, `_` and `-`); the first one "
+        "selects the best epoch, the others are reported beside it. Held out are about as many "
+        "rows of each class, rows with an equal text on one side, and tasks of one file share the "
+        "split; `data.split_seed` draws another.",
+    )
+    test: FileNames | None = Field(
+        None,
+        description="Test file or files; read only when predicted, and to count what leaks into "
+        "it.",
     )
     uses: str | None = Field(
         None, description="For a task that is only evaluated: the task whose head it uses."
@@ -280,14 +257,14 @@ class TaskSettings(Section):
     )
 
     @property
-    def dev_files(self) -> dict[str, str]:
+    def dev_files(self) -> dict[str, Files]:
         """Dev files, or the share of the training file that stands for one, by name.
 
         The first one selects.
         """
         if self.dev is None:
             return {}
-        return {"dev": self.dev} if isinstance(self.dev, str) else dict(self.dev)
+        return dict(self.dev) if isinstance(self.dev, dict) else {"dev": self.dev}
 
     def reading(self, columns: Mapping[str, str]) -> TaskSettings:
         """The same task, reading other columns.
@@ -370,11 +347,20 @@ class TaskSettings(Section):
         return self.kind.is_pair and self.pair_encoding == "both_orders"
 
     @property
-    def text_columns(self) -> tuple[str, ...]:
-        """Names of the text columns of this task's files."""
+    def text_places(self) -> tuple[TextPlace, ...]:
+        """Where an example's text, or its two texts, stand."""
+        columns = self.columns
+        found = [columns.text or "sentence"]
         if self.kind.is_pair:
-            return (self.columns.text or "sentence1", self.columns.text2 or "sentence2")
-        return (self.columns.text or "sentence",)
+            found = [columns.text or "sentence1", columns.text2 or "sentence2"]
+        return tuple(
+            p if isinstance(p, str) else JoinedColumns(p, columns.joined_by) for p in found
+        )
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """Names of the columns that the texts are made of."""
+        return tuple(dict.fromkeys(c for place in self.text_places for c in columns_in(place)))
 
     @model_validator(mode="before")
     @classmethod
@@ -419,6 +405,13 @@ class TaskSettings(Section):
             f"`dev` is {shown(self.dev_files[name])}, expected a share above 0% and below 100%"
             for name, share in held_out.items()
             if not 0 < share < 1
+        ]
+        problems += [
+            f"{shown(name)} is a share; it cannot stand in a list of files"
+            for files in (self.train, self.test, *self.dev_files.values())
+            if isinstance(files, tuple)
+            for name in names_of(files)
+            if share_of(name) is not None
         ]
         return problems + [
             f"`dev` names a set {shown(name)}; expected 1 to 64 letters, digits, _ or -, not "

@@ -6,19 +6,19 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from mtbert.config.labels import canonical_names
-from mtbert.config.load import data_file, parse_settings
+from mtbert.config.load import parse_settings
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TargetKind, TaskSettings
-from mtbert.data.cache import Cache, content_key, file_digest, open_cache
+from mtbert.data.cache import Cache, content_key, open_cache
+from mtbert.data.class_names import names_in
 from mtbert.data.examples import label_texts
 from mtbert.data.label_lists import list_names
-from mtbert.data.readers.base import kinds
 from mtbert.data.readers.table import open_table, read_table
+from mtbert.data.sources import Source, form_of, locate, paths_of, source_digest
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.version import __version__
 
@@ -71,8 +71,8 @@ def _found_names(settings: Settings, name: str) -> tuple[str, ...] | None:
     """The classes in a task's training file; None where its kind's default fits them."""
     task = settings.tasks[name]
     assert task.train is not None
-    path = data_file(settings, task.train)
     try:
+        path = locate(settings, task.train)
         names = _cached_names(path, task, open_cache(settings.data.cache))
     except UserError as error:
         raise UserError(f"task {name}: {error}") from None
@@ -89,14 +89,14 @@ def _found_names(settings: Settings, name: str) -> tuple[str, ...] | None:
     return names
 
 
-def _cached_names(path: Path, task: TaskSettings, cache: Cache | None) -> tuple[str, ...]:
-    if cache is None or (digest := file_digest(path)) is None:
+def _cached_names(path: Source, task: TaskSettings, cache: Cache | None) -> tuple[str, ...]:
+    if cache is None or (digest := source_digest(path)) is None:
         return _read_names(path, task)
     key = content_key(
         {
             "labels of": digest,
             "version": __version__,
-            "kinds": kinds(path.name),  # .jsonl tells the format
+            "names": form_of(path),  # .jsonl tells the format
             "task": task.model_dump(
                 mode="json", include={"kind", "columns", "format", "label_separator"}
             ),
@@ -105,21 +105,25 @@ def _cached_names(path: Path, task: TaskSettings, cache: Cache | None) -> tuple[
     if (arrays := cache.get(key)) is not None:
         return tuple(json.loads(arrays["names"].tobytes()))
     names = _read_names(path, task)
-    if file_digest(path) == digest:  # else it changed while it was read
+    if source_digest(path) == digest:  # else it changed while it was read
         cache.put(key, {"names": np.frombuffer(json.dumps(names).encode(), np.uint8)})
     return names
 
 
-def _read_names(path: Path, task: TaskSettings) -> tuple[str, ...]:
+def _read_names(path: Source, task: TaskSettings) -> tuple[str, ...]:
     """The classes that a file's label column holds.
 
     Raises:
         UserError: it holds fewer than two, or so many that it can hardly be one of classes.
     """
     problems: list[str] = []
-    with open_table(path) as stream:
-        table = read_table(stream, str(path), task.format)
-        counts = Counter(label_texts(table, task, problems))
+    counts: Counter[str] = Counter()
+    for file in paths_of(path):
+        with open_table(file) as stream:
+            table = read_table(stream, str(file), task.format)
+            if (named := names_in(table, task)) is not None:
+                return named
+            counts.update(label_texts(table, task, problems))
     where, rows = f"{path}: column {shown(task.columns.label)}", counts.total()
     names = canonical_names(counts)
     if task.kind.is_multilabel:

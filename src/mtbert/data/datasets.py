@@ -10,19 +10,18 @@ import itertools
 import json
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet, tokenize
-from mtbert.data.cache import Arrays, Cache, content_key, file_digest
+from mtbert.data.cache import Arrays, Cache, content_key
 from mtbert.data.examples import LeftOut, iterate_examples
 from mtbert.data.held_out import Rows
 from mtbert.data.leaks import text_keys
 from mtbert.data.ragged import Ragged, Texts
-from mtbert.data.readers.base import kinds
+from mtbert.data.sources import Source, form_of, paths_of, source_digest
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError
 from mtbert.version import __version__
@@ -42,17 +41,17 @@ _NO_INFLUENCE = {
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """The usable examples of one file, and what was left out of it.
+    """The usable examples of one file, or of several, and what was left out of it.
 
     Attributes:
-        path: the file.
+        path: the file, or the files.
         inputs: the examples, tokenized, with their labels.
         ids: of the examples.
         keys: `[examples]`, see `leaks.text_keys`.
         left_out: bad rows and the like.
     """
 
-    path: Path
+    path: Source
     inputs: TokenizedSet
     ids: Texts
     keys: NDArray[np.uint64]
@@ -63,7 +62,7 @@ class DataSet:
 
 
 def load_data_set(
-    path: Path,
+    path: Source,
     task: TaskSettings,
     tokenizer: Tokenizer,
     max_length: int,
@@ -76,7 +75,7 @@ def load_data_set(
     """Read, check and tokenize a file, or take the same from the cache.
 
     Args:
-        path: the file.
+        path: the file, or several.
         task: says which columns hold what, which labels are valid, and how texts are encoded.
         tokenizer: of the encoder.
         max_length: tokens of a sequence; longer ones are cut.
@@ -89,14 +88,14 @@ def load_data_set(
         UserError: as `read_examples`.
     """
     how = {"labelled": labelled, "blank_is_unlabelled": blank_is_unlabelled}
-    if cache is None or (bytes_read := file_digest(path)) is None:
+    if cache is None or (bytes_read := source_digest(path)) is None:
         return _read(path, task, tokenizer, max_length, rows, **how)
     key = content_key(
         {
             "format": _FORMAT,
             "versions": [__version__, *sys.version_info[:2]],
             "file": bytes_read,
-            "kinds": kinds(path.name),  # .jsonl tells the format
+            "names": form_of(path),  # .jsonl tells the format
             "task": task.model_dump(mode="json", exclude=_NO_INFLUENCE),
             "tokenizer": tokenizer.digest,
             "max_length": max_length,
@@ -107,13 +106,13 @@ def load_data_set(
     if (arrays := cache.get(key)) is not None:
         return _from_arrays(path, arrays)
     found = _read(path, task, tokenizer, max_length, rows, **how)
-    if file_digest(path) == bytes_read:  # else it changed while it was read
+    if source_digest(path) == bytes_read:  # else it changed while it was read
         cache.put(key, _to_arrays(found))
     return found
 
 
 def _read(
-    path: Path,
+    path: Source,
     task: TaskSettings,
     tokenizer: Tokenizer,
     max_length: int,
@@ -141,8 +140,12 @@ def _read(
 
 def _to_arrays(found: DataSet) -> Arrays:
     inputs, left_out = found.inputs, found.left_out
-    # Problems name the file, which may stand elsewhere next time.
-    problems = [problem.removeprefix(f"{found.path}:") for problem in left_out.problems]
+    # Problems name their file, which may stand elsewhere next time.
+    names = [f"{path}:" for path in paths_of(found.path)]
+    problems = [
+        next((i, text.removeprefix(name)) for i, name in enumerate(names) if text.startswith(name))
+        for text in left_out.problems
+    ]
     report = [problems, left_out.unlabelled, left_out.unused_columns, inputs.truncated]
     arrays: Arrays = {
         "first_lengths": inputs.first_lengths,
@@ -157,7 +160,7 @@ def _to_arrays(found: DataSet) -> Arrays:
     return arrays
 
 
-def _from_arrays(path: Path, arrays: Arrays) -> DataSet:
+def _from_arrays(path: Source, arrays: Arrays) -> DataSet:
     def rows(name: str) -> Ragged:
         return Ragged(arrays[f"{name}.values"], arrays[f"{name}.offsets"])
 
@@ -167,7 +170,9 @@ def _from_arrays(path: Path, arrays: Arrays) -> DataSet:
     inputs = TokenizedSet(
         sides, arrays["first_lengths"], arrays["labels"], truncated, windows or None
     )
-    left_out = LeftOut([f"{path}:{problem}" for problem in problems], unlabelled, tuple(unused))
+    files = paths_of(path)
+    told = [f"{files[number]}:{problem}" for number, problem in problems]
+    left_out = LeftOut(told, unlabelled, tuple(unused))
     return DataSet(path, inputs, Texts(rows("ids")), arrays["keys"], left_out)
 
 

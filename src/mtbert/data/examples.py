@@ -7,13 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mtbert.config.columns import columns_in, text_at
 from mtbert.config.labels import label_value
 from mtbert.config.tasks import TaskSettings
+from mtbert.data.bad_rows import counts_from_one, likely_cause, told
+from mtbert.data.class_names import rows_by_name
 from mtbert.data.label_lists import yes_or_no
 from mtbert.data.label_values import Label, expected_label, parse_label
 from mtbert.data.readers.base import Row, Table
 from mtbert.data.readers.table import open_table, read_table
-from mtbert.errors import UserError, problem_list, shown
+from mtbert.data.sources import Source, paths_of
+from mtbert.errors import UserError, shown
 
 __all__ = [
     "Example",
@@ -52,20 +56,20 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class ExampleSet:
-    """The examples of one file, and what was left out of it."""
+    """The examples of one file, or of several, and what was left out of it."""
 
-    path: Path
+    path: Source
     examples: list[Example]
     left_out: LeftOut
 
 
 def read_examples(
-    path: Path, task: TaskSettings, *, labelled: bool = True, blank_is_unlabelled: bool = False
+    path: Source, task: TaskSettings, *, labelled: bool = True, blank_is_unlabelled: bool = False
 ) -> ExampleSet:
     """All examples of a file.
 
     Args:
-        path: the file.
+        path: the file, or several.
         task: says which columns hold what, which labels are valid, and what becomes of bad rows.
         labelled: False for files to predict: labels are not looked at.
         blank_is_unlabelled: the file serves several tasks, so a blank label is no mistake; the
@@ -83,51 +87,130 @@ def read_examples(
 
 
 def iterate_examples(
-    path: Path,
+    path: Source,
     task: TaskSettings,
     left_out: LeftOut,
     *,
     labelled: bool = True,
     blank_is_unlabelled: bool = False,
 ) -> Iterator[Example]:
-    """The same one by one; `left_out` is filled on the way, and errors come at the end."""
+    """The same one by one; `left_out` is filled on the way, and errors come at the end.
+
+    Rows and lines are counted on from file to file, so that each example has a number of its own.
+    An id that a file before has too gets the name of its own file in front.
+    """
     problems = left_out.problems
-    seen: dict[str, int] = {}
-    with open_table(path) as stream:
-        table = read_table(stream, str(path), task.format)
-        for result in parse_rows(table, task, labelled=labelled):
-            if isinstance(result, str):
-                problems.append(result)
-                continue
-            if labelled and result.label is None and not blank_is_unlabelled:
-                result = _with_blank_as_none(result, task)
-            if labelled and result.label is None:
-                if blank_is_unlabelled:
-                    left_out.unlabelled += 1
-                else:
-                    problems.append(
-                        f"{table.place(result.line)}: blank label, expected {expected_label(task)}"
-                    )
-            elif result.id in seen:
-                problems.append(
-                    f"{table.place(result.line)}: id {shown(result.id)} is also in "
-                    f"{table.unit} {seen[result.id]}, expected unique ids{_not_an_id(task)}"
-                )
-            else:
-                seen[result.id] = result.line
-                yield result
+    how = {"labelled": labelled, "blank_is_unlabelled": blank_is_unlabelled}
+    taken: set[str] = set()
+    unused: dict[str, None] = {}
+    classes: set[Label | None] = set()
+    rows = lines = 0
+    for file in paths_of(path):
+        with open_table(file) as stream:
+            table = read_table(stream, str(file), task.format)
+            counted = _Counted(rows_by_name(table, task))
+            ids = []
+            for example in _of_file(
+                replace(table, rows=iter(counted)), task, left_out, first=rows + 1, **how
+            ):
+                own = _own_id(example.id, file, taken)
+                ids.append(own)
+                if task.kind.is_classification:
+                    classes.add(example.label)
+                yield replace(example, id=own, line=lines + example.line)
+        rows, lines = rows + counted.rows, lines + counted.line
+        taken.update(ids)
+        used = {*task.text_columns, *task.label_columns, task.columns.id_column}
+        unused |= dict.fromkeys(c for c in table.columns or () if c and c not in used)
+    if counts_from_one(problems, classes, task):
+        raise UserError(
+            f"{path}: labels from 1 to {len(task.class_names)}, expected the classes' names or "
+            "numbers from 0; write the numbers as names: `labels: "
+            f"[{', '.join(str(i + 1) for i in range(len(task.class_names)))}]`"
+        )
     if problems and task.on_bad_rows == "error":
         advice = "fix the rows, or leave them out with on_bad_rows: skip"
-        raise UserError(f"{problem_list(str(path), problems)}\n{advice}")
-    if not seen:
+        raise UserError(f"{_listed(str(path), problems, rows, task)}\n{advice}")
+    if not taken:
         none = f"{path}: no usable row, expected at least one"
-        raise UserError(problem_list(none, problems) if problems else none)
-    used = {*task.text_columns, *task.label_columns, task.columns.id_column}
-    left_out.unused_columns = tuple(c for c in table.columns or () if c and c not in used)
+        raise UserError(_listed(none, problems, rows, task) if problems else none)
+    left_out.unused_columns = tuple(unused)
 
 
-def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[Example | str]:
+def _listed(title: str, problems: Sequence[str], rows: int, task: TaskSettings) -> str:
+    """One message for the bad rows of a file, with what may have caused them."""
+    cause = likely_cause(problems, rows, task)
+    if len(problems) == 1:
+        return f"{title}: {problems[0]}"
+    lines = [f"{title}: {len(problems)} problems", *(f"  {line}" for line in told(problems))]
+    return "\n".join([*lines, *([f"likely cause: {cause}"] if cause else [])])
+
+
+class _Counted:
+    """Rows that are counted on the way: how many there are, and the number of the last line."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self._rows = rows
+        self.rows = self.line = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self._rows:
+            self.rows, self.line = self.rows + 1, row.line
+            yield row
+
+
+def _own_id(found: str, file: Path, taken: set[str]) -> str:
+    """An id that no file before has."""
+    return next(
+        (name for name in (found, f"{file.name}:{found}") if name not in taken), f"{file}:{found}"
+    )
+
+
+def _of_file(
+    table: Table,
+    task: TaskSettings,
+    left_out: LeftOut,
+    *,
+    first: int,
+    labelled: bool,
+    blank_is_unlabelled: bool,
+) -> Iterator[Example]:
+    """The examples of one file, whose first row has this number among those of all files."""
+    problems = left_out.problems
+    seen: dict[str, int] = {}
+    for result in parse_rows(table, task, labelled=labelled, first=first):
+        if isinstance(result, str):
+            problems.append(result)
+            continue
+        if labelled and result.label is None and not blank_is_unlabelled:
+            result = _with_blank_as_none(result, task)
+        if labelled and result.label is None:
+            if blank_is_unlabelled:
+                left_out.unlabelled += 1
+            else:
+                problems.append(
+                    f"{table.place(result.line)}: blank label, expected {expected_label(task)}"
+                )
+        elif result.id in seen:
+            problems.append(
+                f"{table.place(result.line)}: id {shown(result.id)} is also in "
+                f"{table.unit} {seen[result.id]}, expected unique ids{_not_an_id(task)}"
+            )
+        else:
+            seen[result.id] = result.line
+            yield result
+
+
+def parse_rows(
+    table: Table, task: TaskSettings, *, labelled: bool, first: int = 1
+) -> Iterator[Example | str]:
     """Each row as an example (label None where blank) or as the message of what is wrong.
+
+    Args:
+        table: open.
+        task: says what is read from its columns.
+        labelled: whether labels are looked at.
+        first: number of the first row, which it is known by if it has no id.
 
     Raises:
         UserError: a column is missing from the header.
@@ -139,7 +222,7 @@ def parse_rows(table: Table, task: TaskSettings, *, labelled: bool) -> Iterator[
     if table.columns is not None:
         _check_header(table, needed, id_column)
     numbered = table.columns is None or id_column not in table.columns
-    for number, row in enumerate(table.rows, start=1):
+    for number, row in enumerate(table.rows, start=first):
         result = _parse_row(row, task, needed, labelled)
         own = row.values.get(id_column) if id_column else None
         numbered &= own is None
@@ -169,11 +252,13 @@ def label_texts(table: Table, task: TaskSettings, problems: list[str]) -> Iterat
         _check_header(table, needed, task.columns.label)
     for row in table.rows:
         values = {**row.values, **row.lists} if task.kind.is_multilabel else row.values
-        cells = [values.get(column, "").strip() for column in needed]
-        if row.problem is None and all(cells):
-            yield cells[-1]
-            continue
         missing = next((c for c in needed if c not in values), None)
+        if row.problem is None and missing is None:
+            texts = [text_at(place, values) for place in task.text_places]
+            label = values[task.columns.label].strip()
+            if label and all(texts):
+                yield label
+                continue
         if row.problem is not None or missing is not None:
             what = row.problem if row.problem is not None else _missing(row, str(missing))
             problems.append(f"{table.place(row.line)}: {what}")
@@ -188,16 +273,16 @@ def _with_blank_as_none(example: Example, task: TaskSettings) -> Example:
 
 def _check_header(table: Table, needed: list[str], id_column: str | None) -> None:
     columns = table.columns or ()
+    place = table.place(1) if table.unit == "line" else table.name
     found = ", ".join(repr(c) for c in columns if c)
     for column in needed:
         if column not in columns:
             raise UserError(
-                f"{table.name}:1: no column {column!r}, found {found}; "
-                f"{_column_advice(columns, needed)}"
+                f"{place}: no column {column!r}, found {found}; {_column_advice(columns, needed)}"
             )
     for column in needed if id_column is None else {*needed, id_column}:
         if columns.count(column) > 1:
-            raise UserError(f"{table.name}:1: column {column!r} occurs twice")
+            raise UserError(f"{place}: column {column!r} occurs twice")
 
 
 def _column_advice(columns: Sequence[str], needed: Sequence[str]) -> str:
@@ -247,10 +332,12 @@ def _parse_row(
     for column in needed:
         if column not in row.values and (column in task.text_columns or column not in lists):
             return _missing(row, column)
-    texts = tuple(row.values[column].strip() for column in task.text_columns)
-    for column, text in zip(task.text_columns, texts, strict=True):
+    texts = tuple(text_at(place, row.values) for place in task.text_places)
+    for place, text in zip(task.text_places, texts, strict=True):
         if not text and labelled:
-            return f"empty text in column {column!r}, expected text"
+            names = " and ".join(map(repr, columns_in(place)))
+            several = "" if isinstance(place, str) else "s"
+            return f"empty text in column{several} {names}, expected text"
     values = {**row.values, **lists} if lists else row.values
     cells = [values[column].strip() for column in task.label_columns] if labelled else []
     if not any(cells):

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 from mtbert.config.fields import share_of
-from mtbert.config.load import data_file
+from mtbert.config.files import Files
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
-from mtbert.data.cache import file_digest
 from mtbert.data.examples import Example, LeftOut, iterate_examples
 from mtbert.data.label_values import Label
+from mtbert.data.sources import Source, locate, source_digest
 from mtbert.data.split import Stratified, held_out_lines, strata_of_numbers
 
 __all__ = ["Rows", "file_of", "rows_of"]
@@ -36,7 +35,7 @@ class Rows:
         return (e for e in examples if (e.line in self.lines) == self.held_out)
 
 
-def file_of(task: TaskSettings, file: str) -> str:
+def file_of(task: TaskSettings, file: Files) -> Files:
     """The file that the settings of a task mean: a share is one of the training file."""
     if share_of(file) is None:
         return file
@@ -44,7 +43,7 @@ def file_of(task: TaskSettings, file: str) -> str:
     return task.train
 
 
-def rows_of(settings: Settings, name: str, file: str) -> Rows | None:
+def rows_of(settings: Settings, name: str, file: Files) -> Rows | None:
     """The rows that a task reads of one of its files, as the settings name it; None: all.
 
     Tasks that hold out the same share of the same file share the split.
@@ -65,13 +64,15 @@ def rows_of(settings: Settings, name: str, file: str) -> Rows | None:
         and other.train is not None
         and settings.file_identity(other.train) == place
     )
-    path = data_file(settings, task.train)
-    return Rows(_split(path, file_digest(path), sisters, share, settings.data.split_seed), held_out)
+    path = locate(settings, task.train)
+    return Rows(
+        _split(path, source_digest(path), sisters, share, settings.data.split_seed), held_out
+    )
 
 
 @lru_cache(maxsize=16)
 def _split(
-    path: Path, digest: str | None, tasks: tuple[tuple[str, str], ...], share: float, seed: int
+    path: Source, digest: str | None, tasks: tuple[tuple[str, str], ...], share: float, seed: int
 ) -> frozenset[int]:
     """Lines held out of a file with this content; its tasks are names and settings."""
     rows: list[Stratified] = []

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtbert.config.columns import TextPlace, columns_in, text_at
 from mtbert.config.format import FormatSettings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.label_values import parse_label
@@ -25,8 +26,8 @@ __all__ = [
     "tasks_that_fit",
 ]
 
-Columns = tuple[str, ...]
-"""Names of the columns that a task reads its text, or its two texts, from."""
+Columns = tuple[TextPlace, ...]
+"""Where a task reads its text, or its two texts, from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def inputs_of(table: Table, tasks: Mapping[str, TaskSettings], id_column: str | 
         if columns.count(column) > 1:
             raise UserError(f"{table.name}:1: column {column!r} occurs twice")
     ids = id_column or tasks[fit[0]].columns.id_column
-    sets = list(dict.fromkeys(tasks[name].text_columns for name in fit))
+    sets = list(dict.fromkeys(tasks[name].text_places for name in fit))
     return Inputs(columns, fit, _questions(table, rows, sets, ids))
 
 
@@ -167,14 +168,15 @@ def hides_labels(path: Path, task: TaskSettings) -> bool:
 def _questions(
     table: Table, rows: Iterator[Row], sets: Sequence[Columns], ids: str | None
 ) -> Iterator[Question | str]:
+    needed = [column for columns in sets for place in columns for column in columns_in(place)]
     for number, row in enumerate(rows, start=1):
-        missing = [c for columns in sets for c in columns if c not in row.values]
+        missing = [c for c in needed if c not in row.values]
         if row.problem is not None:
             yield f"{table.place(row.line)}: {row.problem}"
         elif missing:
             yield f"{table.place(row.line)}: no column {missing[0]!r}, expected one"
         else:
-            texts = {columns: tuple(row.values[c].strip() for c in columns) for columns in sets}
+            texts = {columns: tuple(text_at(p, row.values) for p in columns) for columns in sets}
             found = None if ids is None else row.values.get(ids)
             yield Question(found or str(number), row.line, texts)
 

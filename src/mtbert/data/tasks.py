@@ -9,18 +9,21 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from mtbert.config.load import data_file
+from mtbert.config.files import Files, names_of
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
+from mtbert.data.bad_rows import told
 from mtbert.data.cache import Cache, open_cache
 from mtbert.data.checks import empty_classes, only_value, some
 from mtbert.data.datasets import DataSet, load_data_set
 from mtbert.data.examples import LeftOut, iterate_examples
 from mtbert.data.held_out import file_of, rows_of
 from mtbert.data.leaks import leaked
+from mtbert.data.sources import locate, paths_of
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.data.unknown import tell_unknown
 from mtbert.errors import UserError
+from mtbert.io.paths import is_file
 
 __all__ = ["TaskData", "count_examples", "load_tasks", "read_set", "skipping_bad_rows"]
 
@@ -45,7 +48,7 @@ class TaskData:
 def read_set(
     settings: Settings,
     name: str,
-    file: str,
+    file: Files,
     tokenizer: Tokenizer,
     *,
     cache: Cache | None,
@@ -70,7 +73,7 @@ def read_set(
     try:
         rows, whole = rows_of(settings, name, file), file_of(settings.tasks[name], file)
         return load_data_set(
-            data_file(settings, whole), settings.tasks[name], tokenizer,
+            locate(settings, whole), settings.tasks[name], tokenizer,
             settings.encoder.max_length, cache=cache, labelled=labelled,
             blank_is_unlabelled=settings.shares_file(whole), rows=rows,
         )  # fmt: skip
@@ -87,7 +90,7 @@ def count_examples(settings: Settings, name: str, most: int) -> int:
     assert task.train is not None
     try:
         examples = iterate_examples(
-            data_file(settings, task.train), task, LeftOut(),
+            locate(settings, task.train), task, LeftOut(),
             blank_is_unlabelled=settings.shares_file(task.train),
         )  # fmt: skip
         rows = rows_of(settings, name, task.train)
@@ -131,8 +134,15 @@ def load_tasks(settings: Settings, tokenizer: Tokenizer) -> dict[str, TaskData]:
     return result
 
 
-def _has_place(settings: Settings, file: str) -> bool:
-    return settings.data.dir is not None or Path(file).is_absolute()
+def _is_there(settings: Settings, files: Files) -> bool:
+    """Whether every file of a set is there; a pattern may match none."""
+    names = names_of(files)
+    if settings.data.dir is None and not all(Path(name).is_absolute() for name in names):
+        return False
+    try:
+        return all(is_file(path) for path in paths_of(locate(settings, files)))
+    except UserError:
+        return False
 
 
 def _columns_in_use(settings: Settings) -> set[str]:
@@ -145,10 +155,8 @@ def _columns_in_use(settings: Settings) -> set[str]:
 
 def _log_left_out(name: str, found: DataSet, in_use: set[str]) -> None:
     left_out = found.left_out
-    for problem in left_out.problems[:10]:
-        _log.warning("task %s: skipped: %s", name, problem)
-    if len(left_out.problems) > 10:
-        _log.warning("task %s: … skipped %d rows in all", name, len(left_out.problems))
+    for line in told(left_out.problems):
+        _log.warning("task %s: skipped: %s", name, line)
     if left_out.unlabelled:
         _log.info("task %s: %s: %d rows not labelled", name, found.path, left_out.unlabelled)
     if unused := [column for column in left_out.unused_columns if column not in in_use]:
@@ -172,7 +180,7 @@ def _test_set(
 ) -> dict[str, DataSet]:
     """The task's test set, if its file is there."""
     file = settings.tasks[name].test
-    if file is None or not _has_place(settings, file) or not data_file(settings, file).is_file():
+    if file is None or not _is_there(settings, file):
         return {}
     lenient = skipping_bad_rows(settings)
     return {"test": read_set(lenient, name, file, tokenizer, cache=cache, labelled=False)}

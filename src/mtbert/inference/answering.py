@@ -120,11 +120,11 @@ def _groups(network: MultitaskNetwork, tasks: Mapping[str, TaskSettings]) -> lis
     for name, asked in tasks.items():
         task = network.tasks[name]
         key = (
-            asked.text_columns,
+            asked.text_places,
             task.kind.is_pair and task.pair_encoding,
             task.long_texts,
             task.window_limit if task.long_texts == "windows" else None,
             (task.uses or name) if own else None,
         )
         groups.setdefault(key, []).append(name)
-    return [_Group(tasks[names[0]].text_columns, names) for names in groups.values()]
+    return [_Group(tasks[names[0]].text_places, names) for names in groups.values()]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mtbert.config.selection import parse_select
+from mtbert.config.selection import BALANCED, parse_select
 from mtbert.config.tasks import TaskSettings, predictions_name
 from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.distributed.processes import ALONE, Processes
@@ -25,6 +25,7 @@ from mtbert.inference.metrics import (
 )
 from mtbert.inference.one_answer import one_answer
 from mtbert.inference.predict import compute_outputs
+from mtbert.inference.standard_errors import in_standard_errors
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.base import Prediction, answer_values
 from mtbert.objectives.table import decode, example_losses
@@ -70,6 +71,7 @@ class Evaluation:
         loss_names: of each of them.
         one_answer: sets whose every row has one answer though their labels differ, by these names:
             which, in words.
+        balanced: the main metrics in units of their standard errors.
     """
 
     dev: dict[str, dict[str, float]]
@@ -82,6 +84,7 @@ class Evaluation:
     losses: dict[str, float] = field(default_factory=dict)
     loss_names: dict[str, str] = field(default_factory=dict)
     one_answer: dict[str, str] = field(default_factory=dict)
+    balanced: dict[str, float] = field(default_factory=dict)
 
     @property
     def _selecting(self) -> dict[str, float]:
@@ -101,12 +104,14 @@ class Evaluation:
     def selection_score(self, select: str) -> float:
         """The value of what `training.select` names.
 
-        In the sum an undefined metric counts 0, so that the other tasks still choose, and tasks
+        In a sum an undefined metric counts 0, so that the other tasks still choose, and tasks
         that are only evaluated do not count.
         """
         chosen = parse_select(select)
         if chosen is None:
-            return sum(0.0 if math.isnan(value) else value for value in self._selecting.values())
+            scores = self.balanced if select == BALANCED else self.main
+            found = (scores[name] for name in self._selecting)
+            return sum(0.0 if math.isnan(value) else value for value in found)
         if chosen.class_name is not None:
             return self.by_class[chosen.task][chosen.metric][chosen.class_name]
         return self.dev[chosen.task][chosen.metric]
@@ -160,10 +165,18 @@ def evaluate(
             for row_id, label, answer in zip(part.ids, gold, answers, strict=True)
         ]
     main = {name: metrics[network.tasks[name].kind.main_metric] for name, metrics in dev.items()}
+    balanced = {
+        part.task: in_standard_errors(
+            network.tasks[part.task].kind.main_metric, main[part.task], len(part.ids)
+        )
+        for part in sets
+        if part.selects
+    }
     trained = frozenset(name for name, task in network.tasks.items() if task.uses is None)
     return Evaluation(
-        dev, others, reasons, predictions, main, by_class, trained, losses, loss_names, alike
-    )
+        dev, others, reasons, predictions, main, by_class, trained, losses, loss_names, alike,
+        balanced,
+    )  # fmt: skip
 
 
 def _mean_loss(task: TaskSettings, outputs: Array, gold: Array) -> float:

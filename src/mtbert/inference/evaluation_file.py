@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mtbert.config.load import data_file
+from mtbert.config.files import Files
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings, predictions_name
 from mtbert.data.held_out import file_of
+from mtbert.data.sources import Source, locate
 from mtbert.errors import UserError
 from mtbert.inference.details import SetDetails, describe_answers
 from mtbert.inference.mistakes import find_texts
@@ -50,8 +51,8 @@ class LabelledFile:
     task: str
     fields: TaskSettings
     set_name: str = ""
-    file: str = ""
-    path: Path | None = None
+    file: Files = ""
+    path: Source | None = None
     selects: bool = True
     blank_is_unlabelled: bool = False
 
@@ -72,7 +73,7 @@ class _File(BaseModel):
     sets: dict[str, SetDetails]
 
 
-def run_files(settings: Settings, name: str, files: Mapping[str, str]) -> list[LabelledFile]:
+def run_files(settings: Settings, name: str, files: Mapping[str, Files]) -> list[LabelledFile]:
     """Files of a task of a run.
 
     Args:
@@ -99,9 +100,9 @@ def dev_sets(settings: Settings) -> list[LabelledFile]:
     return sorted(found, key=lambda labelled: not labelled.selects)
 
 
-def _place(settings: Settings, file: str) -> Path | None:
+def _place(settings: Settings, file: Files) -> Source | None:
     try:
-        return data_file(settings, file)
+        return locate(settings, file)
     except UserError:
         return None
 

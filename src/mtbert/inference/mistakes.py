@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import LeftOut, iterate_examples
+from mtbert.data.sources import Source
 from mtbert.errors import UserError
 from mtbert.inference.answers import Answers
 
@@ -56,7 +56,7 @@ def worst_rows(answers: Answers, errors: Array, most: int = MOST) -> list[int]:
 
 
 def find_texts(
-    path: Path, task: TaskSettings, ids: Collection[str], *, blank_is_unlabelled: bool = False
+    path: Source, task: TaskSettings, ids: Collection[str], *, blank_is_unlabelled: bool = False
 ) -> dict[str, tuple[str, ...]]:
     """The texts of some rows of a file, by id, shortened.
 
@@ -64,7 +64,7 @@ def find_texts(
     that is no longer there or cannot be read.
 
     Args:
-        path: of the file.
+        path: of the file, or of several.
         task: says how it is read.
         ids: of the rows.
         blank_is_unlabelled: whether a blank label means that the row is not the task's.

@@ -115,7 +115,7 @@ class MultitaskModel:
     def _answers(self, names: list[str], texts: Texts) -> list[dict[str, Prediction]]:
         tasks = {name: self.network.tasks[name].reading(COLUMNS) for name in names}
         is_pair = tasks[names[0]].kind.is_pair
-        columns = tasks[names[0]].text_columns
+        columns = tasks[names[0]].text_places
         found: list[dict[str, Prediction]] = []
         answerer = self.answerer(tasks, lambda _, answers: found.append(dict(answers)))
         for number, item in enumerate(_listed(texts)):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
-__all__ = ["expanded", "is_file", "is_folder"]
+__all__ = ["expanded", "is_file", "is_folder", "matching"]
 
 
 def is_file(path: Path) -> bool:
@@ -29,3 +30,12 @@ def expanded(name: str) -> Path:
         return Path(name).expanduser()
     except RuntimeError:  # no such user
         return Path(name)
+
+
+def matching(pattern: Path) -> list[Path]:
+    """The files that match a pattern (`*`, `?`, `[…]`, `**` for any folders), by their names."""
+    try:
+        found = glob.glob(str(pattern), recursive=True)  # noqa: PTH207
+    except ValueError:  # a NUL
+        return []
+    return [path for path in sorted(map(Path, found)) if is_file(path)]

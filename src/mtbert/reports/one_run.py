@@ -62,10 +62,26 @@ def _overview(run: FinishedRun, settings: Settings, details: Mapping[str, SetDet
             f"Encoder {settings.encoder.public_path} ({settings.encoder.mode}); {many}. Epoch "
             f"{summary['best_epoch']} of {summary['epochs']} was kept, the best by "
             f"{training.select}. The run took {_duration(summary['seconds'])}.",
+            *_faults(summary),
             TableBlock("", headers, rows, left=2),
             _INTERVALS,
         ],
     )
+
+
+def _faults(summary: Mapping[str, Any]) -> list[str]:
+    """What went wrong, as training said it."""
+    told = [
+        f"Task {name} has learned nothing: all its dev rows have the same answer."
+        for name in summary.get("learned_nothing") or ()
+    ]
+    dominant = summary.get("dominant_gradient")
+    if dominant:
+        told.append(
+            f"The gradient of task {dominant} was several times as long as the others' and drowned "
+            "them; a smaller `loss_weight`, or `target: standardised` of a regression, helps."
+        )
+    return told
 
 
 def _settings(summary: Mapping[str, Any], settings: Settings) -> Section:

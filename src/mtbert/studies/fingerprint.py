@@ -8,12 +8,13 @@ from pathlib import Path
 
 from mtbert.config.automatic import with_epochs
 from mtbert.config.fields import share_of
+from mtbert.config.files import Files
 from mtbert.config.former import differing
-from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.examples import read_examples
 from mtbert.data.held_out import Rows, file_of, rows_of
+from mtbert.data.sources import Source, locate, paths_of
 from mtbert.errors import UserError
 from mtbert.io.hashing import file_sha256
 from mtbert.methods.sampling.base import EpochSpec
@@ -29,7 +30,7 @@ class Fingerprints:
 
     def __init__(self) -> None:
         self._digests: dict[Path, str] = {}
-        self._counted: dict[tuple[Path, str, bool, Rows | None], tuple[int, int]] = {}
+        self._counted: dict[tuple[Source, str, bool, Rows | None], tuple[int, int]] = {}
 
     def key(self, settings: Settings) -> str:
         """Twelve hex digits of the settings and of the contents of the files.
@@ -50,11 +51,11 @@ class Fingerprints:
             if task.target == "raw":  # what every regression was before it could be named
                 del fields["target"]
             if task.train is not None:
-                fields["train"] = self._digest(data_file(settings, task.train))
+                fields["train"] = self._digests_of(settings, task.train)
             fields["dev"] = {
                 s: [f, settings.data.split_seed]
                 if share_of(f) is not None
-                else self._digest(data_file(settings, f))
+                else self._digests_of(settings, f)
                 for s, f in task.dev_files.items()
             }
         folder = local_folder(settings.encoder.path)
@@ -124,11 +125,17 @@ class Fingerprints:
         assert file is not None
         rows = rows_of(settings, name, file)
         file = file_of(task, file)
-        path, shared = data_file(settings, file), settings.shares_file(file)
+        path, shared = locate(settings, file), settings.shares_file(file)
         key = (path, task.model_dump_json(), shared, rows)
         if key not in self._counted:
             self._counted[key] = _count_file(path, task, shared, rows)
         return self._counted[key]
+
+    def _digests_of(self, settings: Settings, files: Files) -> str | list[str]:
+        """The digest of a file, or those of several."""
+        source = locate(settings, files)
+        found = [self._digest(path) for path in paths_of(source)]
+        return found[0] if isinstance(source, Path) else found
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:
@@ -143,7 +150,9 @@ def _heads_first(settings: Settings) -> bool:
     return settings.encoder.mode == "heads_first"
 
 
-def _count_file(path: Path, task: TaskSettings, shared: bool, rows: Rows | None) -> tuple[int, int]:
+def _count_file(
+    path: Source, task: TaskSettings, shared: bool, rows: Rows | None
+) -> tuple[int, int]:
     found = read_examples(path, task, blank_is_unlabelled=shared).examples
     if rows is not None:
         found = list(rows.of(found))

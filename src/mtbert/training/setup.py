@@ -17,6 +17,8 @@ from mtbert.config.automatic import FEW_PAIRS, resolved, with_pair_forms
 from mtbert.config.settings import Settings
 from mtbert.data.batches import TokenizedSet
 from mtbert.data.completion import completed
+from mtbert.data.datasets import DataSet
+from mtbert.data.sources import paths_of
 from mtbert.data.tasks import TaskData, count_examples, load_tasks
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.distributed.processes import Processes
@@ -81,7 +83,8 @@ class Prepared:
         files = {f"encoder/{n}": f for n in names if (f := self.folder / n).is_file()}
         for name, part in self.data.items():
             found = {"train": part.train, **part.dev}
-            files |= {f"tasks.{name}.{key}": s.path for key, s in found.items() if s is not None}
+            for key, data in found.items():
+                files |= _named(f"tasks.{name}.{key}", data)
         hashes = {key: file_sha256(file) for key, file in sorted(files.items())}
         for name in SETTINGS_FILES:  # one that comes later would change what is learned
             file = self.folder / name
@@ -155,6 +158,15 @@ def prepare(settings: Settings, processes: Processes) -> Prepared:
         {name: part.lengths for name, part in train.items()},
     )
     return Prepared(settings, folder, runtime, tokenizer, network, data, train, dev, spec)
+
+
+def _named(key: str, data: DataSet | None) -> dict[str, Path]:
+    """The files of a data set by what they are; several are numbered, for a name may recur."""
+    if data is None:
+        return {}
+    if isinstance(data.path, Path):
+        return {key: data.path}
+    return {f"{key}[{i}] {p.name}": p for i, p in enumerate(paths_of(data.path), start=1)}
 
 
 def _fit_targets(network: MultitaskNetwork, train: Mapping[str, TokenizedSet]) -> None:

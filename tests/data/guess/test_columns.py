@@ -66,6 +66,8 @@ def test_a_first_line_that_is_a_row_is_no_header(write, sentence):
     for path in (agnews, cola):
         assert profile_table(path).form.header is False
         assert profile_table(path).rows == 40
+    course = write("d.tsv", "0\t\tid\tsentence\n", lambda i: f"{i + 1}\t\tx{i}\t{sentence(i)}")
+    assert profile_table(course).form.header is True
     for head in ("text,2019\n", "What did the guest write about it,label\n", "text,pos\n"):
         path = write("c.csv", head, lambda i: f"{sentence(i)},{('neg', 'bad')[i % 2]}")
         assert profile_table(path).form.header is True

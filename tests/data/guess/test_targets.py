@@ -1,7 +1,7 @@
 import pytest
 
 from mtbert.data.guess.columns import Column
-from mtbert.data.guess.targets import is_count, target_of, words_of
+from mtbert.data.guess.targets import is_count, target_of
 
 
 def column_of(name, cells):
@@ -106,9 +106,3 @@ def test_counts_are_told_from_labels_by_their_width_and_name():
     for name, expected in (("likes", True), ("price", False), ("score", False)):
         column = column_of(name, likes)
         assert is_count(column, target_of(column, 120)) is expected
-
-
-def test_words_of_a_name_are_found_however_it_joins_them():
-    assert words_of("sameIssue") == words_of("same_issue") == words_of("Same issue?") == {
-        "same", "issue"
-    }  # fmt: skip

@@ -11,7 +11,6 @@ ROWS = b"sentence,label\nx,1\n"
     ("first", "told"),
     [
         (gzip.compress(ROWS), "gzip"),
-        (b"PAR1\x15", "Parquet"),
         (b"PK\x03\x04", "Excel"),
         (ROWS.decode().encode("utf-16")[:20], "UTF-16"),
         (ROWS.decode().encode("utf-16-le")[:20], "UTF-16"),

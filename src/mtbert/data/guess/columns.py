@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mtbert.config.format import FormatSettings
 from mtbert.config.labels import label_value
+from mtbert.data.guess.words import is_name
 from mtbert.data.readers.base import Row
 from mtbert.data.readers.table import SEEN, open_table, read_table
 from mtbert.errors import UserError
@@ -201,6 +202,8 @@ def _has_header(path: Path, form: FormatSettings) -> bool:
     if len(set(head)) < len([name for name in head if name.strip()]):
         return False  # nobody names two columns alike
     named = [(n.strip(), c) for n, c in zip(head, columns, strict=True) if n.strip() and c.filled]
+    if any(is_name(name) and name not in column.values for name, column in named):
+        return True
     if any(_is_value(name, column) for name, column in named):
         return False
     if any(_repeats(column) for _, column in named):

@@ -14,7 +14,8 @@ from mtbert.config.labels import canonical_names
 from mtbert.data.guess.columns import TableProfile, profile_table
 from mtbert.data.guess.files import TableFiles
 from mtbert.data.guess.roles import Roles, roles_of
-from mtbert.data.guess.targets import CLASS_WORDS, Target, target_of, words_of
+from mtbert.data.guess.targets import Target, target_of
+from mtbert.data.guess.words import CLASS_WORDS, words_of
 from mtbert.errors import UserError
 
 __all__ = ["ProposedTable", "ProposedTask", "propose"]

@@ -7,21 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mtbert.data.guess.columns import Column, TableProfile
-from mtbert.data.guess.targets import CLASS_WORDS, Target, is_count, target_of, words_of
+from mtbert.data.guess.targets import Target, is_count, target_of
+from mtbert.data.guess.words import (
+    CLASS_WORDS,
+    ID_WORDS,
+    ROW_WORDS,
+    SPLIT_WORDS,
+    TEXT_WORDS,
+    words_of,
+)
 
 __all__ = ["Roles", "roles_of"]
 
-_TEXT_WORDS = frozenset({
-    "text", "texts", "sentence", "body", "message", "review", "comment", "content", "title",
-    "question", "utterance", "tweet", "post", "document", "abstract", "description", "premise",
-    "hypothesis", "transcription", "transcript", "msg", "query", "headline", "passage",
-    "paragraph", "string", "answer", "summary",
-})  # fmt: skip
-_ID_WORDS = frozenset(
-    {"id", "ids", "idx", "index", "uuid", "guid", "qid", "pid", "uid", "key", "sku", "hash"}
-)
-_ROW_WORDS = _ID_WORDS | {"no", "nr", "number", "row", "code", "ref", "signature", "unnamed"}
-_SPLIT_WORDS = frozenset({"split", "fold", "partition", "subset"})
 _PAIRS = (
     ("sentence1", "sentence2"), ("question1", "question2"), ("text1", "text2"), ("text", "text2"),
     ("premise", "hypothesis"), ("first", "second"), ("left", "right"), ("a", "b"),
@@ -62,7 +59,7 @@ def roles_of(table: TableProfile) -> Roles:
             found.left_out[name] = "is empty"
         elif column.distinct == 1 and table.rows > 1:
             found.left_out[name] = f"holds one value alone, {_cut(next(iter(column.values)))!r}"
-        elif words_of(name) & _SPLIT_WORDS and column.distinct < 20:
+        elif words_of(name) & SPLIT_WORDS and column.distinct < 20:
             found.left_out[name] = "names parts of the data"
         elif _matches(column, _DATE):
             found.left_out[name] = "holds dates"
@@ -116,10 +113,10 @@ def _names_rows(column: Column, rows: int) -> bool:
     if column.is_number and column.whole < column.numbers:
         return False
     many = column.distinct > max(3, rows // 20)
-    if spelled & _ID_WORDS or column.name.lower().rstrip("0123456789").endswith("id"):
+    if spelled & ID_WORDS or column.name.lower().rstrip("0123456789").endswith("id"):
         return many
     unique = column.distinct == column.filled
-    if spelled & _ROW_WORDS and unique and rows > 1:
+    if spelled & ROW_WORDS and unique and rows > 1:
         return True
     counts = column.is_number and column.rising and unique and column.high - column.low == rows - 1
     return counts and rows > 3 and not words & CLASS_WORDS
@@ -130,11 +127,11 @@ def _is_text(column: Column) -> bool:
         return False
     words = words_of(column.name)
     differ = column.distinct / column.filled
-    if words & CLASS_WORDS and not words & _TEXT_WORDS and differ < 0.5:
+    if words & CLASS_WORDS and not words & TEXT_WORDS and differ < 0.5:
         return False
     if column.mean_words >= 4:
         return column.distinct > max(2, column.filled // 20) or differ > 0.5
-    if words & _TEXT_WORDS and differ > 0.5:
+    if words & TEXT_WORDS and differ > 0.5:
         return column.mean_characters >= 2
     letters = sum(not c.isascii() for value in list(column.values)[:50] for c in value)
     unspaced = letters > 2 * min(50, len(column.values)) and column.mean_characters >= _NO_TEXT
@@ -146,7 +143,7 @@ def _nearest_to_text(columns: dict[str, Column]) -> list[Column]:
     texts = [
         c for c in columns.values()
         if not c.is_number and not c.lists and c.mean_characters > 1
-        and (2 * c.distinct > c.filled or words_of(c.name) & _TEXT_WORDS)
+        and (2 * c.distinct > c.filled or words_of(c.name) & TEXT_WORDS)
         and not words_of(c.name) & CLASS_WORDS
     ]  # fmt: skip
     return [max(texts, key=lambda c: c.mean_characters)] if texts else []
@@ -165,7 +162,7 @@ def _chosen(texts: Sequence[Column], *, named: bool) -> tuple[str, ...]:
     long = max(c.mean_characters for c in texts)
     best = max(
         texts,
-        key=lambda c: (4 * c.mean_characters >= long, bool(words_of(c.name) & _TEXT_WORDS),
+        key=lambda c: (4 * c.mean_characters >= long, bool(words_of(c.name) & TEXT_WORDS),
                        c.mean_characters),
     )  # fmt: skip
     return (best.name,)

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 
 from mtbert.config.labels import canonical_names
 from mtbert.data.guess.columns import Column
+from mtbert.data.guess.words import CLASS_WORDS, SCALE_WORDS, words_of
 from mtbert.data.label_lists import SEPARATORS, list_items
 
-__all__ = ["CLASS_WORDS", "Target", "is_count", "target_of", "words_of"]
+__all__ = ["Target", "is_count", "target_of"]
 
-CLASS_WORDS = frozenset({
-    "label", "labels", "class", "classes", "category", "categories", "target", "y", "gold",
-    "intent", "topic", "sentiment", "emotion", "tag", "tags", "genre", "type", "polarity",
-    "stance", "answer",
-})  # fmt: skip
-"""Words in the names of columns that hold classes."""
-_SCALE_WORDS = frozenset({
-    "score", "scores", "rating", "ratings", "stars", "star", "grade", "points", "level",
-    "urgency", "priority", "similarity", "year", "age", "price", "length", "strength",
-    "intensity", "csat", "nps",
-})  # fmt: skip
-"""Words in the names of columns that hold numbers on a scale."""
 _SCALES = ((0, 1), (-1, 1), (1, 5), (0, 5), (1, 7), (1, 10), (0, 10), (0, 100))
 """Ranges that people give numbers on, the narrow ones first."""
 _MOST_CLASSES, _FEW = 500, 20
@@ -55,12 +43,6 @@ class Target:
     doubt: str | None = None
 
 
-def words_of(name: str) -> set[str]:
-    """The words of a column's name: of `sameIssue`, `same_issue` and `Same issue`."""
-    apart = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    return set(re.findall(r"[^\W\d_]+", apart.lower()))
-
-
 def target_of(column: Column, rows: int) -> Target | None:
     """What a column may be a label for; None: nothing that can be learned."""
     if not column.filled:
@@ -76,7 +58,7 @@ def target_of(column: Column, rows: int) -> Target | None:
 
 def is_count(column: Column, target: Target) -> bool:
     """Whether numbers look like counts (of likes, of views) more than like labels."""
-    named = words_of(column.name) & (CLASS_WORDS | _SCALE_WORDS)
+    named = words_of(column.name) & (CLASS_WORDS | SCALE_WORDS)
     whole = column.whole == column.numbers and not column.commas
     wide = target.kind == "regression" and target.range is None
     return wide and whole and not named and column.distinct > _FEW
@@ -105,7 +87,7 @@ def _are_codes(column: Column) -> bool:
     words = words_of(column.name)
     if column.distinct == 2 and (column.low, column.high) in ((0, 1), (-1, 1), (1, 2)):
         return True
-    if column.distinct > _MOST_CODES or words & _SCALE_WORDS:
+    if column.distinct > _MOST_CODES or words & SCALE_WORDS:
         return False
     usual = (column.low, column.high) in _SCALES
     if words & CLASS_WORDS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import BinaryIO, Literal, Protocol
@@ -68,6 +68,7 @@ class Table:
         rows: read on the way.
         form: how it is written, as far as it could be seen; None: JSON.
         unit: what the numbers of rows count.
+        class_names: of columns in which numbers from 0 stand for classes that the file names.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Table:
     rows: Iterator[Row]
     form: FormatSettings | None = None
     unit: Unit = "line"
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def place(self, number: int) -> str:
         """Where a row stands, for messages."""

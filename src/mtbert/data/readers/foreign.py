@@ -6,7 +6,6 @@ __all__ = ["what_it_is"]
 
 _STARTS = {
     b"\x1f\x8b": "is compressed by gzip twice; unpack it (gunzip)",
-    b"PAR1": "is a Parquet file; save it as CSV or JSONL (pandas: read_parquet, then to_csv)",
     b"PK\x03\x04": "is an Excel file or a zip archive; save the table as CSV, or unpack it",
     b"\xd0\xcf\x11\xe0": "is an old Excel file; save the table as CSV",
     b"ARROW1": "is an Arrow file; save it as CSV or JSONL",

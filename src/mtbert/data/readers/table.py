@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mtbert.config.format import FormatSettings
-from mtbert.data.readers import csv, json_document, jsonl
+from mtbert.data.readers import csv, json_document, jsonl, parquet
 from mtbert.data.readers.base import MAX_LINE, Reader, Table
 from mtbert.data.readers.compressed import from_start, is_gzip, unpacked
 from mtbert.data.readers.foreign import what_it_is
@@ -15,7 +15,7 @@ from mtbert.io.bounded import refuse_pointer
 
 __all__ = ["READERS", "SEEN", "open_table", "read_table"]
 
-READERS: tuple[Reader, ...] = (json_document, jsonl, csv)
+READERS: tuple[Reader, ...] = (parquet, json_document, jsonl, csv)
 """The first that recognises a file reads it."""
 
 SEEN = FormatSettings()
@@ -58,7 +58,7 @@ def read_table(stream: BinaryIO, name: str, form: FormatSettings = SEEN) -> Tabl
         first = stream.readline(MAX_LINE + 1)
         if not first:
             raise UserError(f"{name}: holds an empty file, expected a header line and rows")
-    if told := what_it_is(name, first):
-        raise UserError(f"{name}: {told}")
     reader = next(reader for reader in READERS if reader.recognises(name, first))
+    if reader is not parquet and (told := what_it_is(name, first)):
+        raise UserError(f"{name}: {told}")
     return reader.read(name, first, stream, form)
