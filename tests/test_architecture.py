@@ -43,6 +43,8 @@ LAYERS = [
 ]
 MAY_USE_FILES = {
     "io.atomic",
+    "io.output",
+    "console.streams",
     "config.load",
     "data.cache",
     "io.hashing",
@@ -62,7 +64,6 @@ MAY_USE_FILES = {
     "studies.runner",
     "studies.folder",
     "hardware.machine",
-    "cli",
     "demo",
 }
 READS_WITHOUT_BOUND = {

@@ -8,23 +8,28 @@ the command that needs it, so that help is instant.
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 
 from mtbert.commands.mistyped import command_problem, rest_problem
 from mtbert.commands.table import COMMANDS, GROUPS
+from mtbert.console.streams import prepare_streams, silence_output
 from mtbert.errors import ReportedElsewhere, TrainingError, UserError, printable
 from mtbert.version import __version__
 
 __all__ = ["exit_code", "log_to_stderr", "main"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when nothing more can be written: standard output may be a file."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
 
     def run() -> None:
+        prepare_streams()
         options = _parse(arguments)
         log_to_stderr(quiet=options.quiet)
         options.run(options)
@@ -47,6 +52,7 @@ def exit_code(run: Callable[[], None]) -> int:
     """Call a function; report what goes wrong as one message without a traceback."""
     try:
         run()
+        sys.stdout.flush()
     except UserError as error:
         print(f"mtbert: {error}", file=sys.stderr)
         return 2
@@ -57,8 +63,14 @@ def exit_code(run: Callable[[], None]) -> int:
         return error.code
     except BrokenPipeError:
         # The reader has gone; leave without a second complaint at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_output()
         return 1
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        print(f"mtbert: cannot be written: {error.strerror}", file=sys.stderr)
+        silence_output()
+        return 2
     except KeyboardInterrupt as error:
         print(f"mtbert: {str(error) or 'interrupted'}", file=sys.stderr)
         return 130

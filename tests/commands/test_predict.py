@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.toy import assert_refused
 
+from mtbert.cli import main
 from mtbert.commands.predict import predict_file
 from mtbert.errors import UserError
 
@@ -239,3 +241,36 @@ def test_someone_who_types_is_answered_before_the_end(finished):
 def test_a_task_that_the_run_has_not_is_refused(predict):
     with pytest.raises(UserError, match="--task: found 'film', expected one of sst, para, sts"):
         predict("id,sentence\na,b\n", task="film")
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "link.csv"])
+def test_answers_are_not_written_over_the_rows(finished, tmp_path, capsys, name):
+    rows = tmp_path / "rows.csv"
+    rows.write_text("id,sentence,label\na,film,good\n")
+    (tmp_path / "link.csv").symlink_to(rows)
+    for command in ("predict", "evaluate"):
+        assert_refused(
+            capsys, tmp_path, "is the file that is read", command, finished, rows, "--output",
+            tmp_path / name,
+        )  # fmt: skip
+
+
+def test_the_dash_is_standard_output(finished, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("id,sentence,label\na,film,good\n")
+    predict_file(finished, "sst", "rows.csv", Path("-"))
+    assert [row["id"] for row in read_jsonl(capsys.readouterr().out)] == ["a"]
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.csv"]
+    assert_refused(
+        capsys, tmp_path, "the scores go to standard output", "evaluate", finished, "rows.csv",
+        "--output", "-",
+    )  # fmt: skip
+
+
+def test_evaluate_writes_an_array_into_a_file_called_json(finished, tmp_path, capsys):
+    (tmp_path / "rows.csv").write_text("id,sentence,label\na,film,good\nb,plot,bad\n")
+    written = tmp_path / "out.json"
+    code = main(["--quiet", "evaluate", str(finished), str(tmp_path / "rows.csv"),
+                 "--task", "sst", "--output", str(written)])  # fmt: skip
+    assert code == 0
+    assert [row["id"] for row in json.loads(written.read_text("utf-8"))] == ["a", "b"]

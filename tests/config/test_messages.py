@@ -74,3 +74,11 @@ def test_an_unknown_name_is_told_with_all_and_the_nearest_one():
 def test_the_end_of_a_message_names_the_nearest_key_or_all():
     assert nearest("epoch", ["epochs", "seed"]) == "; did you mean 'epochs'?"
     assert nearest("zzz", ["epochs", "data"]) == "; known: data, epochs"
+
+
+def test_alternatives_have_no_names_of_pydantic_and_lists_are_called_so(refuse):
+    assert "threads: input should be greater than or equal to 1, or auto" in refuse(
+        SMALL + "threads: 0"
+    )
+    text = "tasks: {x: {kind: classification, train: a, dev: b, labels: {bad: 0, good: 1}}}"
+    assert "tasks.x.labels: found {'bad': 0, 'good': 1}, expected a list" in refuse(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtbert.data.inputs import Question
+from mtbert.data.label_lists import list_items
 from mtbert.errors import UserError
 from mtbert.inference.answer_files import answer_writer, check_answer_file, readable_writer
 from mtbert.objectives.base import Prediction
@@ -53,6 +54,34 @@ def test_a_task_called_id_does_not_hide_the_ids():
     assert json.loads(written(None, {"id": VALUE, "c": CLASS}))["row_id"] == "é\t1"
     assert written("o.csv", {"id": VALUE}).splitlines()[0] == "row_id,id"
     assert json.loads(written(None, {"id": VALUE}))["id"] == "é\t1"
+
+
+def test_a_file_called_json_holds_one_array():
+    stream = io.StringIO()
+    writer = answer_writer(stream, Path("o.JSON"), ["t"])
+    writer.write(QUESTION, {"t": VALUE})
+    writer.write(QUESTION, {"t": CLASS})
+    writer.close()
+    found = json.loads(stream.getvalue())
+    assert [row["prediction"] for row in found] == [2.5, 1]
+    assert len(stream.getvalue().splitlines()) == 4
+    empty = io.StringIO()
+    answer_writer(empty, Path("o.json"), ["t"]).close()
+    assert json.loads(empty.getvalue()) == []
+
+
+def test_two_answers_in_columns_of_one_name_are_refused():
+    """A task called as the score of another one; JSON lines keep them apart."""
+    answers = {"c": CLASS, "c_score": VALUE}
+    with pytest.raises(UserError, match="two answers would stand in the column 'c_score'"):
+        written("o.csv", answers)
+    assert json.loads(written("o.jsonl", answers))["c_score"] == VALUE.as_json()
+
+
+def test_labels_with_a_semicolon_in_a_name_can_be_told_apart():
+    odd = Prediction((0, 2), None, 0.4, {"a;b": 0.9, "b": 0.1, "é": 0.8}, ("a;b", "é"))
+    (row,) = csv.DictReader(io.StringIO(written("o.csv", {"m": odd})))
+    assert list_items(row["m"], ";") == ["a;b", "é"]
 
 
 def test_without_rows_there_is_still_a_header():

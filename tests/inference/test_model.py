@@ -1,5 +1,7 @@
 import json
+from functools import partial
 
+import numpy as np
 import pytest
 
 from mtbert import MultitaskModel
@@ -101,6 +103,22 @@ def test_texts_may_come_in_anything_that_has_an_order(model):
     )
 
 
+def test_arrays_and_frames(model):
+    """A frame's items are the names of its columns; they are not what is to be answered."""
+    pairs = [("a cat", "a dog"), ("sun", "moon")]
+    assert model.predict("para", np.array(pairs)) == model.predict("para", pairs)
+    assert model.predict("para", np.array(pairs, object)) == model.predict("para", pairs)
+    texts = np.array(["a cat", "the sun"])
+    assert model.predict("sst", texts) == model.predict("sst", texts.tolist())
+
+    class DataFrame(list):
+        columns, itertuples = ["text"], None
+
+    for ask in (partial(model.predict, "sst"), model.predict_all):
+        with pytest.raises(UserError, match=r"found a DataFrame.*frame\['text'\]"):
+            ask(DataFrame(["text"]))
+
+
 def test_all_tasks_that_fit_answer_at_once(model):
     texts, pairs = ["a cat", "the good film"], [("a cat", "a dog")]
     assert model.predict_all(texts) == [{"sst": a} for a in model.predict("sst", texts)]
@@ -115,8 +133,17 @@ def test_all_tasks_that_fit_answer_at_once(model):
         model.predict_all(["a", None])
 
 
-def test_what_is_no_model_is_refused(toy, tmp_path):
+def test_what_is_no_model_is_refused(toy, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"no mtbert\.json; is this a run's model folder\?"):
         MultitaskModel.from_pretrained(toy.encoder)
     with pytest.raises(UserError, match="missing"):
         MultitaskModel.from_pretrained(tmp_path / "missing")
+    for file in (toy.encoder / "config.json", toy.encoder.relative_to(toy.folder) / "config.json"):
+        monkeypatch.chdir(toy.folder)
+        with pytest.raises(UserError, match=r"^'.*' is a file; give the folder that it is in"):
+            MultitaskModel.from_pretrained(file)
+
+
+def test_a_model_in_the_users_folder_is_found(finished, monkeypatch):
+    monkeypatch.setenv("HOME", str(finished.parent))
+    assert MultitaskModel.from_pretrained(f"~/{finished.name}").tasks == ("sst", "para", "sts")

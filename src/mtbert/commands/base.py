@@ -13,6 +13,7 @@ __all__ = [
     "Command",
     "add_json",
     "add_overrides",
+    "check_not_read",
     "existing_or_new",
     "file_to_write",
     "json_text",
@@ -85,6 +86,20 @@ def file_to_write(text: str) -> Path:
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{shown(text)}: is a folder, expected a file")
     return path
+
+
+def check_not_read(output: Path, source: str) -> None:
+    """Refuse to write answers over the file that they answer.
+
+    Raises:
+        UserError: both names are of one file.
+    """
+    try:
+        same = output.is_file() and output.samefile(source)
+    except (OSError, ValueError):  # the reader of `source` says what is wrong with it
+        return
+    if same:
+        raise UserError(f"--output {output}: is the file that is read; name another one")
 
 
 def positive(text: str) -> int:

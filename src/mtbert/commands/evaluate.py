@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtbert.commands.base import add_json, file_to_write, json_text, looked_up
+from mtbert.commands.base import add_json, check_not_read, file_to_write, json_text, looked_up
 from mtbert.commands.source import add_source, asked_tasks, mapped_columns, reading_columns
 from mtbert.errors import UserError
 
@@ -59,6 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the scores as a table, or as JSON."""
+    from mtbert.io.output import STANDARD
+
     columns = mapped_columns(options, "evaluate", "file")
     if options.file is None:
         if columns or options.output is not None or options.on_bad_rows == "skip":
@@ -70,6 +72,10 @@ def run(options: argparse.Namespace) -> None:
     elif options.split is not None:
         raise UserError("evaluate: found a file and --split, expected one of them")
     else:
+        if options.output is not None:
+            if options.output == STANDARD:
+                raise UserError("--output -: the scores go to standard output; name a file")
+            check_not_read(options.output, options.file)
         found = evaluate_file(
             options.source, looked_up(options.file), options.task, columns,
             skip_bad_rows=options.on_bad_rows == "skip",
@@ -265,10 +271,9 @@ def _by_option(message: str) -> str:
 def _write(predictions: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -> None:
     """Rows as in a run's prediction files; of several tasks each names its own first."""
     import csv
-    import json
 
-    from mtbert.inference.answer_files import check_answer_file
-    from mtbert.io import atomic
+    from mtbert.inference.answer_files import JsonRows, check_answer_file
+    from mtbert.io.output import output_to
 
     check_answer_file(path)
     rows: list[dict[str, Any]] = [
@@ -276,9 +281,11 @@ def _write(predictions: Mapping[str, Sequence[Mapping[str, Any]]], path: Path) -
         for task, found in predictions.items()
         for row in found
     ]
-    with atomic.new_file(path) as stream:
+    with output_to(path) as stream:
         if path.suffix.lower() not in (".csv", ".tsv"):
-            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            lines = JsonRows(path)
+            stream.writelines(lines.line(row) for row in rows)
+            stream.write(lines.end())
             return
         columns = [c for c in dict.fromkeys(k for row in rows for k in row) if c != "probabilities"]
         delimiter = "," if path.suffix.lower() == ".csv" else "\t"

@@ -60,7 +60,7 @@ def write_config(given: Sequence[Path], output: Path, *, force: bool = False) ->
     from mtbert.data.guess.config_text import config_text
     from mtbert.data.guess.files import data_files, grouped
     from mtbert.data.guess.proposal import propose
-    from mtbert.io import atomic
+    from mtbert.io.output import output_to
 
     if output.exists() and not force:
         raise UserError(f"{output}: is there already; write over it with --force, or name another")
@@ -73,7 +73,7 @@ def write_config(given: Sequence[Path], output: Path, *, force: bool = False) ->
     told = [_check(settings, table) for table in proposed]
     text = config_text(proposed, here, command)
     settings = _settings(text, folder, output)
-    with atomic.new_file(output) as stream:
+    with output_to(output) as stream:
         stream.write(text)
     lines = [line for part in told for line in (*part, "")]
     lines += [f"not used: {file}" for file in unused]

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtbert.commands.base import file_to_write
+from mtbert.commands.base import check_not_read, file_to_write
 from mtbert.commands.source import add_source, asked_tasks, mapped_columns, reading_columns
 from mtbert.errors import SHOWN_PROBLEMS, UserError
 
@@ -84,18 +84,19 @@ def predict_file(
     from mtbert.data.readers.table import open_table, read_table
     from mtbert.inference.answer_files import answer_writer, check_answer_file
     from mtbert.inference.saved_run import load_model
-    from mtbert.io import atomic
+    from mtbert.io.output import output_to
     from mtbert.io.pausing import telling_pauses
 
     if output is not None:
         check_answer_file(output)
+        check_not_read(output, source)
     names = [task] if isinstance(task, str) else task
     piped = source == "-"
     with nullcontext(sys.stdin.buffer) if piped else open_table(Path(source)) as opened:
         loaded = load_model(str(model))
         asked = asked_tasks(loaded.network.tasks, names)
         mapped = reading_columns(asked, columns or {})
-        with nullcontext(sys.stdout) if output is None else atomic.new_file(output) as target:
+        with output_to(output) as target:
             work = _Work(mapped, required=names is not None)
             stream = telling_pauses(opened, work.pause)
             form = format_of_other_files(asked)
@@ -173,7 +174,7 @@ def _predict_texts(options: argparse.Namespace) -> None:
     from mtbert.data.inputs import Question
     from mtbert.inference.answer_files import answer_writer, check_answer_file, readable_writer
     from mtbert.inference.saved_run import load_model
-    from mtbert.io import atomic
+    from mtbert.io.output import output_to
 
     output: Path | None = options.output
     if output is not None:
@@ -194,8 +195,8 @@ def _predict_texts(options: argparse.Namespace) -> None:
     for name in left:
         takes = "one text" if pairs else "two texts (--text2)"
         _log.info("task %s is left out: it takes %s", name, takes)
-    with nullcontext(sys.stdout) if output is None else atomic.new_file(output) as target:
-        people = output is None and sys.stdout.isatty()
+    with output_to(output) as target:
+        people = target is sys.stdout and target.isatty()
         writer = readable_writer(target) if people else answer_writer(target, output, list(asked))
         answerer = model.answerer(tasks, writer.write)
         read = next(iter(tasks.values())).text_places

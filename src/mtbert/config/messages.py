@@ -58,10 +58,12 @@ def explain(
             return [prefix + line for line in str(error["ctx"]["error"]).split("\n")]
         case "literal_error" if location[-1] == _AUTO:
             return []  # the other alternative says what is expected
-        case _ if len(location) > 2 and location[-1] in _NUMBERS:
+        case _ if len(location) > 1 and location[-1] in _NUMBERS:
             return [
                 f"{'.'.join(location[:-1])}: {error['msg'].lower()}, or auto, found {shown(found)}"
             ]
+        case "tuple_type" | "list_type":
+            return [f"{where}: found {shown(found)}, expected a list, as in [a, b]"]
         case _:
             return [f"{where}: {error['msg'].lower()}, found {shown(found)}"]
 

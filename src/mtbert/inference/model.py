@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.inputs import Question
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError, shown
 from mtbert.inference.answering import Answerer, Answers
-from mtbert.io.bounded import is_file, is_folder
+from mtbert.io.bounded import expanded, is_file, is_folder
 from mtbert.model.compatibility import check_compatible
 from mtbert.model.hub import locate
 from mtbert.model.network import MultitaskNetwork
@@ -49,9 +51,9 @@ class MultitaskModel:
         Raises:
             UserError: not a model of mtbert, or damaged.
         """
-        folder = Path(source)
+        folder = expanded(str(source))
         if not is_folder(folder):
-            folder = locate(str(source), revision)
+            folder = _found(str(source), revision)
         if is_file(folder / "model" / "mtbert.json"):
             folder = folder / "model"
         network, max_length = load_network(folder)
@@ -75,8 +77,8 @@ class MultitaskModel:
 
         Args:
             task: its name.
-            texts: a list, tuple, generator or pandas Series of texts; of pairs of texts for a task
-                on pairs.
+            texts: a list, tuple, generator, NumPy array or pandas Series of texts; of pairs of
+                texts for a task on pairs.
 
         Raises:
             UserError: no such task; one bare text instead of a list; or something else than a text
@@ -129,6 +131,21 @@ class MultitaskModel:
         return found
 
 
+def _found(source: str, revision: str | None) -> Path:
+    """The folder of a Hub id.
+
+    Raises:
+        UserError: it is none; told as of a model, not of an encoder.
+    """
+    try:
+        return locate(source, revision)
+    except UserError as error:
+        told = str(error).removeprefix("encoder.path: ")
+        raise UserError(
+            told.replace("give a folder, or 'packaged'", "give a run or a model's folder")
+        ) from None
+
+
 def _listed(texts: Texts) -> list[Any]:
     """The items of what was given.
 
@@ -137,11 +154,16 @@ def _listed(texts: Texts) -> list[Any]:
     """
     if isinstance(texts, (str, bytes)):
         raise UserError(f"found one text, {shown(texts)}, expected a list of them: [text]")
+    if hasattr(texts, "columns") and hasattr(texts, "itertuples"):
+        raise UserError(
+            "found a DataFrame, expected a list of texts, frame['text'], or of pairs of texts, "
+            "list(zip(frame['text'], frame['text2']))"
+        )
     if isinstance(texts, (Mapping, Set)) or not isinstance(texts, Iterable):
         raise UserError(
             f"found {type(texts).__name__}, expected a list of texts, or of pairs of texts"
         )
-    return list(texts)
+    return [item.tolist() if isinstance(item, np.ndarray) else item for item in texts]
 
 
 def _parts(item: object) -> tuple[str, ...] | None:

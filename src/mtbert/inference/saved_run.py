@@ -54,7 +54,11 @@ def load_model(source: str) -> MultitaskModel:
     folder = expanded(source)
     if is_file(folder / "config.yaml"):
         return load_run(folder)[1]
-    if not is_folder(folder) and (folder.is_absolute() or source.startswith(".")):
+    if (
+        not is_folder(folder)
+        and not is_file(folder)
+        and (folder.is_absolute() or source.startswith("."))
+    ):
         raise UserError(f"{source}: no such folder; expected a run, a model folder or a Hub id")
     if is_folder(folder) and not any(
         is_file(place / "mtbert.json") for place in (folder, folder / "model")
@@ -63,12 +67,4 @@ def load_model(source: str) -> MultitaskModel:
             f"{source}: neither a run (no config.yaml in it) nor a model of mtbert (no mtbert.json)"
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    if is_folder(folder):
-        return MultitaskModel.from_pretrained(folder, device=device)
-    try:
-        return MultitaskModel.from_pretrained(source, device=device)
-    except UserError as error:
-        told = str(error).removeprefix("encoder.path: ")
-        raise UserError(
-            told.replace("give a folder, or 'packaged'", "give a run or a model's folder")
-        ) from None
+    return MultitaskModel.from_pretrained(source, device=device)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtbert.errors import UserError
-from mtbert.io.bounded import is_file, is_folder, read_json_list
+from mtbert.io.bounded import expanded, is_file, is_folder, read_json_list
 from mtbert.io.hashing import file_sha256
 from mtbert.io.manifest import MANIFEST
 from mtbert.model.shards import INDEX, WEIGHTS, shards_of
@@ -63,6 +63,8 @@ def locate(source: str, revision: str | None = None) -> Path:
     folder = local_folder(source)
     if folder is not None:
         return folder
+    if is_file(expanded(source)):
+        raise UserError(f"encoder.path: {source!r} is a file; give the folder that it is in")
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", source) or source.startswith("."):
         raise UserError(f"encoder.path: no folder {source!r}, and it is not a Hub id")
     found = _download(source, revision, _HUB_FILES)
