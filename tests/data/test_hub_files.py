@@ -60,13 +60,17 @@ class Hub(http.server.BaseHTTPRequestHandler):
         parts = [unquote(part) for part in self.path.split("?")[0].strip("/").split("/")]
         if parts[:2] == ["api", "datasets"]:
             repository = "/".join(parts[2:4])
-            revision = CONVERTED if parts[5:] and "convert" in parts[-1] else COMMIT
-            files = REPOSITORIES.get(
-                (repository, parts[-1]), REPOSITORIES.get((repository, revision))
-            )
-            sha = parts[-1] if (repository, parts[-1]) in REPOSITORIES else revision
+            asked = "/".join(parts[5:])
+            sha = CONVERTED if asked in ("refs/convert/parquet", CONVERTED) else COMMIT
+            files = REPOSITORIES.get((repository, sha))
             if files is None:
                 return self.reply(404, b"{}", {"X-Error-Code": "RepoNotFound"}, with_body)
+            if parts[4:5] == ["tree"]:
+                tree = [
+                    {"type": "file", "path": name, "size": len(body), "oid": sha}
+                    for name, body in files.items()
+                ]
+                return self.reply(200, json.dumps(tree).encode(), {}, with_body)
             told = {"id": repository, "sha": sha, "siblings": [{"rfilename": n} for n in files]}
             return self.reply(200, json.dumps(told).encode(), {}, with_body)
         if len(parts) < 6:

@@ -12,6 +12,7 @@ import glob
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -118,10 +119,10 @@ def _failures() -> tuple[type[Exception], ...]:
 
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    try:  # of its versions from 1 on; a failed connection is no OSError there
-        transport: tuple[type[Exception], ...] = (importlib.import_module("httpx").HTTPError,)
-    except ImportError:
-        transport = ()
+    transport: list[type[Exception]] = []
+    for module in ("httpx", "httpx2"):  # of its later versions; their failures are no OSError
+        with suppress(ImportError):
+            transport.append(importlib.import_module(module).HTTPError)
     return (HfHubHTTPError, HFValidationError, OSError, ValueError, *transport)
 
 
