@@ -11,6 +11,7 @@ import fnmatch
 import glob
 import logging
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -52,13 +53,12 @@ def hub_files(name: str) -> tuple[Path, ...]:
     """
     wanted = hub_data(name)
     commit, names = _listing(name, wanted.repository, wanted.revision)
-    chosen = _chosen(name, wanted, commit, names)
+    chosen, converted = _chosen(name, wanted, commit, names), False
     if not chosen and wanted.revision is None:
-        try:
+        with suppress(UserError):  # there may be none
             commit, names = _listing(name, wanted.repository, _CONVERTED)
-        except UserError:
-            names = []
-        chosen = _by_names(name, wanted, names)
+            converted = True
+        chosen = _by_names(name, wanted, names) if converted else []
     if not chosen:
         found = sorted(n for n in names if n.removesuffix(".gz").endswith(_ENDINGS))
         listed = ", ".join(found[:6]) + (", …" if len(found) > 6 else "")
@@ -115,14 +115,11 @@ def _fetch(name: str, repository: str, commit: str, files: Sequence[str]) -> Pat
 
 def _failures() -> tuple[type[Exception], ...]:
     """What huggingface_hub raises where something is not there or cannot be reached."""
-    import importlib
-
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    transport: list[type[Exception]] = []
-    for module in ("httpx", "httpx2"):  # of its later versions; their failures are no OSError
-        with suppress(ImportError):
-            transport.append(importlib.import_module(module).HTTPError)
+    # Of its later versions: the client that it has loaded, whose failures are no OSError.
+    clients = [sys.modules[name] for name in ("httpx", "httpx2") if name in sys.modules]
+    transport: list[type[Exception]] = [client.HTTPError for client in clients]
     return (HfHubHTTPError, HFValidationError, OSError, ValueError, *transport)
 
 
