@@ -31,6 +31,7 @@ def complete(tmp_path):
         (["pos", "neg", "pos"], ("neg", "pos")),
         (["10", "2", "1.0", "1"], ("1", "2", "10")),
         (["True", "False"], ("false", "true")),
+        (["b", "NaN", "a", "null", "None"], ("a", "b", "None")),
         ([f"intent {i:02}" for i in range(77)] * 2, tuple(f"intent {i:02}" for i in range(77))),
     ],
 )

@@ -10,9 +10,10 @@ from pydantic import BeforeValidator
 
 from mtbert.errors import shown
 
-__all__ = ["LabelNames", "canonical_names", "label_value", "values_of"]
+__all__ = ["LabelNames", "canonical_names", "label_value", "says_nothing", "values_of"]
 
 _BOOLEANS = {"false": 0.0, "true": 1.0}
+_NOTHING = frozenset({"nan", "<na>", "null", "#n/a"})
 
 
 def label_value(text: str) -> float:
@@ -27,6 +28,11 @@ def label_value(text: str) -> float:
     except ValueError:
         return math.nan
     return value if math.isfinite(value) else math.nan
+
+
+def says_nothing(text: str) -> bool:
+    """Whether a label is what programs write for a missing one; `None` and `NA` may be classes."""
+    return text.lower() in _NOTHING
 
 
 def values_of(names: Sequence[str]) -> tuple[float, ...] | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtbert.config.labels import canonical_names
+from mtbert.config.labels import canonical_names, says_nothing
 from mtbert.config.load import parse_settings
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TargetKind, TaskSettings
@@ -123,7 +123,8 @@ def _read_names(path: Source, task: TaskSettings) -> tuple[str, ...]:
             table = read_table(stream, str(file), task.format)
             if (named := names_in(table, task)) is not None:
                 return named
-            counts.update(label_texts(table, task, problems))
+            found = label_texts(table, task, problems)
+            counts.update(text for text in found if not says_nothing(text))
     where, rows = f"{path}: column {shown(task.columns.label)}", counts.total()
     names = canonical_names(counts)
     if task.kind.is_multilabel:

@@ -99,3 +99,9 @@ def test_blank_lines_are_no_rows_and_bad_ones_are_counted(write):
 def test_a_file_without_rows_is_told(write, content, told):
     with pytest.raises(UserError, match=told):
         profile_table(write("a.csv", content))
+
+
+def test_two_columns_of_one_name_are_told(write, sentence):
+    path = write("a.csv", "text,label,label\n", lambda i: f"{sentence(i)},a,b")
+    with pytest.raises(UserError, match=r"a\.csv:1: column 'label' occurs twice, expected names"):
+        profile_table(path)

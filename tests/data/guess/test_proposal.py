@@ -97,3 +97,12 @@ def test_many_columns_of_yes_and_no_are_the_labels_of_one_task(tasks, write, sen
 def test_what_a_table_lacks_is_told(tasks, write, content, told):
     with pytest.raises(UserError, match=told):
         tasks(write("t.csv", content))
+
+
+def test_a_class_of_the_dev_file_in_other_letter_case_is_none_of_its_own(tasks, write, sentence):
+    head = "text,queue\n"
+    train = write("t-train.csv", head, lambda i: f"{sentence(i)},{('bill', 'login')[i % 2]}")
+    dev = write("t-dev.csv", head, lambda i: f"{sentence(i)},{('Bill', 'login', 'new')[i % 3]}")
+    found, notes = tasks(train, dev)
+    assert found["queue"]["labels"] == ["bill", "login", "new"]
+    assert any("'Bill', which differs from 'bill' in letter case only" in note for note in notes)

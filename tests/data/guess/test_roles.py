@@ -48,6 +48,30 @@ def test_a_title_is_read_with_its_text(roles, sentence, name):
     assert (alone.texts, alone.title) == ((name,), None)
 
 
+@pytest.mark.parametrize(
+    "written", ['"{:,.2f}"', "{:.0f}%", "$ {:.2f}", "{:.2f} EUR", "{:.0f} %", "€{:.2f}"]
+)
+def test_numbers_that_are_not_written_plainly_are_no_classes(roles, sentence, written):
+    def row(i):
+        return f"{sentence(i)},{'ab'[i % 2]},{written.format(1000 + 400 * (i % 4))}"
+
+    found = roles("text,label,price", row)
+    assert list(found.targets) == ["label"]
+    assert "numbers written like" in found.left_out["price"]
+
+
+@pytest.mark.parametrize("codes", [("1st", "2nd"), ("3B", "4A"), ("v1.2", "v1.3"), ("A+", "B-")])
+def test_codes_with_digits_are_classes(roles, sentence, codes):
+    found = roles("text,label", lambda i: f"{sentence(i)},{codes[i % 2]}")
+    assert found.targets["label"].kind == "classification"
+
+
+def test_what_stands_for_a_missing_label_is_no_class(roles, sentence):
+    labels = ["good", "bad", "NaN", "null", "<NA>", ""]
+    found = roles("text,label", lambda i: f"{sentence(i)},{labels[i % 6]}")
+    assert list(found.targets["label"].counts) == ["bad", "good"]
+
+
 def test_columns_that_name_rows_are_left_out_and_kept_for_answers_if_unique(roles, sentence):
     head = "id,qid1,Ticket No,text,label"
     found = roles(head, lambda i: f"r{i},{i // 2 + 900},T-{i * 3},{sentence(i)},{i % 2}")

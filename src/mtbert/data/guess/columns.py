@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtbert.config.format import FormatSettings
-from mtbert.config.labels import label_value
+from mtbert.config.labels import label_value, says_nothing
 from mtbert.data.guess.words import is_name
 from mtbert.data.readers.base import Row
 from mtbert.data.readers.table import SEEN, open_table, read_table
-from mtbert.errors import UserError
+from mtbert.errors import UserError, shown
 
 __all__ = ["MOST_VALUES", "Column", "TableProfile", "profile_table"]
 
@@ -59,7 +59,7 @@ class Column:
     def add(self, cell: str, *, is_list: bool) -> None:
         """Count one cell."""
         text = cell.strip()
-        if not text:
+        if not text or says_nothing(text):
             return
         self.filled += 1
         if len(self.values) < MOST_VALUES or text in self.values:
@@ -199,8 +199,14 @@ def _has_header(path: Path, form: FormatSettings) -> bool:
     for row in rows:
         for column, cell in zip(columns, row.values.values(), strict=False):
             column.add(cell, is_list=False)
-    if len(set(head)) < len([name for name in head if name.strip()]):
-        return False  # nobody names two columns alike
+    twice = [name for name, times in Counter(head).items() if times > 1 and name.strip()]
+    if any(is_name(name) for name in twice):
+        raise UserError(
+            f"{path}:1: column {shown(twice[0])} occurs twice, expected names that differ; "
+            "rename one"
+        )
+    if twice:
+        return False
     named = [(n.strip(), c) for n, c in zip(head, columns, strict=True) if n.strip() and c.filled]
     if any(is_name(name) and name not in column.values for name, column in named):
         return True

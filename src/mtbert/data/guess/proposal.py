@@ -155,6 +155,13 @@ def _with_classes_of(
     if found is None or found.kind != target.kind:
         return target
     more = [name for name in found.counts if name not in target.counts]
+    in_train = {name.casefold(): name for name in target.counts}
+    for name in [n for n in more if n.casefold() in in_train]:
+        more.remove(name)
+        table.notes.append(
+            f"column {column!r}: {dev.path.name} has {name!r}, which differs from "
+            f"{in_train[name.casefold()]!r} in letter case only; such rows are left out"
+        )
     if not more:
         return target
     table.notes.append(

@@ -30,6 +30,10 @@ _PAIRS = (
 """Names of two columns that hold the texts of a pair, or words in which their names differ."""
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b.*|\d{4}-\d\d-\d\dT.*")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\S+@\S+\.\S+")
+_DECORATED = re.compile(
+    r"[-+]?[$€£¥]? ?\d+(?:[,.'\u2019\u00a0 ]\d{3})*(?:[.,]\d+)? ?(?:%|[$€£¥]|EUR|USD|GBP)?"
+)
+"""A number, with separators of thousands, a currency or a sign of percent."""
 _NO_TEXT = 6
 """Characters below which the cells of a column without spaces are no texts."""
 
@@ -68,6 +72,11 @@ def roles_of(table: TableProfile) -> Roles:
             found.left_out[name] = "holds dates"
         elif _matches(column, _ADDRESS):
             found.left_out[name] = "holds addresses"
+        elif _is_decorated(column):
+            found.left_out[name] = (
+                f"holds numbers written like {_cut(next(iter(column.values)))!r}; to predict them "
+                "write digits alone, with a point before decimals"
+            )
         elif _names_rows(column, table.rows):
             if found.id is None and column.distinct == column.filled == table.rows:
                 found.id = name
@@ -106,6 +115,13 @@ def roles_of(table: TableProfile) -> Roles:
 
 def _matches(column: Column, pattern: re.Pattern[str]) -> bool:
     return all(pattern.fullmatch(value) for value in list(column.values)[:50])
+
+
+def _is_decorated(column: Column) -> bool:
+    """Whether cells are numbers that are not spelled plainly: `1,299.00`, `$5`, `12 %`."""
+    marked = any(re.search(r"[^\d.,+-]|[.,]\d{3}[.,]", value) for value in column.values)
+    plain = column.numbers == column.filled
+    return marked and not plain and _matches(column, _DECORATED)
 
 
 def _names_rows(column: Column, rows: int) -> bool:
