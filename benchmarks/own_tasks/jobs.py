@@ -93,6 +93,9 @@ def take(job: Job, data: DataSet, folder: Path, seed: int, epochs: int | None) -
     if job.name == FROZEN:
         return {"test": frozen_scores(tree), "seconds": time.perf_counter() - started}
     tests = {name: task["dev"]["test"] for name, task in tree["tasks"].items()}
+    if job.tasks:  # alone, the blanks of a file that several tasks share are bad rows
+        for task in tree["tasks"].values():
+            task["on_bad_rows"] = "skip"
     for name, task in tree["tasks"].items():
         tree["tasks"][name] = {**task, "dev": task["dev"]["dev"]} | (_old(task) if job.old else {})
     training: dict[str, Any] = dict(_OLD_TRAINING) if job.old else dict(job.training)
