@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import shutil
 
 import pytest
@@ -11,6 +12,8 @@ from support.toy import assert_refused
 
 from mtbert.commands.evaluate import evaluate_file, evaluate_run
 from mtbert.commands.predict import predict_file
+from mtbert.config.load import load_config
+from mtbert.data.sources import locate
 from mtbert.errors import UserError
 
 
@@ -89,6 +92,20 @@ def test_predictions_of_several_tasks_name_their_task(finished, tmp_path):
     found = evaluate_file(finished, tmp_path / "t.csv")
     assert set(found.scores["file"]) == {"para", "sts"}
     assert [row["gold"] for row in found.predictions["para"]] == [0, 1, 1]
+
+
+def test_a_file_that_was_trained_on_is_told(finished, tmp_path, caplog):
+    settings = load_config(str(finished / "config.yaml"))
+    with caplog.at_level(logging.WARNING):
+        evaluate_file(finished, locate(settings, settings.tasks["sst"].train), ["sst"])
+    assert "task sst: " in caplog.text
+    assert "is the file that it was trained on" in caplog.text
+    caplog.clear()
+    (dev,) = settings.tasks["sst"].dev_files.values()
+    with caplog.at_level(logging.WARNING):
+        evaluate_file(finished, locate(settings, dev), ["sst"])
+        evaluate_file(finished / "model", locate(settings, settings.tasks["sst"].train), ["sst"])
+    assert "trained on" not in caplog.text
 
 
 @pytest.mark.parametrize("label", ["-1", ""])

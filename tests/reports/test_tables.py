@@ -41,3 +41,25 @@ def test_a_machine_is_one_line():
     }  # fmt: skip
     assert machine(summary) == "Toy, 1 thread, fp32; mtbert 0.1, torch 2.6."
     assert "2 threads" in machine(summary | {"threads": 2})
+
+
+def test_details_add_intervals_and_a_table_of_the_classes():
+    score = {"value": 0.5, "low": 0.25, "high": 0.75}
+    one = {"value": 1.0, "low": 1.0, "high": 1.0}  # every resampling the same: it tells nothing
+    good = {
+        "name": "good", "rows": 3, "predicted": 4, "precision": score, "recall": one, "f1": score,
+    }  # fmt: skip
+    details = {
+        "sst": {"metrics": {"accuracy": score, "f1": one}, "classes": [good]},
+        "sts": {"metrics": {"pearson": {"value": None}}, "classes": []},
+    }
+    scores, classes, _ = scores_table(SCORES | {"details": details}).split("\n\n")
+    assert cells(scores)[2:4] == [
+        ["sst", "accuracy", "0.5000", "0.2500", "to", "0.7500"],
+        ["sst", "f1", "0.2500"],
+    ]
+    assert cells(classes)[2:] == [
+        ["good", "0.5000", "1.0000", "0.5000", "0.2500", "to", "0.7500", "3", "4"]
+    ]
+    many = details | {"sst": {**details["sst"], "classes": [good] * 31}}
+    assert len(scores_table(SCORES | {"details": many}).split("\n\n")) == 2

@@ -153,13 +153,16 @@ def evaluate_file(
         UserError: no such model or task, no labels, or bad rows.
     """
     from mtbert.data.bad_rows import told
+    from mtbert.data.cache import file_digest
     from mtbert.data.datasets import load_data_set
     from mtbert.data.inputs import format_of_other_files
     from mtbert.inference.evaluate import EvaluationSet
     from mtbert.inference.evaluation_file import LabelledFile
     from mtbert.inference.saved_run import load_model
+    from mtbert.runs.provenance import tasks_trained_on
 
     model = load_model(str(source))
+    learned = tasks_trained_on(Path(source), file_digest(file))
     tasks = reading_columns(asked_tasks(model.network.tasks, names), columns or {})
     written = {"format": format_of_other_files(tasks)}
     tasks = {name: task.model_copy(update=written) for name, task in tasks.items()}
@@ -174,6 +177,12 @@ def evaluate_file(
             )  # fmt: skip
         except UserError as error:
             raise UserError(_by_option(f"task {name}: {error}")) from None
+        if name in learned:
+            _log.warning(
+                "task %s: %s is the file that it was trained on; scores on rows that were learned "
+                "say little of new ones",
+                name, file,
+            )  # fmt: skip
         left = found.left_out
         for line in told(left.problems):
             _log.warning("task %s: skipped: %s", name, line)

@@ -24,7 +24,10 @@ from mtbert.errors import UserError, problem_list
 from mtbert.io import atomic
 from mtbert.model.hub import SETTINGS_FILES
 
-__all__ = ["ABSENT", "FORMAT", "Provenance", "check_alike", "check_format", "differences"]
+__all__ = [
+    "ABSENT", "FORMAT", "Provenance", "check_alike", "check_format", "differences",
+    "tasks_trained_on",
+]  # fmt: skip
 
 FORMAT = 1
 """Version of the run folder's layout."""
@@ -127,6 +130,18 @@ def check_format(run: Path) -> None:
     """
     if (run / _FILE).exists():
         _read(run)
+
+
+def tasks_trained_on(run: Path, digest: str | None) -> list[str]:
+    """Tasks of a run whose training file has this sha256; none for what is no run folder.
+
+    Raises:
+        UserError: run.json is damaged, or of another format.
+    """
+    if digest is None or not (run / _FILE).exists():
+        return []
+    names = [name.split(".") for name, found in _read(run)["inputs"].items() if found == digest]
+    return [name[1] for name in names if name[0] == "tasks" and name[2:] == ["train"]]
 
 
 def differences(
