@@ -81,9 +81,9 @@ def test_a_finished_run_has_a_card_with_intervals_and_scores_by_class(finished):
     assert "### sst by class" in text
 
 
-def test_the_example_fits_the_first_task(toy):
-    assert 'model.predict("sst", ["Well done."])' in card(toy)
+def test_the_example_fits_each_task(toy):
     text = card(toy, "sts", "sst")
+    assert 'model.predict("sst", ["Well done."])' in text
     assert 'model.predict("sts", [("A man sings.", "A man is singing.")])' in text
 
 
@@ -97,6 +97,7 @@ def test_the_packaged_encoder_and_its_leak_are_told(toy):
     assert "Quora" not in card(toy)
     text = card(toy, encoder={"path": "packaged"})
     assert "Quora question pairs" in text
+    assert "Quora" not in card(toy, "sst", encoder={"path": "packaged"})  # no pairs to score
     assert ModelCard(text).data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
 
 

@@ -70,15 +70,20 @@ def _introduction(settings: Settings, summary: Mapping[str, Any]) -> str:
 
 
 def _use(settings: Settings) -> list[str]:
-    name, task = next(iter(settings.trained_tasks.items()))
-    example = '[("A man sings.", "A man is singing.")]' if task.kind.is_pair else '["Well done."]'
-    code = (
-        "```python\nfrom mtbert import MultitaskModel\n\n"
-        'model = MultitaskModel.from_pretrained("path/to/this/folder")\n'
-        f'model.predict("{name}", {example})\n```'
-    )
+    examples = {True: '[("A man sings.", "A man is singing.")]', False: '["Well done."]'}
+    code = [
+        "```python",
+        "from mtbert import MultitaskModel",
+        "",
+        'model = MultitaskModel.from_pretrained("path/to/this/folder")',
+        *(
+            f'model.predict("{name}", {examples[task.kind.is_pair]})'
+            for name, task in settings.trained_tasks.items()
+        ),
+        "```",
+    ]
     return [
-        code,
+        "\n".join(code),
         "The folder is also a plain encoder for `transformers.AutoModel`; the heads lie beside it "
         "in `heads.safetensors`.",
     ]
@@ -98,7 +103,7 @@ def _scores(
             ]
     note = _SCORES.format(best=summary["best_epoch"], select=settings.training.select)
     parts = [note, _table(["task", "kind", "metric", "value", "95 % interval"], rows)]
-    if settings.encoder.path == PACKAGED:
+    if settings.encoder.path == PACKAGED and any(t.kind.is_pair for t in settings.tasks.values()):
         parts.append(_QUORA)
     for name, found in details.items():
         if 0 < len(found.classes) <= _MOST_CLASSES:
