@@ -97,7 +97,8 @@ def test_the_packaged_encoder_and_its_leak_are_told(toy):
     assert "Quora" not in card(toy)
     text = card(toy, encoder={"path": "packaged"})
     assert "Quora question pairs" in text
-    assert "Quora" not in card(toy, "sst", encoder={"path": "packaged"})  # no pairs to score
+    alone = SUMMARY | {"dev": {"sst": SUMMARY["dev"]["sst"]}, "others": {}}
+    assert "Quora" not in card(toy, "sst", summary=alone, encoder={"path": "packaged"})
     assert ModelCard(text).data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
 
 
