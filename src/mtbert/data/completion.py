@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtbert.config.labels import canonical_names
+from mtbert.config.labels import canonical_names, look_of
 from mtbert.config.load import parse_settings
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TargetKind, TaskSettings
@@ -28,6 +28,9 @@ MAX_CLASSES = 500
 """Classes that are taken from a file; more have to be named."""
 _FEW = 20
 """Up to as many different labels are classes however few rows they have."""
+
+_NO_LABEL = ("nan", "<na>")
+"""What pandas writes where a label is missing; no class unless a configuration names it."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,10 +82,11 @@ def _found_names(settings: Settings, name: str) -> tuple[str, ...] | None:
     if task.kind is TargetKind.PAIR_CLASSIFICATION and {*names} <= {"0", "1"}:
         return None
     _log.info("task %s: %d labels in %s: %s", name, len(names), path, _listed(names))
-    by_case = Counter(n.casefold() for n in names)
-    if alike := [n for n in names if by_case[n.casefold()] > 1]:
+    by_look = Counter(map(look_of, names))
+    if alike := [n for n in names if by_look[look_of(n)] > 1]:
         _log.warning(
-            "task %s: labels that differ in case only are different classes: %s",
+            "task %s: labels that differ in case only, or in spaces or characters that cannot be "
+            "seen, are different classes: %s",
             name,
             _listed(alike),
         )
@@ -124,6 +128,8 @@ def _read_names(path: Source, task: TaskSettings) -> tuple[str, ...]:
             if (named := names_in(table, task)) is not None:
                 return named
             counts.update(label_texts(table, task, problems))
+    for name in [name for name in counts if name.casefold() in _NO_LABEL]:
+        del counts[name]  # such rows are bad, unless the settings name the class
     where, rows = f"{path}: column {shown(task.columns.label)}", counts.total()
     names = canonical_names(counts)
     if task.kind.is_multilabel:
