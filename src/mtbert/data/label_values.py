@@ -24,8 +24,9 @@ _MISSING = {"nan", "na", "n/a", "#n/a", "none", "null", "<na>", "-", "?"}
 def parse_label(task: TaskSettings, text: str) -> Label:
     """A class number, a regression value, or a 0 or 1 for each of several labels.
 
-    Classes are found by their name, in whichever of Unicode's forms its accents are; if all names are numbers or true/false, by its value, however
-    it is spelled; if none is, by the class's number.
+    Classes are found by their name, in whichever of Unicode's forms its accents are; if all names
+    are numbers or true/false, by its value, however it is spelled; if none is, by the class's
+    number.
 
     Raises:
         ValueError: not a label of this task; the message says what was found and expected.
