@@ -132,6 +132,8 @@ def _role(table: ProposedTable, column: str) -> str:
     roles = table.roles
     if column in roles.texts:
         return ("text", "second text of the pair")[roles.texts.index(column)]
+    if column == roles.title:
+        return f"read in front of {shown(roles.texts[0])}"
     if column == roles.id:
         return "names the rows"
     for task in table.tasks:

@@ -1,4 +1,4 @@
-"""The files of a task in a configuration: a name, a pattern, or a list of them."""
+"""The files of a task in a configuration: a name, a pattern, one of the Hub, or a list."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from mtbert.config.fields import file_name
+from mtbert.config.hub_names import with_split
 from mtbert.errors import shown
 
-__all__ = ["DevFiles", "FileNames", "Files", "is_pattern", "listed", "names_of"]
+__all__ = ["DevFiles", "Files", "TestFiles", "TrainFiles", "is_pattern", "listed", "names_of"]
 
 Files = str | tuple[str, ...]
 """What a task reads as one table: a file, or several, one behind the other."""
@@ -30,31 +31,40 @@ def is_pattern(name: str) -> bool:
     return any(sign in name for sign in "*?[")
 
 
-def _checked(value: object) -> Files:
+def _checked(value: object, split: str) -> Files:
     """A name or a list of names; one in a list is the same as that one.
+
+    Args:
+        value: to be checked.
+        split: of a data set of the Hub, where the name does not say it.
 
     Raises:
         ValueError: neither.
     """
     if isinstance(value, str):
-        return file_name(value)
+        return with_split(file_name(value), split)
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError(f"expected the name of a file or a list of names, found {shown(value)}")
     names = []
     for name in value:
         if not isinstance(name, str):
             raise ValueError(f"expected a list of names of files, found {shown(name)} in it")
-        names.append(file_name(name))
+        names.append(with_split(file_name(name), split))
     return names[0] if len(names) == 1 else tuple(names)
 
 
 def _checked_dev(value: object) -> object:
     if not isinstance(value, dict):
-        return None if value is None else _checked(value)
-    return {name: _checked(files) for name, files in value.items()}
+        return None if value is None else _checked(value, "validation")
+    return {name: _checked(files, "validation") for name, files in value.items()}
 
 
-FileNames = Annotated[str | tuple[str, ...], BeforeValidator(_checked)]
+def _optional(split: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: None if value is None else _checked(value, split))
+
+
+TrainFiles = Annotated[str | tuple[str, ...], _optional("train")]
+TestFiles = Annotated[str | tuple[str, ...], _optional("test")]
 DevFiles = Annotated[
     str | tuple[str, ...] | dict[str, str | tuple[str, ...]], BeforeValidator(_checked_dev)
 ]

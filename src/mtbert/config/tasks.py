@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from mtbert.config.columns import ColumnSettings, JoinedColumns, TextPlace, columns_in
 from mtbert.config.fields import DEV_SET_NAME, LARGEST_LABEL, Section, share_of
-from mtbert.config.files import DevFiles, FileNames, Files, names_of
+from mtbert.config.files import DevFiles, Files, TestFiles, TrainFiles, names_of
 from mtbert.config.format import FormatSettings
 from mtbert.config.labels import LabelNames
 from mtbert.config.messages import unknown_name
@@ -143,11 +143,12 @@ class TaskSettings(Section):
     """One task: its files, its target, its head and its loss."""
 
     kind: TargetKind = Field(description="What is predicted, from one text or a pair of texts.")
-    train: FileNames | None = Field(
+    train: TrainFiles | None = Field(
         None,
         description="Training file (CSV, TSV, JSONL, JSON or Parquet; gzip is unpacked), a pattern "
-        "(`part-*.csv`), or a list of them, which are read one behind the other. Without it, set "
-        "`uses`.",
+        "(`part-*.csv`), or a list of them, which are read one behind the other; or a data set of "
+        "the Hub, `hub:OWNER/NAME/CONFIG@REVISION:SPLIT`, of which all but owner and name may be "
+        "left out. Without it, set `uses`.",
     )
     dev: DevFiles | None = Field(
         None,
@@ -157,7 +158,7 @@ class TaskSettings(Section):
         "rows of each class, rows with an equal text on one side, and tasks of one file share the "
         "split; `data.split_seed` draws another.",
     )
-    test: FileNames | None = Field(
+    test: TestFiles | None = Field(
         None,
         description="Test file or files; read only when predicted, and to count what leaks into "
         "it.",

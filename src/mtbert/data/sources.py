@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtbert.config.files import Files, is_pattern, names_of
+from mtbert.config.hub_names import is_hub
 from mtbert.config.load import data_file
 from mtbert.config.settings import Settings
 from mtbert.data.cache import file_digest
+from mtbert.data.hub_files import hub_files
 from mtbert.data.readers.base import kinds
 from mtbert.errors import UserError
 from mtbert.io.paths import is_file, matching
@@ -37,7 +39,8 @@ def paths_of(source: Source) -> tuple[Path, ...]:
 
 
 def locate(settings: Settings, files: Files) -> Source:
-    """Where files are that a task names: patterns stand for what they match, in order of the names.
+    """Where files are that a task names: patterns stand for what they match, in order of the names;
+    a data set of the Hub is fetched.
 
     A name of a file that is there is no pattern; a file that is named twice is read once.
 
@@ -47,6 +50,9 @@ def locate(settings: Settings, files: Files) -> Source:
     """
     found: dict[Path, Path] = {}
     for name in names_of(files):
+        if is_hub(name):
+            found |= {path: path for path in hub_files(name)}
+            continue
         path = data_file(settings, name)
         if not is_file(path) and is_file(Path(name)) and not Path(name).is_absolute():
             raise UserError(

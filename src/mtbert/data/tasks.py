@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from mtbert.config.files import Files, names_of
+from mtbert.config.hub_names import is_hub
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.bad_rows import told
@@ -137,7 +138,9 @@ def load_tasks(settings: Settings, tokenizer: Tokenizer) -> dict[str, TaskData]:
 def _is_there(settings: Settings, files: Files) -> bool:
     """Whether every file of a set is there; a pattern may match none."""
     names = names_of(files)
-    if settings.data.dir is None and not all(Path(name).is_absolute() for name in names):
+    if settings.data.dir is None and not all(
+        is_hub(name) or Path(name).is_absolute() for name in names
+    ):
         return False
     try:
         return all(is_file(path) for path in paths_of(locate(settings, files)))

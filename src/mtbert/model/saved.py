@@ -23,6 +23,7 @@ from torch.nn import Parameter
 from mtbert.config.encoder import DEFAULT_SHARING, EncoderSettings
 from mtbert.config.fields import TASK_NAME
 from mtbert.config.files import names_of
+from mtbert.config.hub_names import is_hub
 from mtbert.config.older import with_old_target
 from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError, problem_list, shown
@@ -154,6 +155,9 @@ def _read_meta(folder: Path) -> tuple[dict[str, TaskSettings], EncoderSettings]:
 
 def _without_paths(task: TaskSettings) -> TaskSettings:
     """A model folder names no path of the machine that it was made on."""
-    names = [re.split(r"[\\/]", name)[-1] for name in names_of(task.train or "")]
+    names = [
+        name if is_hub(name) else re.split(r"[\\/]", name)[-1]
+        for name in names_of(task.train or "")
+    ]
     train = names[0] if len(names) == 1 else tuple(names)
     return task.model_copy(update={"train": train, "dev": None, "test": None})

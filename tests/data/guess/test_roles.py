@@ -32,10 +32,20 @@ def test_pairs_are_known_by_their_names(roles, sentence, pair):
 
 def test_of_other_texts_the_one_that_is_meant_is_read(roles, sentence):
     found = roles(
-        "title,body,category", lambda i: f"{sentence(i, 3)},{sentence(i, 20)},{'ab'[i % 2]}"
+        "reply,body,category", lambda i: f"{sentence(i, 3)},{sentence(i, 20)},{'ab'[i % 2]}"
     )
-    assert found.texts == ("body",)
-    assert "holds texts too" in found.left_out["title"]
+    assert (found.texts, found.title) == (("body",), None)
+    assert "holds texts too" in found.left_out["reply"]
+
+
+@pytest.mark.parametrize("name", ["title", "Subject", "news headline"])
+def test_a_title_is_read_with_its_text(roles, sentence, name):
+    found = roles(
+        f"{name},body,category", lambda i: f"{sentence(i, 3)},{sentence(i, 20)},{'ab'[i % 2]}"
+    )
+    assert (found.texts, found.title, found.left_out) == (("body",), name, {})
+    alone = roles(f"{name},category", lambda i: f"{sentence(i, 3)},{'ab'[i % 2]}")
+    assert (alone.texts, alone.title) == ((name,), None)
 
 
 def test_columns_that_name_rows_are_left_out_and_kept_for_answers_if_unique(roles, sentence):

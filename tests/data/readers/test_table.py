@@ -51,6 +51,8 @@ def test_a_missing_file_and_a_folder_are_user_errors(tmp_path):
         ("rows.txt", b'{"a": "b\n', jsonl),
         ("rows.jsonl", b"{\n", jsonl),
         ("rows.csv", b"[a],b\n", csv),
+        ("rows.csv", b"PAR1,PAR2\n", csv),
+        ("rows.csv", b"PAR1\n", csv),
         ("rows.csv", b"a,b\n", csv),
         ("rows.tsv", b"a\tb\n", csv),
         ("rows.txt", b"\xff\n", csv),

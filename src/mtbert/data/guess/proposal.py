@@ -104,8 +104,9 @@ def _read(files: TableFiles) -> ProposedTable:
             "lists of labels"
         )
     table = ProposedTable(files, profile, roles)
-    dev = _usable(table, files.dev, [*roles.texts, *roles.targets])
-    test = _usable(table, files.test, roles.texts)
+    texts = [*roles.texts, *([] if roles.title is None else [roles.title])]
+    dev = _usable(table, files.dev, [*texts, *roles.targets])
+    test = _usable(table, files.test, texts)
     table.files = TableFiles(
         files.name, files.train, files.dev if dev else None, files.test if test else None
     )
@@ -190,6 +191,8 @@ def _fields(
     if files.test is not None:
         fields["test"] = _relative(files.test, folder)
     mapped: dict[str, Any] = dict(zip(("text", "text2"), table.roles.texts, strict=False))
+    if table.roles.title is not None:
+        mapped["text"] = [table.roles.title, table.roles.texts[0]]
     mapped |= {"label": columns[0]} if len(columns) == 1 else {"labels": list(columns)}
     if table.roles.id is not None:
         mapped["id"] = table.roles.id

@@ -14,6 +14,7 @@ from mtbert.data.guess.words import (
     ROW_WORDS,
     SPLIT_WORDS,
     TEXT_WORDS,
+    TITLE_WORDS,
     words_of,
 )
 
@@ -39,12 +40,14 @@ class Roles:
 
     Attributes:
         texts: one column, or the two of a pair; empty: none holds texts.
+        title: a column that is read with the one text, in front of it.
         targets: by column.
         id: the column that names the rows.
         left_out: why a column is not used, by its name.
     """
 
     texts: tuple[str, ...] = ()
+    title: str | None = None
     targets: dict[str, Target] = field(default_factory=dict)
     id: str | None = None
     left_out: dict[str, str] = field(default_factory=dict)
@@ -74,11 +77,12 @@ def roles_of(table: TableProfile) -> Roles:
     texts = [c for c in left.values() if _is_text(c)] or _nearest_to_text(left)
     named = table.form is None or table.form.header
     found.texts = _chosen(texts, named=named)
+    found.title = _title(texts, found.texts)
     for column in texts:
-        if column.name not in found.texts:
+        if column.name not in (*found.texts, found.title):
             found.left_out[column.name] = "holds texts too; map it as `text` instead if it is meant"
     for name, column in left.items():
-        if name in found.texts or name in found.left_out:
+        if name in (*found.texts, found.title) or name in found.left_out:
             continue
         if (target := target_of(column, table.rows)) is not None:
             found.targets[name] = target
@@ -166,6 +170,14 @@ def _chosen(texts: Sequence[Column], *, named: bool) -> tuple[str, ...]:
                        c.mean_characters),
     )  # fmt: skip
     return (best.name,)
+
+
+def _title(texts: Sequence[Column], chosen: Sequence[str]) -> str | None:
+    """The column of titles, or subjects, of one column of longer texts."""
+    if len(chosen) != 1 or words_of(chosen[0]) & TITLE_WORDS:
+        return None
+    titles = [c.name for c in texts if c.name not in chosen and words_of(c.name) & TITLE_WORDS]
+    return titles[0] if len(titles) == 1 else None
 
 
 def _as_long(first: Column, second: Column) -> bool:

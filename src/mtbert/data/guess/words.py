@@ -6,7 +6,7 @@ import re
 
 __all__ = [
     "CLASS_WORDS", "ID_WORDS", "ROW_WORDS", "SCALE_WORDS", "SPLIT_WORDS", "TEXT_WORDS",
-    "is_name", "words_of",
+    "TITLE_WORDS", "is_name", "words_of",
 ]  # fmt: skip
 
 CLASS_WORDS = frozenset({
@@ -25,8 +25,10 @@ TEXT_WORDS = frozenset({
     "text", "texts", "sentence", "body", "message", "review", "comment", "content", "title",
     "question", "utterance", "tweet", "post", "document", "abstract", "description", "premise",
     "hypothesis", "transcription", "transcript", "msg", "query", "headline", "passage",
-    "paragraph", "string", "answer", "summary",
+    "paragraph", "string", "answer", "summary", "subject",
 })  # fmt: skip
+TITLE_WORDS = frozenset({"title", "subject", "headline", "heading", "betreff", "titel"})
+"""Words in the names of columns that hold what stands above a text."""
 ID_WORDS = frozenset(
     {"id", "ids", "idx", "index", "uuid", "guid", "qid", "pid", "uid", "key", "sku", "hash"}
 )

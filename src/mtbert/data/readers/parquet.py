@@ -25,8 +25,8 @@ _INDEX = "__index_level_0__"
 
 
 def recognises(name: str, first: bytes) -> bool:
-    """The four letters that a Parquet file begins with, whatever its name."""
-    return first.startswith(b"PAR1")
+    """How a Parquet file begins, whatever its name; a header may begin with the same letters."""
+    return first.startswith(b"PAR1") and first[4:5] < b" " and first[4:5] not in b"\t\r\n"
 
 
 def read(name: str, first: bytes, stream: BinaryIO, form: FormatSettings) -> Table:
