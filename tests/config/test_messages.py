@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from support.configurations import SMALL
 
@@ -82,3 +84,16 @@ def test_alternatives_have_no_names_of_pydantic_and_lists_are_called_so(refuse):
     )
     text = "tasks: {x: {kind: classification, train: a, dev: b, labels: {bad: 0, good: 1}}}"
     assert "tasks.x.labels: found {'bad': 0, 'good': 1}, expected a list" in refuse(text)
+    for key, found in (("dev", 0.2), ("class_weights", {"bad": 2})):
+        fields = {"kind": "classification", "train": "a", "dev": "b", key: found}
+        message = refuse(json.dumps({"tasks": {"x": fields}}))
+        assert f"tasks.x.{key}: " in message
+        assert not any(word in message for word in ("function", "dict[", "literal", "constrained"))
+
+
+@pytest.mark.parametrize("name", ["my task", "t\xe2che", "a/b", "1st", "", "a[b]", "a" * 65])
+def test_a_name_that_no_task_can_have_is_told_what_it_may_hold(refuse, name):
+    fields = {"kind": "regression", "train": "a", "dev": "b"}
+    message = refuse(json.dumps({"tasks": {name: fields}}))
+    assert "cannot be a name there, expected letters, digits, _ and -" in message
+    assert "pattern" not in message

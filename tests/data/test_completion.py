@@ -102,7 +102,27 @@ def test_what_depends_on_the_number_of_classes_is_checked_then(complete, task, t
 def test_classes_that_differ_in_case_alone_are_told(complete, caplog):
     with caplog.at_level(logging.WARNING):
         assert complete(["Pos", "pos", "neg"]).tasks["a"].labels == ("neg", "Pos", "pos")
-    assert "differ in case only are different classes: 'Pos', 'pos'" in caplog.text
+    assert "are different classes: 'Pos', 'pos'" in caplog.text
+
+
+@pytest.mark.parametrize("other", ["po\u200bs", "p\u00ados", "\uff50os", "POS"])
+def test_classes_that_look_alike_are_told(complete, caplog, other):
+    with caplog.at_level(logging.WARNING):
+        assert len(complete(["pos", other, "neg"]).tasks["a"].labels) == 3
+    assert "are different classes" in caplog.text
+    assert "neg" not in caplog.text.partition("are different classes")[2]
+
+
+def test_accents_of_both_kinds_are_one_class(complete):
+    found = ["caf\xe9", "cafe\u0301", "th\xe9"]
+    assert complete(found).tasks["a"].labels == ("caf\xe9", "th\xe9")
+
+
+@pytest.mark.parametrize("missing", ["nan", "NaN", "<NA>"])
+def test_a_missing_label_as_pandas_writes_it_is_no_class(complete, missing):
+    assert complete(["1.0", missing, "0.0"]).tasks["a"].labels == ("0", "1")
+    assert complete(["x", missing, "y"]).tasks["a"].labels == ("x", "y")
+    assert complete(["x"], labels=["x", "nan"]).tasks["a"].labels == ("x", "nan")
 
 
 def test_the_names_are_kept_in_the_cache_and_made_anew_when_the_file_changes(

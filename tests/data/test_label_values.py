@@ -61,3 +61,22 @@ def test_a_number_that_is_too_large_is_told_so(text):
 def test_what_is_no_number_has_no_advice(text):
     with pytest.raises(ValueError, match=r"expected a number$"):
         parse_label(regression("point"), text)
+
+
+@pytest.mark.parametrize("text", ["1,200", "-12,345,678"])
+def test_thousands_are_not_told_as_decimals_alone(text):
+    with pytest.raises(ValueError, match="write thousands without a comma; decimals behind one"):
+        parse_label(regression("point"), text)
+
+
+def test_a_missing_class_is_told_as_a_missing_number_is():
+    task = TaskSettings(kind="classification", train="x.csv", labels=("no", "yes"))
+    with pytest.raises(ValueError, match=r"'nan', expected one of no, yes .*leave the row out"):
+        parse_label(task, "nan")
+
+
+@pytest.mark.parametrize(("name", "text"), [("caf\xe9", "cafe\u0301"), ("cafe\u0301", "caf\xe9")])
+def test_an_accent_may_be_a_character_of_its_own(name, text):
+    """One program writes it so, another not; nobody sees the difference."""
+    task = TaskSettings(kind="classification", train="x.csv", labels=("bar", name))
+    assert parse_label(task, text) == 1

@@ -82,6 +82,20 @@ def test_a_pattern_that_matches_nothing_is_named(make, folder):
             locate(make(pattern), pattern)
 
 
+def test_a_file_meant_from_the_current_folder_is_told(make, folder, tmp_path, monkeypatch):
+    here = tmp_path / "here" / "data"
+    here.mkdir(parents=True)
+    (here / "train.csv").write_text(HEAD + "one,good\n")
+    monkeypatch.chdir(here.parent)
+    with pytest.raises(
+        UserError, match=r"no such file; there is one in the current .*data\.dir=\."
+    ):
+        locate(make("data/train.csv"), "data/train.csv")
+    (folder / "data").mkdir()
+    (folder / "data" / "train.csv").write_text(HEAD + "one,good\n")
+    assert locate(make("data/train.csv"), "data/train.csv") == folder / "data" / "train.csv"
+
+
 def test_a_problem_names_the_file_and_its_own_line(make, folder):
     (folder / "part-2.csv").write_text(HEAD + "three,good\nfour,great\n,bad\n")
     settings = make(["part-1.csv", "part-2.csv"])

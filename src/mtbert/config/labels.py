@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
@@ -10,7 +11,9 @@ from pydantic import BeforeValidator
 
 from mtbert.errors import shown
 
-__all__ = ["LabelNames", "canonical_names", "label_value", "says_nothing", "values_of"]
+__all__ = [
+    "LabelNames", "canonical_names", "label_value", "look_of", "says_nothing", "values_of",
+]  # fmt: skip
 
 _BOOLEANS = {"false": 0.0, "true": 1.0}
 _NOTHING = frozenset({"nan", "<na>", "null", "#n/a"})
@@ -48,13 +51,20 @@ def canonical_names(labels: Iterable[str]) -> tuple[str, ...]:
 
     Numbers numerically, each once however it is spelled; false before true; words alphabetically.
     """
-    found = set(labels)
+    found = {unicodedata.normalize("NFC", text) for text in labels}
     if found and all(text.lower() in _BOOLEANS for text in found):
         return tuple(sorted({text.lower() for text in found}))
     values = [label_value(text) for text in found]
     if any(map(math.isnan, values)):
         return tuple(sorted(found, key=lambda text: (text.casefold(), text)))
     return tuple(_number_name(value) for value in sorted(set(values)))
+
+
+def look_of(name: str) -> str:
+    """What a reader sees of a name: without case, unseen characters and kinds of white space."""
+    text = unicodedata.normalize("NFKC", name).casefold()
+    seen = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    return " ".join(seen.split())
 
 
 def _number_name(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,11 @@ __all__ = ["PartErrors", "close_name", "explain", "nearest", "one_of", "unknown_
 
 _AUTO, _NUMBERS = "literal['auto']", ("constrained-int", "constrained-float")
 """How pydantic names the alternatives of a setting that is `auto` or a number."""
+
+_ALTERNATIVE = re.compile(r"(function-\w+|literal|dict|tuple|list)\[.*\]$|constrained-\w+$")
+"""How it names those of other settings, behind their keys."""
+
+_NAMES = "letters, digits, _ and -, a letter first, at most 64"
 
 
 class PartErrors(ValueError):
@@ -40,6 +46,10 @@ def explain(
         meant: the full key that a name may stand for which is none of its section.
     """
     location = [str(part) for part in error["loc"]]
+    if error["type"] == "string_pattern_mismatch" and location[-1] == "[key]":
+        where = ".".join(location[:-2])
+        return [f"{where}: {shown(location[-2])} cannot be a name there, expected {_NAMES}"]
+    alternative, location = location[-1:], [p for p in location if not _ALTERNATIVE.match(p)]
     where = ".".join(location) or "configuration"
     found = error.get("input")
     match error["type"]:
@@ -56,16 +66,18 @@ def explain(
         case "value_error":
             prefix = f"{'.'.join(location)}: " if location else ""
             return [prefix + line for line in str(error["ctx"]["error"]).split("\n")]
-        case "literal_error" if location[-1] == _AUTO:
+        case "literal_error" if alternative == [_AUTO]:
             return []  # the other alternative says what is expected
-        case _ if len(location) > 1 and location[-1] in _NUMBERS:
-            return [
-                f"{'.'.join(location[:-1])}: {error['msg'].lower()}, or auto, found {shown(found)}"
-            ]
+        case _ if alternative[0] in _NUMBERS:
+            return [f"{where}: {_begun_small(error['msg'])}, or auto, found {shown(found)}"]
         case "tuple_type" | "list_type":
             return [f"{where}: found {shown(found)}, expected a list, as in [a, b]"]
         case _:
-            return [f"{where}: {error['msg'].lower()}, found {shown(found)}"]
+            return [f"{where}: {_begun_small(error['msg'])}, found {shown(found)}"]
+
+
+def _begun_small(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtbert.config.labels import canonical_names, says_nothing
+from mtbert.config.labels import canonical_names, look_of, says_nothing
 from mtbert.config.load import parse_settings
 from mtbert.config.settings import Settings
 from mtbert.config.tasks import TargetKind, TaskSettings
@@ -79,10 +79,11 @@ def _found_names(settings: Settings, name: str) -> tuple[str, ...] | None:
     if task.kind is TargetKind.PAIR_CLASSIFICATION and {*names} <= {"0", "1"}:
         return None
     _log.info("task %s: %d labels in %s: %s", name, len(names), path, _listed(names))
-    by_case = Counter(n.casefold() for n in names)
-    if alike := [n for n in names if by_case[n.casefold()] > 1]:
+    by_look = Counter(map(look_of, names))
+    if alike := [n for n in names if by_look[look_of(n)] > 1]:
         _log.warning(
-            "task %s: labels that differ in case only are different classes: %s",
+            "task %s: labels that differ in case only, or in spaces or characters that cannot be "
+            "seen, are different classes: %s",
             name,
             _listed(alike),
         )

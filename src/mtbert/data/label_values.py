@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import unicodedata
 
 from mtbert.config.fields import LARGEST_LABEL
 from mtbert.config.labels import label_value, values_of
@@ -17,14 +18,15 @@ __all__ = ["Label", "expected_label", "parse_label"]
 Label = float | tuple[float, ...]
 
 _MISSING = {"nan", "na", "n/a", "#n/a", "none", "null", "<na>", "-", "?"}
-"""What other programs write where a number is missing, in lower case."""
+"""What other programs write where a value is missing, in lower case."""
 
 
 def parse_label(task: TaskSettings, text: str) -> Label:
     """A class number, a regression value, or a 0 or 1 for each of several labels.
 
-    Classes are found by their name; if all names are numbers or true/false, by its value, however
-    it is spelled; if none is, by the class's number.
+    Classes are found by their name, in whichever of Unicode's forms its accents are; if all names
+    are numbers or true/false, by its value, however it is spelled; if none is, by the class's
+    number.
 
     Raises:
         ValueError: not a label of this task; the message says what was found and expected.
@@ -41,23 +43,33 @@ def parse_label(task: TaskSettings, text: str) -> Label:
             return values.index(value)
         if _counts_classes(task) and value in range(len(names)):
             return int(value)
+        for number, name in enumerate(names):
+            if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", text):
+                return number
     elif abs(value := _number(text, task.format.decimal)) <= LARGEST_LABEL:
         low, high = task.range or (-math.inf, math.inf)
         if low <= value <= high:
             return value
-    advice = _advice(text, value) if task.kind.is_regression else ""
+    advice = _advice(text, value) if task.kind.is_regression else _missing(text)
     raise ValueError(f"label {shown(text)}, expected {expected_label(task)}{advice}")
 
 
 def _advice(text: str, value: float) -> str:
     """What may be meant by a cell that is no label of a regression, to follow what is expected."""
+    if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+", text):
+        return "; write thousands without a comma; decimals behind one: `format: {decimal: comma}`"
     if re.fullmatch(r"[-+]?\d+,\d+", text):
         return "; decimals behind a comma: `format: {decimal: comma}`"
-    if text.lower() in _MISSING:
-        return "; without a label leave the row out, or in a file of several tasks the cell blank"
     if math.isfinite(value) and abs(value) > LARGEST_LABEL:
         return f", at most {LARGEST_LABEL:g} in size"
-    return ""
+    return _missing(text)
+
+
+def _missing(text: str) -> str:
+    """What to do with a cell that says that there is no label."""
+    if text.lower() not in _MISSING:
+        return ""
+    return "; without a label leave the row out, or in a file of several tasks the cell blank"
 
 
 def expected_label(task: TaskSettings) -> str:

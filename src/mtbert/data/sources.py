@@ -45,7 +45,8 @@ def locate(settings: Settings, files: Files) -> Source:
     A name of a file that is there is no pattern; a file that is named twice is read once.
 
     Raises:
-        UserError: a pattern matches no file, or a relative name has no folder to start from.
+        UserError: a pattern matches no file, or a relative name has no folder to start from, or it
+            was meant from the current folder.
     """
     found: dict[Path, Path] = {}
     for name in names_of(files):
@@ -53,6 +54,11 @@ def locate(settings: Settings, files: Files) -> Source:
             found |= {path: path for path in hub_files(name)}
             continue
         path = data_file(settings, name)
+        if not is_file(path) and is_file(Path(name)) and not Path(name).is_absolute():
+            raise UserError(
+                f"{path}: no such file; there is one in the current folder, but names in a "
+                "configuration start from its own folder, or from `data.dir`: data.dir=. takes it"
+            )
         for one in _matches(name, path) if is_pattern(name) and not is_file(path) else [path]:
             found.setdefault(one.resolve() if is_file(one) else one, one)
     paths = tuple(found.values())
