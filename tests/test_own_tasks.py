@@ -113,7 +113,7 @@ def run(job, seed, score, dev=0.5):
     tasks = dict.fromkeys(make("chats").tasks, score)
     return {
         "job": job, "seed": seed, "test": tasks, "dev": dict.fromkeys(tasks, dev), "epochs": 9,
-        "seconds": 1.0, "select": "balanced",
+        "seconds": 1.0, "select": "balanced", "of_equal": "last",
         "machine": {"processor": "P", "threads": 1, "computes_bf16": True},
     }  # fmt: skip
 
@@ -136,17 +136,20 @@ def test_the_joint_run_is_a_point_of_the_sweep_and_seeds_that_all_points_have_ch
     assert best_of_sweep(runs[:1], "tone") is None
 
 
-def test_a_run_of_several_tasks_that_chose_otherwise_is_made_again_and_told(tmp_path):
-    old = [run("joint", 1, 0.8), run("alone tone", 1, 0.8)]
-    for record in old:
-        record["select"] = "sum"
-    assert [outdated(record) for record in old] == [True, False]
-    assert "1 of them" in summary_of({"chats": old})
+def test_a_run_that_chose_otherwise_is_made_again_and_told(tmp_path):
+    old = [run("joint", 1, 0.8), run("alone tone", 1, 0.8), run("before", 1, 0.8)]
+    old[0]["select"] = "sum"
+    del old[1]["of_equal"]
+    del old[2]["of_equal"]
+    assert [outdated(record) for record in old] == [True, True, False]
+    assert not outdated(run("joint", 1, 0.8))
+    assert "2 of them" in summary_of({"chats": old})
     records = Records(tmp_path, "chats")
     for record in (*old, run("joint", 1, 0.9)):
         records.add(record)
     kept = Records(tmp_path, "chats").runs
-    assert [(r["job"], r["select"]) for r in kept] == [("alone tone", "sum"), ("joint", "balanced")]
+    assert [r["job"] for r in kept] == ["alone tone", "before", "joint"]
+    assert kept[-1]["select"] == "balanced"
 
 
 def test_a_correlation_of_equal_answers_is_told():

@@ -34,6 +34,8 @@ _OLD_TASK = {"head": "cls", "pair_encoding": "jointly"}
 _OLD_REGRESSION = {"target": "raw"}
 """The recipe of README.md before version 0.2 had defaults of its own, on the defaults of then."""
 
+_OF_EQUAL = "last"
+"""Which of the epochs with the best score is kept."""
 _RATES = (1e-4, 4e-4)
 _EPOCHS = (0.5, 1.5)
 """The sweep: rates of the encoder, and epochs in parts of the automatic ones."""
@@ -70,12 +72,11 @@ def jobs_of(data: DataSet) -> list[Job]:
 
 
 def outdated(record: Mapping[str, Any]) -> bool:
-    """Whether a run of several tasks was made with another default of `training.select`.
-
-    With one task the best epoch is the same by each of them.
-    """
-    several: bool = record["job"] == JOINT or record["job"].startswith(SWEEP)
-    return several and bool(record.get("select", "sum") != TrainingSettings().select)
+    """Whether a run's best epoch was chosen otherwise than the defaults choose it now."""
+    if record["job"] in (FROZEN, BEFORE):
+        return False
+    chosen = record.get("select", "sum"), record.get("of_equal", "first")
+    return chosen != (TrainingSettings().select, _OF_EQUAL)
 
 
 def take(job: Job, data: DataSet, folder: Path, seed: int, epochs: int | None) -> dict[str, Any]:
@@ -117,6 +118,7 @@ def take(job: Job, data: DataSet, folder: Path, seed: int, epochs: int | None) -
         "steps": summary["steps"],
         "best_epoch": summary["best_epoch"],
         "select": used.select,
+        "of_equal": _OF_EQUAL,
         "learning_rate": used.learning_rate,
         "head_learning_rate": used.head_learning_rate,
         "seconds": seconds,

@@ -174,7 +174,7 @@ def summary_of(runs: Mapping[str, Runs]) -> str:
     made = f"{len(everything)} runs, {hours:.1f} hours, on {'; '.join(machines)}."
     if old := sum(map(outdated, everything)):
         made += (
-            f" {old} of them, of several tasks, chose their best epoch by `select: sum`, the "
-            "default before; the next call makes them again."
+            f" {old} of them chose their best epoch as the defaults did before (by `select: sum`, "
+            "or the first of equal ones); the next call makes them again."
         )
     return "\n".join([*lines, "", made])

@@ -62,6 +62,13 @@ def test_of_equal_scores_the_earliest_stays(toy, tmp_path, give_scores):
     assert toy.train(tmp_path / "run", "sst", training={"epochs": 3})["best_epoch"] == 1
 
 
+def test_of_equal_balanced_scores_the_last_stays_and_none_is_a_gain(toy, tmp_path, give_scores):
+    give_scores(0.1, 0.5, 0.5, 0.4, 0.5, 0.5)
+    training = {"epochs": 6, "select": "balanced", "patience": 3}
+    summary = toy.train(tmp_path / "run", "sst", training=training)
+    assert (summary["best_epoch"], len(records(tmp_path / "run", "dev"))) == (5, 5)
+
+
 def test_a_score_that_is_undefined_at_first_is_beaten_by_any_other(toy, tmp_path, give_scores):
     give_scores(math.nan, -0.5, math.nan)
     assert toy.train(tmp_path / "run", "sst", training={"epochs": 3})["best_epoch"] == 2

@@ -119,9 +119,9 @@ class TrainingSettings(Section):
         "balanced",
         description="What picks the best epoch: `balanced`, the sum of the main metrics of the "
         "tasks that train, each in units of its standard error (so that noise of one does not "
-        "choose against another); their plain `sum`; in both an undefined one counts 0. Or one "
-        "metric, `TASK.METRIC` (`TASK.mcc`, `TASK.rmse`, of which less is better), or of one class "
-        "`TASK.f1:CLASS`. docs/metrics.md lists them.",
+        "choose against another), of equal ones the last; their plain `sum`; in both an undefined "
+        "one counts 0. Or one metric, `TASK.METRIC` (`TASK.mcc`, `TASK.rmse`, of which less is "
+        "better), or of one class `TASK.f1:CLASS`. docs/metrics.md lists them.",
     )
     evaluate_every: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Steps between evaluations. Default: each epoch."

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 from torch.nn import Parameter
 
-from mtbert.config.selection import parse_select
+from mtbert.config.selection import BALANCED, parse_select
 from mtbert.config.training import TrainingSettings
 from mtbert.hardware.runtime import Runtime
 from mtbert.inference.evaluate import Evaluation
@@ -74,7 +74,8 @@ class Selection:
         )
         train_losses = take_means(state)
         better = self.best is None or self._beats(value, state.best_score)
-        state.waited = 0 if better else state.waited + 1
+        gains = better and value != state.best_score
+        state.waited = 0 if gains else state.waited + 1
         if better:
             self._keep(found, value, state, epoch)
         patience = self._settings.patience
@@ -96,9 +97,15 @@ class Selection:
         say(losses_line(train_losses, found))
 
     def _beats(self, value: float, best: float | None) -> bool:
-        """Whether a value is better than the best one so far, which may be undefined."""
+        """Whether a value is better than the best one so far, which may be undefined.
+
+        Few dev rows have few scores: all may be right in the first epoch. `balanced` then keeps
+        the weights that were trained longer; the other scores keep the first, as they always did.
+        """
         if math.isnan(value) or best is None:
             return not math.isnan(value)
+        if self._settings.select == BALANCED:
+            return value >= best
         chosen = parse_select(self._settings.select)
         return value < best if chosen is not None and chosen.lower_is_better else value > best
 
