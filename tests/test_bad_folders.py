@@ -119,7 +119,7 @@ BOARD = ("leaderboard", "run", "--data", "data", "--output", "out")
 RUNS = {
     "no config": (lambda r: (r / "config.yaml").unlink(), EVALUATE, "no config.yaml in it"),
     "torn config": (lambda r: half(r / "config.yaml"), EVALUATE, "config.yaml"),
-    "no model": (lambda r: shutil.rmtree(r / "model"), EVALUATE, "has no model yet"),
+    "no model": (lambda r: shutil.rmtree(r / "model"), EVALUATE, "its model was deleted"),
     "torn model": (lambda r: half(r / "model/mtbert.json"), EVALUATE, "mtbert.json: damaged"),
     "newer model": (lambda r: edit_json(r / "model/mtbert.json", format=3), EVALUATE, "format 3"),
     "list": (lambda r: edit_json(r / "model/mtbert.json", tasks=[]), EVALUATE, "damaged"),

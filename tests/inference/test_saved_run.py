@@ -59,8 +59,11 @@ def test_what_a_head_was_not_made_for_may_change(run):
     load_run(run)
 
 
-def test_a_run_that_is_not_finished_is_refused(run):
+def test_a_run_without_its_model_is_refused(run):
     shutil.rmtree(run / "model")
+    with pytest.raises(UserError, match="its model was deleted .*train it again"):
+        load_run(run)
+    (run / "summary.json").unlink()
     with pytest.raises(UserError, match="has no model yet"):
         load_run(run)
     (run / "config.yaml").unlink()

@@ -283,6 +283,11 @@ def read_run(path: Path) -> tuple[Settings, Path]:
         raise UserError(f"{path}: not a run folder, no config.yaml in it")
     check_format(path)
     if not is_file(path / "model" / "mtbert.json"):
+        if is_file(path / "summary.json"):
+            raise UserError(
+                f"{path}: its model was deleted after it was finished (a study keeps those of its "
+                f"best runs alone); train it again: mtbert train {path}/config.yaml --output FOLDER"
+            )
         raise UserError(f"{path}: has no model yet; finish it with mtbert train --resume {path}")
     return load_config(str(path / "config.yaml")), path / "model"
 
