@@ -61,7 +61,7 @@ def test_what_a_head_was_not_made_for_may_change(run):
 
 def test_a_run_without_its_model_is_refused(run):
     shutil.rmtree(run / "model")
-    with pytest.raises(UserError, match="its model was deleted .*train it again"):
+    with pytest.raises(UserError, match=r"its model was deleted .*train it again"):
         load_run(run)
     (run / "summary.json").unlink()
     with pytest.raises(UserError, match="has no model yet"):
