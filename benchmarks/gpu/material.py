@@ -49,8 +49,8 @@ _TOKENIZER = ("tokenizer.json", "vocab.txt")
 _POSITIONS = 512
 _KINDS: dict[str, dict[str, Any]] = {
     "sst": {"kind": "classification", "labels": list("01234")},
-    "para": {"kind": "pair_classification"},
-    "sts": {"kind": "pair_regression", "range": [0, 5]},
+    "para": {"kind": "pair_classification", "pair_encoding": "jointly"},
+    "sts": {"kind": "pair_regression", "range": [0, 5], "pair_encoding": "jointly"},
 }
 _LARGEST_LABEL = {"sst": 4, "para": 1, "sts": 5}
 
