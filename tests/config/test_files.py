@@ -27,6 +27,7 @@ def test_several_files_are_a_list_and_one_in_a_list_is_that_one():
 @pytest.mark.parametrize(
     ("files", "told"),
     [
+        ({"dev": 0.125}, "tasks.t.dev: found 0.125; to hold out a share write 12.5%"),
         ({"train": []}, "tasks.t.train: expected the name of a file or a list of names, found []"),
         ({"train": [1]}, "tasks.t.train: expected a list of names of files, found 1 in it"),
         ({"train": "a", "dev": ["b", "10%"]}, "'10%' is a share; it cannot stand in a list"),

@@ -54,6 +54,8 @@ def _checked(value: object, split: str) -> Files:
 
 
 def _checked_dev(value: object) -> object:
+    if isinstance(value, float) and 0 < value < 1:
+        raise ValueError(f"found {value}; to hold out a share write {100 * value:g}%")
     if not isinstance(value, dict):
         return None if value is None else _checked(value, "validation")
     return {name: _checked(files, "validation") for name, files in value.items()}
