@@ -3,7 +3,9 @@ import json
 import pytest
 from support.configurations import SMALL
 
+from mtbert.config.load import parse_settings
 from mtbert.config.messages import nearest, unknown_name
+from mtbert.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,11 @@ from mtbert.config.messages import nearest, unknown_name
 )
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(refuse, line, expected):
     assert expected in refuse(SMALL + line)
+
+
+def test_a_key_that_is_no_text_is_told_without_a_place():
+    with pytest.raises(UserError, match=r"tree: configuration: input should be a valid string"):
+        parse_settings({"tasks": {}, "\ud800": 1}, "tree")
 
 
 @pytest.mark.parametrize("task", ["x", "columns", "train"])

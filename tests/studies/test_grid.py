@@ -136,7 +136,7 @@ BAD = {
     "base and include": ("base: base.yaml\ninclude: [batching]\n", "exclude each other"),
     "form without base": ("forms: {a: {}}\n", "every one of `forms` needs a `base`"),
     "no seed": ("base: base.yaml\nseeds: []\n", "seeds:"),
-    "bad name": ("base: base.yaml\nvariations: {../x: {}}\n", "variations.../x"),
+    "bad name": ("base: base.yaml\nvariations: {../x: {}}\n", "variations: '../x' cannot be"),
     "unknown task": ("base: base.yaml\nvariations: {x: {tasks: [sstx]}}\n", "did you mean 'sst'?"),
     "unknown setting": ("base: base.yaml\nset: {training.epoch: 1}\n", "did you mean 'epochs'?"),
     "bad setting": ("base: base.yaml\nset: {training.epochs: -1}\n", "training.epochs"),

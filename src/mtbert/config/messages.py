@@ -68,7 +68,7 @@ def explain(
             return [prefix + line for line in str(error["ctx"]["error"]).split("\n")]
         case "literal_error" if alternative == [_AUTO]:
             return []  # the other alternative says what is expected
-        case _ if alternative[0] in _NUMBERS:
+        case _ if alternative and alternative[0] in _NUMBERS:
             return [f"{where}: {_begun_small(error['msg'])}, or auto, found {shown(found)}"]
         case "tuple_type" | "list_type":
             return [f"{where}: found {shown(found)}, expected a list, as in [a, b]"]
