@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from support.toy import records, results
 
 from mtbert import MultitaskModel
-from mtbert.config.tasks import LOSSES, LossRule
+from mtbert.config.targets import LOSSES, LossRule
 from mtbert.config.yaml import dump_yaml
 from mtbert.errors import UserError
 from mtbert.methods.aggregation import table as aggregation

@@ -23,7 +23,7 @@ from configuration_docs import default, table_row, values
 from pydantic.fields import FieldInfo
 
 from mtbert.config.encoder import DEFAULT_SHARING, SHARINGS
-from mtbert.config.tasks import LOSSES, LossRule, TargetKind
+from mtbert.config.targets import LOSSES, LossRule, TargetKind
 from mtbert.methods.aggregation.table import AGGREGATORS, DEFAULT_AGGREGATOR
 from mtbert.methods.base import Method
 from mtbert.methods.sampling.table import DEFAULT_SAMPLER, SAMPLERS

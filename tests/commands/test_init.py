@@ -1,6 +1,7 @@
 """`mtbert init`: two commands from files of many kinds to a run, without editing."""
 
 import pytest
+from support.sentences import sentence
 
 from mtbert.cli import main
 from mtbert.commands.init import write_config
@@ -8,30 +9,6 @@ from mtbert.config.load import load_config
 from mtbert.data.completion import completed
 from mtbert.data.examples import read_examples
 from mtbert.errors import UserError
-
-WORDS = [
-    "the",
-    "train",
-    "was",
-    "late",
-    "again",
-    "and",
-    "nobody",
-    "told",
-    "us",
-    "why",
-    "we",
-    "love",
-    "this",
-    "place",
-    "cold",
-    "staff",
-    "kind",
-]
-
-
-def sentence(i, words=8):
-    return " ".join(WORDS[(i * 7 + j * (3 + i % 5)) % len(WORDS)] for j in range(words)) + f" {i}"
 
 
 def table(path, head, row, rows=40, encoding="utf-8"):

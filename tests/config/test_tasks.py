@@ -1,31 +1,13 @@
 import pytest
 from pydantic import ValidationError
 
-from mtbert.config.tasks import LOSSES, LossRule, TargetKind, TaskSettings, predictions_name
+from mtbert.config.targets import LOSSES, LossRule
+from mtbert.config.tasks import TaskSettings, predictions_name
 from mtbert.objectives.table import objective_of
 
 SINGLE = {"kind": "classification", "labels": ["bad", "good"], "train": "a.csv", "dev": "b.csv"}
 SEVERAL = {**SINGLE, "kind": "multilabel_classification"}
-LABEL_SETS = ("micro_f1", "macro_f1", "subset_accuracy")
 PAIR = {"kind": "pair_regression", "train": "a.csv", "dev": "b.csv"}
-
-
-@pytest.mark.parametrize(
-    ("kind", "pair", "classes", "metrics"),
-    [
-        ("classification", False, True, ("accuracy", "f1")),
-        ("pair_classification", True, True, ("accuracy", "f1")),
-        ("multilabel_classification", False, False, LABEL_SETS),
-        ("pair_multilabel_classification", True, False, LABEL_SETS),
-        ("regression", False, False, ("pearson", "spearman")),
-        ("pair_regression", True, False, ("pearson", "spearman")),
-    ],
-)
-def test_what_a_kind_means(kind, pair, classes, metrics):
-    kind = TargetKind(kind)
-    assert (kind.is_pair, kind.is_classification) == (pair, classes)
-    assert [kind.is_classification, kind.is_multilabel, kind.is_regression].count(True) == 1
-    assert kind.metrics[: len(metrics)] == metrics
 
 
 @pytest.mark.parametrize(
@@ -173,24 +155,6 @@ def test_cosine_is_accepted_with_one_output(loss):
     changes = {"kind": "pair_classification", "features": "cosine", "pair_encoding": "separately"}
     task = TaskSettings.model_validate({**PAIR, **changes, "loss": loss})
     assert objective_of(task).outputs(task) == 1
-
-
-@pytest.mark.parametrize("kind", TargetKind)
-def test_the_main_metric_is_one_that_is_reported(kind):
-    assert kind.main_metric == kind.metrics[0]
-    assert kind.main_metric in ("accuracy", "pearson", "micro_f1")
-
-
-@pytest.mark.parametrize("kind", TargetKind)
-def test_the_default_loss_fits_its_kind(kind):
-    rule = LOSSES[kind.default_loss]
-    fits = {
-        rule.on_classes: kind.is_classification,
-        rule.on_regression: kind.is_regression,
-        rule.on_labels: kind.is_multilabel,
-    }
-    assert fits == {True: True, False: False}
-    assert not rule.needs_range
 
 
 @pytest.mark.parametrize("loss", ["mae", 3, None, ["mse"], {"mse": 1}])

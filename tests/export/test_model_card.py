@@ -46,8 +46,9 @@ def test_scores_settings_labels_and_limits_are_told(toy):
 def test_the_front_matter_is_what_the_hub_reads(toy):
     told = {"language": ["en", "de"], "license": "cc-by-4.0", "datasets": ["nyu-mll/glue"]}
     data = ModelCard(card(toy, card=told, encoder={"path": "bert-base-uncased"})).data
+    front = data.to_dict()
     assert (data.language, data.license, data.datasets) == tuple(told.values())
-    assert (data.library_name, data.base_model) == ("mtbert", "bert-base-uncased")
+    assert (front["library_name"], front["base_model"]) == ("mtbert", "bert-base-uncased")
     assert data.metrics == ["accuracy", "pearsonr"]
     assert data.tags == ["mtbert", "bert", "multitask", "text-regression", "sentence-pairs"]
     found = {(r.task_name, r.metric_type): (r.task_type, r.metric_value) for r in data.eval_results}
@@ -107,7 +108,7 @@ def test_names_stay_on_their_line(toy):
     tree = toy.tree("sst")
     tree["tasks"]["sst"]["labels"] = labels
     text = card(toy, "sst", tasks=tree["tasks"], summary=SUMMARY | {"dev": {}})
-    assert ModelCard(text).data.library_name == "mtbert"
+    assert ModelCard(text).data.to_dict()["library_name"] == "mtbert"
     assert "0 = a|b, 1 = line break" in text
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from support.objectives import classes, normal, regression, two
 
-from mtbert.config.tasks import LOSSES
+from mtbert.config.targets import LOSSES
 from mtbert.objectives.table import OBJECTIVES, decode, example_losses, objective_of
 
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from mtbert.config.tasks import TargetKind
+from mtbert.config.targets import TargetKind
 from mtbert.runs.folder import read_summary
 from mtbert.runs.scores import main_metric, main_score, shown_score
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mtbert.config.former import with_former_defaults
-from mtbert.config.tasks import by_squared_error
+from mtbert.config.targets import by_squared_error
 
 __all__ = ["is_written_out", "keep_old_defaults", "with_old_target"]
 

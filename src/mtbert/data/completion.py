@@ -12,7 +12,8 @@ import numpy as np
 from mtbert.config.labels import canonical_names, look_of, says_nothing
 from mtbert.config.load import parse_settings
 from mtbert.config.settings import Settings
-from mtbert.config.tasks import TargetKind, TaskSettings
+from mtbert.config.targets import TargetKind
+from mtbert.config.tasks import TaskSettings
 from mtbert.data.cache import Cache, content_key, open_cache
 from mtbert.data.class_names import names_in
 from mtbert.data.examples import label_texts

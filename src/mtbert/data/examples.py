@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mtbert.config.columns import columns_in, text_at
-from mtbert.config.labels import label_value
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.bad_rows import counts_from_one, likely_cause, told
 from mtbert.data.class_names import rows_by_name
 from mtbert.data.label_lists import yes_or_no
 from mtbert.data.label_values import Label, expected_label, parse_label
+from mtbert.data.missing_columns import check_header, lacking_column
 from mtbert.data.readers.base import Row, Table
 from mtbert.data.readers.table import open_table, read_table
 from mtbert.data.sources import Source, paths_of
@@ -220,7 +219,7 @@ def parse_rows(
     if task.columns.id:
         needed.append(task.columns.id)
     if table.columns is not None:
-        _check_header(table, needed, id_column)
+        check_header(table, needed, id_column)
     numbered = table.columns is None or id_column not in table.columns
     for number, row in enumerate(table.rows, start=first):
         result = _parse_row(row, task, needed, labelled)
@@ -249,7 +248,7 @@ def label_texts(table: Table, task: TaskSettings, problems: list[str]) -> Iterat
     """
     needed = [*task.text_columns, task.columns.label]
     if table.columns is not None:
-        _check_header(table, needed, task.columns.label)
+        check_header(table, needed, task.columns.label)
     for row in table.rows:
         values = {**row.values, **row.lists} if task.kind.is_multilabel else row.values
         missing = next((c for c in needed if c not in values), None)
@@ -260,7 +259,7 @@ def label_texts(table: Table, task: TaskSettings, problems: list[str]) -> Iterat
                 yield label
                 continue
         if row.problem is not None or missing is not None:
-            what = row.problem if row.problem is not None else _missing(row, str(missing))
+            what = row.problem if row.problem is not None else lacking_column(row, str(missing))
             problems.append(f"{table.place(row.line)}: {what}")
 
 
@@ -271,56 +270,11 @@ def _with_blank_as_none(example: Example, task: TaskSettings) -> Example:
     return replace(example, label=(0.0,) * len(task.class_names))
 
 
-def _check_header(table: Table, needed: list[str], id_column: str | None) -> None:
-    columns = table.columns or ()
-    place = table.place(1) if table.unit == "line" else table.name
-    found = ", ".join(repr(c) for c in columns if c)
-    for column in needed:
-        if column not in columns:
-            raise UserError(
-                f"{place}: no column {column!r}, found {found}; {_column_advice(columns, needed)}"
-            )
-    for column in needed if id_column is None else {*needed, id_column}:
-        if columns.count(column) > 1:
-            raise UserError(f"{place}: column {column!r} occurs twice")
-
-
-def _column_advice(columns: Sequence[str], needed: Sequence[str]) -> str:
-    """What to do about a column that a header lacks."""
-    advice = "map it in tasks.NAME.columns (id, text, text2, label, labels)"
-    if {*needed, "id"} & {*columns}:
-        return advice
-    if any(map(_is_no_name, columns)):
-        return (
-            "if the first line is a row and no header, set `format: {header: false}` and name "
-            f"columns by their place, 1 to {len(columns)}; else {advice}"
-        )
-    several = "; if these are several columns, set `format: {separator: …}`"
-    return advice + several if len(columns) == 1 else advice
-
-
-def _is_no_name(cell: str) -> bool:
-    """Whether a cell of a header is a number or a sentence."""
-    cell = cell.strip()
-    return not math.isnan(label_value(cell)) or cell.count(" ") > 2 or len(cell) > 60
-
-
 def _not_an_id(task: TaskSettings) -> str:
     """What to do where a column was taken for the ids of rows because of its name."""
     if task.columns.id is not None:
         return ""
     return " (if the column 'id' names something else, set `columns: {id: false}`)"
-
-
-def _missing(row: Row, column: str) -> str:
-    """What is wrong with a row that lacks a column."""
-    if column in row.lists:
-        return f"found a list in {column!r}, expected one value"
-    inside = [key for key in (*row.values, *row.lists) if key.startswith(f"{column}.")]
-    if inside:
-        named = [f"{key!r}{' (a list)' if key in row.lists else ''}" for key in inside[:3]]
-        return f"{column!r} is an object with {', '.join(named)}; `columns` may name such a key"
-    return f"no column {column!r}, expected one"
 
 
 def _parse_row(
@@ -331,7 +285,7 @@ def _parse_row(
     lists = row.lists if task.kind.is_multilabel else {}
     for column in needed:
         if column not in row.values and (column in task.text_columns or column not in lists):
-            return _missing(row, column)
+            return lacking_column(row, column)
     texts = tuple(text_at(place, row.values) for place in task.text_places)
     for place, text in zip(task.text_places, texts, strict=True):
         if not text and labelled:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from mtbert.config.tasks import LOSSES, TaskSettings
+from mtbert.config.targets import LOSSES
+from mtbert.config.tasks import TaskSettings
 from mtbert.model.dropout import dropout
 from mtbert.model.thresholds import OrderedThresholds
 from mtbert.objectives.table import objective_of

@@ -10,7 +10,8 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 
-from mtbert.config.tasks import LOSSES, TaskSettings
+from mtbert.config.targets import LOSSES
+from mtbert.config.tasks import TaskSettings
 from mtbert.methods.weighting.table import WEIGHTINGS
 from mtbert.runs.state import State
 

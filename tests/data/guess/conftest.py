@@ -1,38 +1,13 @@
 """Small tables of many kinds, as strangers have them."""
 
 import pytest
-
-WORDS = [
-    "the",
-    "train",
-    "was",
-    "late",
-    "again",
-    "and",
-    "nobody",
-    "told",
-    "us",
-    "why",
-    "we",
-    "love",
-    "this",
-    "place",
-    "cold",
-    "staff",
-    "kind",
-]
+from support.sentences import sentence
 
 
-@pytest.fixture
-def sentence():
+@pytest.fixture(name="sentence")
+def sentence_of():
     """The i-th of many different sentences."""
-
-    def made(i, words=8):
-        return (
-            " ".join(WORDS[(i * 7 + j * (3 + i % 5)) % len(WORDS)] for j in range(words)) + f" {i}"
-        )
-
-    return made
+    return sentence
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from mtbert.config.tasks import TargetKind, TaskSettings
+from mtbert.config.targets import TargetKind
+from mtbert.config.tasks import TaskSettings
 from mtbert.inference.metrics import (
     mean_score,
     overall_score,
