@@ -1,6 +1,6 @@
 """The course's three tasks with few rows: what the defaults do on data that we did not write.
 
-Its files are no part of the repository; without them this data set has no rows, and is not measured.
+Its files are no part of the repository; without them this data set has no rows and is not measured.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import Any
 
 from benchmarks.common import data_in_use, training_file
 from benchmarks.own_tasks.table import DataSet, Table
-from mtbert.config.tasks import TaskSettings
 from mtbert.data.readers.table import open_table, read_table
 
 __all__ = ["course"]
