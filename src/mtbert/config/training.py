@@ -77,6 +77,11 @@ class TrainingSettings(Section):
     surgery: AggregatorField = Field(
         DEFAULT_AGGREGATOR, description="What is done about conflicting task gradients."
     )
+    surgery_every: Annotated[int, Field(ge=1)] = Field(
+        1,
+        description="Steps from one with surgery to the next; between them gradients add up, at no "
+        "cost beside a run without surgery.",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
         description="Numbers of the forward and backward pass; weights and optimizer are always "
