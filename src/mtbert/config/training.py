@@ -153,3 +153,9 @@ class TrainingSettings(Section):
     tensorboard: bool = Field(
         False, description="Also write TensorBoard files (needs the extra `tensorboard`)."
     )
+
+    @property
+    def surgery_in_words(self) -> str:
+        """`pcgrad`, `pcgrad every 4 steps`."""
+        every = self.surgery_every
+        return str(self.surgery) if every == 1 else f"{self.surgery} every {every} steps"

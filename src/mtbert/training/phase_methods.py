@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mtbert.config.training import TrainingSettings
-from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.aggregation.base import Aggregator
 from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
 from mtbert.methods.base import MethodState, Progress
 from mtbert.runs.state import State
@@ -65,7 +65,7 @@ class PhaseMethods:
         """The factors of a step's losses, by task; a task left out has 1."""
         return self.weighting.weights(self._known(_WEIGHTING), at)
 
-    def aggregator(self, at: Progress) -> GramAggregator:
+    def aggregator(self, at: Progress) -> Aggregator:
         """What makes one direction of the tasks' shared gradients in a step."""
         return (
             self._aggregator if at.step % self._settings.surgery_every == 0 else DEFAULT_AGGREGATOR

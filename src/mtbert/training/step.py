@@ -158,6 +158,7 @@ class GradientStep:
             accumulate=self._parts,
             dropout=self._generator("dropout", runtime.device, *rank),
             orders=self._generator("surgery", torch.device("cpu")),
+            uniforms=self._generator("coordinates", runtime.device),
             processes=runtime.processes,
         )
         gradients = compute_gradients(
