@@ -21,11 +21,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from mtbert.config.encoder import DEFAULT_SHARING, EncoderSettings
+from mtbert.config.encoder import EncoderSettings
 from mtbert.config.fields import TASK_NAME
 from mtbert.config.files import names_of
 from mtbert.config.hub_names import is_hub
 from mtbert.config.older import with_old_target
+from mtbert.config.sharing import DEFAULT_SHARING
 from mtbert.config.tasks import TaskSettings
 from mtbert.config.training import Precision
 from mtbert.errors import UserError, problem_list, shown
