@@ -8,14 +8,14 @@ import time
 
 import pytest
 from support.kills import INEXACT, KILLED, UNSAFE, Child, server
-from support.toy import results
+from support.toy import TASKS, results
 
 from mtbert.errors import UserError
 from mtbert.runs.folder import RunFolder
 from mtbert.runs.provenance import Provenance
 
 CHANGES = {
-    "names": ("sst", "sts"),
+    "tasks": {"sst": TASKS["sst"], "sts": TASKS["sts"] | {"target": "popart"}},
     "training": {
         "steps_per_epoch": 3,
         "checkpoint_every": 2,
