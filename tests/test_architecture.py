@@ -61,7 +61,7 @@ MAY_USE_FILES = {
     "runs.folder",
     "inference.predict",
     "inference.leaderboard",
-    "studies.runner",
+    "studies.engines.local",
     "studies.folder",
     "hardware.machine",
     "demo",
