@@ -63,6 +63,8 @@ MAY_USE_FILES = {
     "inference.leaderboard",
     "studies.engines.local",
     "studies.folder",
+    "studies.search.active",
+    "studies.search.journal",
     "hardware.machine",
     "demo",
 }
