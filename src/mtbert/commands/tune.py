@@ -82,12 +82,13 @@ def _results(search: Search, folder: Path, trials: Sequence[SearchTrial]) -> str
     from mtbert.config.load import load_config
     from mtbert.config.yaml import dump_yaml
     from mtbert.io import atomic
+    from mtbert.reports.settings import shown_setting
     from mtbert.studies.search.trials import best_trial
 
     best = best_trial(trials, lower_is_better=search.lower_is_better)
     assert best is not None
     settings = load_config(str(folder / "runs" / best.run / "config.yaml"))
-    values = [f"{key} = {value}" for key, value in best.values.items()]
+    values = [f"{key} = {shown_setting(value)}" for key, value in best.values.items()]
     counts = Counter(str(trial.outcome) for trial in trials)
     told = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
     head = f"trial {best.number}, {search.score} {best.score:.4f}; {len(trials)} trials: {told}"

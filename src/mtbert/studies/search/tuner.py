@@ -118,8 +118,8 @@ class _Tuner:
         except UserError as error:
             self._end(trial, TrialState.FAIL, reason=str(error))
             return
-        equal = [other.path for other in self.active if other.run.key == run.key]
-        active = ActiveTrial(trial, run, *(equal[:1] or [self._study.path(run)]))
+        equal = (other.path for other in self.active if other.run.key == run.key)
+        active = ActiveTrial(trial, run, next(equal, self._study.path(run)))
         trial.set_user_attr(RUN, active.path.name)
         self.active.append(active)
 
