@@ -81,6 +81,7 @@ def test_a_grid_finds_the_best_of_an_enumeration_and_its_file_trains(
     assert [float(row["score"]) for row in rows] == [*scores.values()]
     html = (tmp_path / "found" / "report.html").read_text("utf-8")
     assert "history: sst.accuracy" in html
+    assert {p.name for p in (tmp_path / "found").glob("*.svg")} == {"history.svg", "importance.svg"}
     again = main(["--quiet", "train", "found/best.yaml", "--output", "again"])
     assert again == 0
     assert read_summary(tmp_path / "again")["dev"]["sst"]["accuracy"] == scores[best]

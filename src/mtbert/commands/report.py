@@ -45,7 +45,7 @@ def write_report(folder: Path) -> list[Path]:
 
     Of any runs report.html, report.md and results.csv; of a study with the paper's experiments
     also differences.csv and the figures of the Markdown; of exported results README.md in the
-    place of the first two; of a search report.html and trials.csv.
+    place of the first two; of a search report.html, trials.csv and its pictures.
 
     Raises:
         UserError: there are none, or the extra `report` is not installed.
@@ -121,7 +121,8 @@ def _runs_report(folder: Path) -> dict[str, str]:
 def _search_report(folder: Path) -> dict[str, str]:
     """Texts by the names of their files."""
     from mtbert.reports.document import to_html
-    from mtbert.reports.search import search_sections, trials_csv
+    from mtbert.reports.pictures import picture
+    from mtbert.reports.search import search_charts, search_sections, trials_csv
     from mtbert.studies.search import plan
 
     plan.require_optuna()
@@ -133,11 +134,14 @@ def _search_report(folder: Path) -> dict[str, str]:
     trials = trials_of(journal)
     if not any(trial.score is not None for trial in trials):
         raise UserError(f"{folder}: no trial of this search is finished yet")
-    sections = search_sections(
-        trials, score, importances(journal), lower_is_better=plan.lower_is_better(score)
-    )
-    html = to_html(f"Search of {len(trials)} trials", sections, str(folder))
-    return {"report.html": html, "trials.csv": trials_csv(trials)}
+    less, shares = plan.lower_is_better(score), importances(journal)
+    sections = search_sections(trials, score, shares, lower_is_better=less)
+    charts = search_charts(trials, score, shares, lower_is_better=less)
+    return {
+        "report.html": to_html(f"Search of {len(trials)} trials", sections, str(folder)),
+        "trials.csv": trials_csv(trials),
+        **{f"{name}.svg": picture(chart) for name, chart in charts.items()},
+    }
 
 
 def _study_report(folder: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from mtbert.reports.settings import shown_setting
 from mtbert.reports.study import csv_text
 from mtbert.studies.search.trials import Outcome, SearchTrial, best_trial
 
-__all__ = ["search_sections", "trials_csv"]
+__all__ = ["search_charts", "search_sections", "trials_csv"]
 
 _SCORES = (
     "A trial's score is that of its best epoch on the dev rows, on which the trials are compared "
@@ -46,11 +46,8 @@ def search_sections(
     counts = Counter(trial.outcome for trial in trials)
     told = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
     values = [[key, shown_setting(value)] for key, value in best.values.items()]
-    charts = [_history(trials, score, lower_is_better=lower_is_better)]
-    remarks: list[Block] = [_SCORES]
-    if importances:
-        charts.append(share_chart("importance of each setting", importances))
-        remarks.append(_IMPORTANCE)
+    charts = search_charts(trials, score, importances, lower_is_better=lower_is_better)
+    remarks: list[Block] = [_SCORES, *([_IMPORTANCE] if importances else [])]
     return [
         Section(
             "",
@@ -59,11 +56,25 @@ def search_sections(
                 f"{best.number} with {best.score:.4f}.",
                 TableBlock("The best trial", ["setting", "value"], values, left=2),
                 *remarks,
-                ChartsBlock("", charts),
+                ChartsBlock("", [*charts.values()]),
             ],
         ),
         Section("Trials", [_table(trials)]),
     ]
+
+
+def search_charts(
+    trials: Sequence[SearchTrial],
+    score: str,
+    importances: Mapping[str, float],
+    *,
+    lower_is_better: bool,
+) -> dict[str, Chart]:
+    """`history` and, where they are known, `importance`."""
+    charts = {"history": _history(trials, score, lower_is_better=lower_is_better)}
+    if importances:
+        charts["importance"] = share_chart("importance of each setting", importances)
+    return charts
 
 
 def trials_csv(trials: Sequence[SearchTrial]) -> str:
