@@ -80,6 +80,11 @@ class TrainingSettings(Section):
     surgery: AggregatorField = Field(
         DEFAULT_AGGREGATOR, description="What is done about conflicting task gradients."
     )
+    surgery_every: Annotated[int, Field(ge=1)] = Field(
+        1,
+        description="Steps from one with surgery to the next; between them gradients add up, at no "
+        "cost beside a run without surgery.",
+    )
     precision: Precision = Field(
         "auto",
         description="Numbers of the forward and backward pass; weights and optimizer are always "
@@ -151,3 +156,9 @@ class TrainingSettings(Section):
     tensorboard: bool = Field(
         False, description="Also write TensorBoard files (needs the extra `tensorboard`)."
     )
+
+    @property
+    def surgery_in_words(self) -> str:
+        """`pcgrad`, `pcgrad every 4 steps`."""
+        every = self.surgery_every
+        return str(self.surgery) if every == 1 else f"{self.surgery} every {every} steps"
