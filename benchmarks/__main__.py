@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, tuple[str, dict[str, Any]]] = {
     "data": ("data", {}),
     "scaling": ("scaling", {}),
     "processes": ("processes", {}),
+    "waiting": ("waiting", {}),
 }
 """By name: the module, and the arguments of its `run`."""
 RESULTS = Path(__file__).parent / "results"

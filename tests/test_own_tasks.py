@@ -28,6 +28,8 @@ from mtbert.data.examples import read_examples
 def written(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     data = make(request.param)
+    if not all(table.rows for table in data.tables.values()):
+        pytest.skip("needs the course's data")
     write(data, folder)
     return data, folder
 
@@ -60,7 +62,8 @@ def test_a_data_set_is_the_same_at_every_call_and_its_parts_do_not_overlap(writt
 
 
 def test_the_kinds_of_jobs_that_are_promised_are_there():
-    fields = [task for name in DATA_SETS for task in make(name).tasks.values()]
+    ours = [make(name) for name in DATA_SETS if name != "course"]
+    fields = [task for data in ours for task in data.tasks.values()]
     classes = [len(task["labels"]) for task in fields if "labels" in task]
     assert (min(classes), max(classes)) == (2, 77)
     ranges = {tuple(task["range"]) for task in fields if "range" in task}
@@ -68,7 +71,7 @@ def test_the_kinds_of_jobs_that_are_promised_are_there():
     assert {task["kind"] for task in fields} == {
         "classification", "regression", "pair_classification", "pair_regression"
     }  # fmt: skip
-    assert {table.kind for name in DATA_SETS for table in make(name).tables.values()} == {
+    assert {table.kind for data in ours for table in data.tables.values()} == {
         "csv", "tsv", "jsonl"
     }  # fmt: skip
 

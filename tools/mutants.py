@@ -30,6 +30,7 @@ ROOT = Path(__file__).parent.parent
 LIST = ROOT / "tools" / "mutants.yaml"
 _SECONDS = 600
 """Of the tests of one mutant; a change may also make a loop endless."""
+_SECONDS_OF_ALL = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def copied_tree(target: Path) -> Path:
     return target
 
 
-def first_failure(tree: Path, tests: Sequence[str]) -> str | None:
+def first_failure(tree: Path, tests: Sequence[str], seconds: int = _SECONDS) -> str | None:
     """The first test that fails, or None.
 
     Raises:
@@ -115,10 +116,10 @@ def first_failure(tree: Path, tests: Sequence[str]) -> str | None:
     try:
         run = subprocess.run(
             [*command, *tests],
-            cwd=tree, env=environment, capture_output=True, text=True, timeout=_SECONDS,
+            cwd=tree, env=environment, capture_output=True, text=True, timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return f"no end after {_SECONDS} s"
+        return f"no end after {seconds} s"
     if run.returncode == 0:
         return None
     if failed := re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE):
@@ -153,7 +154,8 @@ def main() -> int:
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
         tree = copied_tree(Path(folder))
-        if broken := first_failure(tree, sorted({test for m in chosen for test in m.tests})):
+        every = sorted({test for m in chosen for test in m.tests})
+        if broken := first_failure(tree, every, _SECONDS_OF_ALL):
             print(f"{broken} fails without any change")
             return 1
         for mutant in chosen:

@@ -7,6 +7,7 @@ from random import Random
 
 from benchmarks.own_tasks.archive import archive
 from benchmarks.own_tasks.chats import chats
+from benchmarks.own_tasks.course import course
 from benchmarks.own_tasks.intents import intents
 from benchmarks.own_tasks.products import products
 from benchmarks.own_tasks.reviews import reviews
@@ -22,6 +23,7 @@ DATA_SETS: dict[str, Callable[[Random], DataSet]] = {
     "archive": archive,
     "products": products,
     "chats": chats,
+    "course": course,
 }
 
 

@@ -22,7 +22,8 @@ class Table:
     Attributes:
         name: of its files.
         kind: `csv`, `tsv` or `jsonl`.
-        rows: all of them, in random order; a blank label means that the row has none.
+        rows: all of them, in random order; a blank label means that the row has none. None at
+            all where the data are not at hand.
         dev: rows of the dev file, and
         test: of the test file; the first ones are those of the train file.
         separator: between the fields of a `csv`.
@@ -45,6 +46,12 @@ class Table:
         ends = {"train": (0, cut), "dev": (cut, cut + self.dev), "test": (cut + self.dev, None)}
         start, end = ends[part]
         return self.rows[start:end]
+
+    def test_labels(self, column: str) -> int:
+        """Test rows with a label; without the data, all of them."""
+        if not self.rows:
+            return self.test
+        return sum(row[column] != "" for row in self.part("test"))
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,7 @@ def rows_of(name: str, runs: Runs) -> list[dict[str, Any]]:
     rows = []
     for task, fields in data.tasks.items():
         table = data.tables[data.of_table[task]]
-        column = fields["columns"]["label"]
-        count = sum(row[column] != "" for row in table.part("test"))
+        count = table.test_labels(fields["columns"]["label"])
         accuracy = "regression" not in fields["kind"]
 
         def score(

@@ -17,6 +17,7 @@ from mtbert.commands.mistyped import command_problem, rest_problem
 from mtbert.commands.table import COMMANDS, GROUPS
 from mtbert.console.streams import prepare_streams, silence_output
 from mtbert.errors import ReportedElsewhere, TrainingError, UserError, printable
+from mtbert.hardware.openmp import spin_briefly
 from mtbert.version import __version__
 
 __all__ = ["exit_code", "log_to_stderr", "main"]
@@ -50,6 +51,7 @@ def log_to_stderr(*, quiet: bool = False) -> None:
 
 def exit_code(run: Callable[[], None]) -> int:
     """Call a function; report what goes wrong as one message without a traceback."""
+    spin_briefly()
     try:
         run()
         sys.stdout.flush()

@@ -118,3 +118,13 @@ def test_rows_of_which_none_can_be_held_out_are_told(tmp_path):
                  lambda i: f"{sentence(i)},{sentence(i + 1)},{'ab'[i % 2]}")  # fmt: skip
     with pytest.raises(UserError, match="40 usable rows are too few, or share too many texts"):
         write_config([path], tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize(("classes", "told"), [(20, True), (2, False)])
+def test_a_larger_share_than_asked_for_is_explained(classes, told, tmp_path, capsys):
+    """Of twenty classes with three rows each every third row is held out, not every tenth."""
+    rows = [f"{sentence(i)} number{i},class {i % classes}" for i in range(60)]
+    file = tmp_path / "few.csv"
+    file.write_text("\n".join(["text,topic", *rows]) + "\n")
+    assert main(["init", str(file), "--output", str(tmp_path / "few.yaml")]) == 0
+    assert ("for each class has a row there" in capsys.readouterr().out) == told

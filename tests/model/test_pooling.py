@@ -3,7 +3,7 @@ import torch
 from torch import Generator
 
 from mtbert.batch import TokenBatch
-from mtbert.config.encoder import Hard
+from mtbert.config.sharing import Hard
 from mtbert.model.attention_pooling import AttentionPooling
 from mtbert.model.encoders.base import load_encoder
 from mtbert.model.pooling import View, mean_of_windows, pool, side_vectors

@@ -169,9 +169,10 @@ def _describe(title: str, settings: Settings, task: TaskSettings, found: DataSet
     lengths = inputs.lengths
     unlabelled = found.left_out.unlabelled
     other_tasks = f", {unlabelled} rows of other tasks (no label)" if unlabelled else ""
+    examples = "1 example" if len(found) == 1 else f"{len(found)} examples"
     lines = [
         f"{title}: {found.path}",
-        f"  {len(found)} examples, {len(problems)} bad rows{other_tasks}",
+        f"  {examples}, {len(problems)} bad rows{other_tasks}",
         f"  tokens: mean {lengths.mean():.1f}, longest {lengths.max()}, {inputs.truncated} "
         f"truncated to {_room(settings, task)}",
         _table(_length_histogram(lengths)),

@@ -176,7 +176,9 @@ def _check_task(settings: Settings, task: ProposedTask) -> list[str]:
                 f"task {task.name}: {len(examples)} usable rows are too few, or share too many "
                 "texts, to hold some out; give more rows, or a dev file"
             )
-        counts = [f"{len(examples) - held} train", f"{held} held out for dev"]
+        more = held > 1.5 * known.held_out * len(examples)
+        why = ", for each class has a row there" if more and task.target.counts else ""
+        counts = [f"{len(examples) - held} train", f"{held} held out for dev{why}"]
     if problems:
         task.fields["on_bad_rows"] = "skip"
         chosen.append(f"    {len(problems)} bad rows are left out, such as {problems[0]}")

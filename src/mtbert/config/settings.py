@@ -136,7 +136,7 @@ class Settings(Section):
                 )
                 if value is not None
             ]
-        if self.training.surgery.needs_gram:
+        if self.training.surgery.sets_aside:
             if self.encoder.mode == "frozen":
                 problems.append(
                     "training.surgery: with `encoder.mode: frozen` nothing is shared that learns; "

@@ -59,19 +59,21 @@ class RunningTargets:
 
     def _begin(self, task: str, head: Head, scale: TargetScale) -> None:
         head.set_scale(scale)
-        for average, own in zip(self._averaged(task), _last_layer(head), strict=False):
-            average.copy_(own.detach())
+        if (averaged := self._averaged(task)) is not None:
+            for average, own in zip(averaged, _last_layer(head), strict=True):
+                average.copy_(own.detach())
 
     def _rescale(self, task: str, head: Head, scale: TargetScale) -> None:
         for layer in (_last_layer(head), self._averaged(task)):
-            if layer:
-                rescale(*layer, head.scale, scale)
+            if layer is not None:
+                weight, bias = layer
+                rescale(weight, bias, head.scale, scale)
         head.scale = scale
 
-    def _averaged(self, task: str) -> tuple[Tensor, ...]:
-        """The average of weight and bias of a head's last layer; nothing if there is none."""
+    def _averaged(self, task: str) -> tuple[Tensor, Tensor] | None:
+        """The average of weight and bias of a head's last layer, if there is one."""
         if self._learner.average is None:
-            return ()
+            return None
         average = self._learner.average.weights
         return average[f"heads.{task}.linear.weight"], average[f"heads.{task}.linear.bias"]
 

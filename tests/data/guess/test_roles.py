@@ -78,7 +78,10 @@ def test_columns_that_name_rows_are_left_out_and_kept_for_answers_if_unique(role
     assert found.id == "id"
     assert found.left_out.keys() == {"id", "qid1", "Ticket No"}
     found = roles("id,text,label", lambda i: f"user{i // 2},{sentence(i)},{i % 2}")
-    assert (found.id, found.left_out) == (None, {"id": "names the rows"})
+    assert (found.id, found.left_out) == (
+        None,
+        {"id": "holds ids of which some repeat or are missing"},
+    )
 
 
 def test_what_is_about_the_rows_is_no_label(roles, sentence):

@@ -78,9 +78,12 @@ def roles_of(table: TableProfile) -> Roles:
                 "write digits alone, with a point before decimals"
             )
         elif _names_rows(column, table.rows):
-            if found.id is None and column.distinct == column.filled == table.rows:
+            unique = column.distinct == column.filled == table.rows
+            if found.id is None and unique:
                 found.id = name
-            found.left_out[name] = "names the rows"
+            found.left_out[name] = (
+                "names the rows" if unique else "holds ids of which some repeat or are missing"
+            )
         else:
             left[name] = column
     texts = [c for c in left.values() if _is_text(c)] or _nearest_to_text(left)
