@@ -28,6 +28,10 @@ VARIANTS = {
         "encoder": {"reinitialise": 1},
     },
     "frozen": {"encoder": {"mode": "frozen"}},
+    "own parts": {
+        "encoder": {"sharing": {"name": "lora", "rank": 2}, "reinitialise": 1},
+        "training": {"layer_decay": 0.9},
+    },
     "heads first": {"encoder": {"mode": "heads_first", "heads_first_epochs": 1}},
 }
 
@@ -60,7 +64,7 @@ def rows(file):
         return list(csv.DictReader(stream))
 
 
-@pytest.mark.parametrize("variant", ["finetune", "frozen"])
+@pytest.mark.parametrize("variant", ["finetune", "frozen", "own parts"])
 def test_the_saved_model_answers_as_the_run_scored(toy, tmp_path, variant):
     toy.train(tmp_path / "run", tasks=tasks(), **VARIANTS[variant])
     model = MultitaskModel.from_pretrained(tmp_path / "run")
