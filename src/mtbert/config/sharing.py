@@ -81,9 +81,9 @@ class LoRA(Sharing):
 class PALs(Sharing):
     """One encoder, and each task's own attention of low width beside every layer (PALs).
 
-    Projected attention layers (Stickland and Murray 2019, section 3): the layer's input is projected
-    down, attends, is projected up and added before the layer's last norm. The two projections are
-    the same at all layers of a task; the attention has no projection of its output.
+    Projected attention layers (Stickland and Murray 2019, section 3): the layer's input is
+    projected down, attends, is projected up and added before the layer's last norm. The two
+    projections are the same at all layers of a task; the attention has no projection of its output.
     """
 
     name: Literal["pals"] = "pals"

@@ -55,7 +55,7 @@ def attention(qkv, heads):
 
 
 def dense_layer(h, encoder, own, layer, eps):
-    """BERT's layer of one sequence h `[L, W]`, with the paper's TS(h) added before its last norm."""
+    """BERT's layer of a sequence h `[L, W]`, with the paper's TS(h) added before its last norm."""
     at = f"layers.{layer}"
     context = linear(attention(linear(h, encoder, f"{at}.attention.qkv"), 2), encoder,
                      f"{at}.attention.output")  # fmt: skip

@@ -198,11 +198,19 @@ class BertEncoder(Encoder):
         """Hidden states of first tokens `[S, W]` → pooled `[S, W]`: tanh of a linear layer."""
         return torch.tanh(self.pooler(first))
 
+    @property
+    def above_layers(self) -> tuple[nn.Module, ...]:
+        """The pooler."""
+        return (self.pooler,)
+
     @torch.no_grad()
-    def initialise(self, generator: Generator) -> None:
+    def initialise(self, generator: Generator, part: nn.Module | None = None) -> None:
         """Fresh weights as BERT's authors draw them: normal, zero biases, unit norms."""
-        for module in self.modules():
+        for module in (part or self).modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 module.weight.normal_(0, self.config.initializer_range, generator=generator)
             if isinstance(module, nn.Linear):
+                module.bias.zero_()
+            if isinstance(module, nn.LayerNorm):
+                module.weight.fill_(1)
                 module.bias.zero_()
