@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from mtbert.methods.aggregation.pcgrad import PCGrad, power_of_two
+from mtbert.methods.aggregation.gram import power_of_two
+from mtbert.methods.aggregation.pcgrad import PCGrad
 
 __all__ = ["pcgrad", "pcgrad_weights"]
 

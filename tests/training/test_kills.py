@@ -19,7 +19,7 @@ CHANGES = {
     "training": {
         "steps_per_epoch": 3,
         "checkpoint_every": 2,
-        "surgery": "pcgrad",
+        "surgery": "gradvac",  # random orders and a memory
         "schedule": "linear",
         "average": 0.9,
         "deterministic": True,

@@ -12,7 +12,10 @@ from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
 from mtbert.methods.sampling.table import DEFAULT_SAMPLER
 from mtbert.methods.weighting.table import DEFAULT_WEIGHTING
 
-__all__ = ["TrainingSettings"]
+__all__ = ["Precision", "TrainingSettings"]
+
+Precision = Literal["auto", "fp32", "bf16"]
+"""Of the forward and backward passes; `auto`: the faster one."""
 
 _Rate = Literal["auto"] | Annotated[float, Field(gt=0)] | None
 
@@ -77,7 +80,7 @@ class TrainingSettings(Section):
     surgery: AggregatorField = Field(
         DEFAULT_AGGREGATOR, description="What is done about conflicting task gradients."
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
+    precision: Precision = Field(
         "auto",
         description="Numbers of the forward and backward pass; weights and optimizer are always "
         "fp32. `auto` takes bf16 where the processor or GPU computes in it.",

@@ -12,6 +12,7 @@ from mtbert.config.training import TrainingSettings
 from mtbert.console.progress import ProgressBar
 from mtbert.methods.base import Progress
 from mtbert.methods.sampling.base import SuperBatch
+from mtbert.methods.seeding import seed_from
 from mtbert.runs.state import State
 from mtbert.training.learner import Learner
 from mtbert.training.nonfinite import StepResult
@@ -69,7 +70,8 @@ class ActivePhase:
     def at(self, state: State) -> Progress:
         """Where the step that comes next stands."""
         epochs = self.phase.epochs
-        return Progress(state.phase_step, self.epoch_steps * epochs, state.epoch, epochs)
+        seed = seed_from("weighting", self.gradients.runtime.seed, state.step)
+        return Progress(state.phase_step, self.epoch_steps * epochs, state.epoch, epochs, seed)
 
     def epoch_number(self, at: Progress) -> int:
         """The number of a step's epoch in the log, counted from 1 over all phases."""
@@ -102,7 +104,7 @@ class ActivePhase:
             "epoch": self.epoch_number(launched.at),
             "step": state.step,
             "loss": {task: losses.get(task) for task in launched.step},
-            "learning_rate": phase.learning_rate * factor if phase.trains_encoder else 0.0,
+            "learning_rate": phase.learning_rate * factor if phase.trains_trunk else 0.0,
             "head_learning_rate": phase.head_learning_rate * factor,
             "gradient_norm": result.norm,
             "tokens": state.tokens,

@@ -303,7 +303,8 @@ class Trainer:
 
 def _learned_by_any(network: MultitaskNetwork, phases: Sequence[Phase]) -> dict[str, Parameter]:
     """The parameters that learn in any phase, by name."""
-    return network.learning(trunk=any(phase.trains_encoder for phase in phases)).all
+    shared, own = (any(p.trains_encoder for p in phases), any(p.trains_own for p in phases))
+    return network.learning(shared=shared, own=own).all
 
 
 def _reads_late(device: torch.device) -> bool:

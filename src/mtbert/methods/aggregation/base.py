@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mtbert.methods.base import Method, MethodState, Permute
 
-__all__ = ["GramAggregator"]
+__all__ = ["GramAggregator", "StatelessAggregator"]
 
 
 class GramAggregator(Method, ABC):
@@ -53,3 +53,37 @@ class GramAggregator(Method, ABC):
         Returns:
             `[rows]`, one factor a row, and the state.
         """
+
+
+class StatelessAggregator(GramAggregator, ABC):
+    """Decides the factors from the inner products of the tasks' gradients and nothing else.
+
+    Gradients that only constrain are not looked at.
+    """
+
+    needs_gram: ClassVar[bool] = True
+
+    @abstractmethod
+    def factors(self, gram: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The factors of one step.
+
+        Args:
+            gram: `[tasks, tasks]`, inner products of the gradients that are followed.
+
+        Returns:
+            `[tasks]`.
+        """
+
+    def start(self, tasks: Sequence[str]) -> MethodState:
+        return {}
+
+    def weights(
+        self,
+        gram: NDArray[np.float64],
+        tasks: Sequence[str],
+        state: MethodState,
+        permute: Permute,
+    ) -> tuple[list[float], MethodState]:
+        followed = len(tasks)
+        factors: list[float] = self.factors(gram[:followed, :followed]).tolist()
+        return [*factors, *[0.0] * (len(gram) - followed)], state

@@ -9,7 +9,6 @@ and the Gram matrix G alone:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -17,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.aggregation.gram import power_of_two
 from mtbert.methods.base import MethodState, Permute
 
-__all__ = ["PCGrad", "power_of_two"]
+__all__ = ["PCGrad"]
 
 _TINY = float(np.finfo(np.float64).tiny)
 
@@ -29,7 +29,9 @@ class PCGrad(GramAggregator):
 
     Two gradients conflict when their inner product is negative. Every task is projected against
     the others' original gradients, in a random order of its own. A gradient of norm zero, or below
-    1e-154 of the longest one, conflicts with nothing and is never divided by. Source: Yu et al.
+    1e-154 of the longest one, conflicts with nothing and is never divided by. With three tasks or
+    more, a later projection may bring an earlier conflict back. Leave it where gradients hardly
+    conflict: it then is the plain sum, and its cost. Source: Yu et al.
     2020, Algorithm 1; the paper, equation 1.
     """
 
@@ -66,11 +68,3 @@ def _projected(i: int, rows: Sequence[Sequence[float]], order: Sequence[int]) ->
         if product < 0:
             coefficients[j] -= product / rows[j][j]
     return coefficients
-
-
-def power_of_two(largest: float) -> float:
-    """The power of 2 next to the largest value, so that squares neither over- nor underflow.
-
-    Dividing by it changes no digit, and the weights do not depend on it.
-    """
-    return math.ldexp(1.0, min(max(math.frexp(largest)[1], -1021), 1023))
