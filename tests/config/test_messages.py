@@ -62,7 +62,7 @@ training: {epochs: 0, batching: method4, surgery: yes}
     ):
         assert part in message
     assert "found 'method4'" in message
-    assert "'method1', 'method2', 'method3' or 'continued'" in message
+    assert "'method1', 'method2', 'method3', 'continued', " in message
 
 
 def test_of_many_problems_ten_are_listed_and_counted(refuse):

@@ -8,7 +8,8 @@ import mtbert
 
 PACKAGE = Path(mtbert.__file__).parent
 METHODS = PACKAGE / "methods"
-NO_MEMBERS = {"__init__", "base", "table", "epoch", "streams", "gram"}
+HELPERS = {"epoch", "streams", "one_task", "adam", "softmax", "gram"}
+NO_MEMBERS = {"__init__", "base", "table", *HELPERS}
 MEMBERS = {
     f"mtbert.methods.{file.parent.name}.{file.stem}"
     for file in METHODS.glob("*/*.py")

@@ -4,6 +4,7 @@ import torch
 from mtbert.console.progress import ProgressBar
 from mtbert.distributed.processes import ALONE
 from mtbert.methods.base import Progress
+from mtbert.methods.seeding import seed_from
 from mtbert.runs.state import State
 from mtbert.training.active import ActivePhase, LaunchedStep
 from mtbert.training.gradients import StepGradients
@@ -34,7 +35,8 @@ def make(toy):
 def test_a_step_knows_where_it_stands(make):
     state = State(step=40, phase_step=6, epoch=1)
     active, _ = make(state)
-    assert active.at(state) == Progress(step=6, steps=12, epoch=1, epochs=3)
+    seed = seed_from("weighting", active.gradients.runtime.seed, 40)
+    assert active.at(state) == Progress(step=6, steps=12, epoch=1, epochs=3, seed=seed)
     assert active.epoch_number(active.at(state)) == 7  # five epochs of earlier phases
 
 

