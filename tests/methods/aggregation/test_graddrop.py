@@ -27,10 +27,10 @@ def test_it_is_torchjds_with_the_same_random_numbers(monkeypatch, seed, tasks):
 
 
 def test_by_hand():
-    """P is 3/4: of 3 and -1 the positive one stays below it, the negative one above."""
-    gradients = [np.array([3.0, 3.0, 2.0, -2.0, 0.0]), np.array([-1.0, -1.0, 1.0, -1.0, 0.0])]
-    uniform = np.array([0.74, 0.76, 0.999, 0.001, 0.5])
-    assert GradDrop().combine(gradients, uniform).tolist() == [3.0, -1.0, 3.0, -3.0, 0.0]
+    """P is 3/4: of 3 and -1 the positive one stays below it, the negative one above, none at it."""
+    gradients = [np.array([3, 3, 3, 2, -2, 0.0]), np.array([-1, -1, -1, 1, -1, 0.0])]
+    uniform = np.array([0.74, 0.76, 0.75, 0.999, 0.001, 0.5])
+    assert GradDrop().combine(gradients, uniform).tolist() == [3.0, -1.0, 0.0, 3.0, -3.0, 0.0]
 
 
 def test_arrays_and_tensors_give_the_same_bits():

@@ -89,7 +89,7 @@ def _solve(cosines: Array) -> Array:
         hessian = cosines * factors[:, None] * factors + np.eye(len(cosines))
         step = -np.linalg.solve(hessian, gradient * factors)
         decrement = math.sqrt(max(float(-(gradient * factors) @ step), 0.0))
-        factors = factors * (1 + step / (1 + decrement if decrement > 0.25 else 1))
+        factors = factors * (1 + step / (1 + decrement))
         if decrement <= 1e-14:
             break
     return factors
