@@ -26,7 +26,7 @@ from mtbert.config.settings import Settings
 from mtbert.config.sharing import SHARINGS, Sharing
 from mtbert.config.tasks import TaskSettings
 from mtbert.config.training import TrainingSettings
-from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.aggregation.base import Aggregator
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.base import Method
 from mtbert.methods.sampling.base import Sampler
@@ -68,7 +68,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
 FAMILIES: dict[type[Method], tuple[type[Method], ...]] = {
     Sampler: SAMPLERS,
     LossWeighting: WEIGHTINGS,
-    GramAggregator: AGGREGATORS,
+    Aggregator: AGGREGATORS,
     Sharing: SHARINGS,
 }
 

@@ -15,6 +15,7 @@ from mtbert.methods.sampling.base import TaskBatch
 from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
+from mtbert.model.pooling import View
 from mtbert.training import gradients
 
 TASKS = {
@@ -50,6 +51,8 @@ CASES = {
 }  # fmt: skip
 CASES["accumulated"] = {"step": "uneven", "surgery": "pcgrad", "accumulate": 2}
 CASES["measured"] = {"step": "uneven", "surgery": "none", "measure": True}
+CASES["by coordinate"] = {"step": "uneven", "surgery": "graddrop"}
+CASES["by coordinate, dense"] = {"step": "empty shares", "surgery": "graddrop", "sparse": False}
 CASES["pooled"] = {"step": "empty for all", "surgery": "pcgrad", "pooled": "sst"}
 CASES["several buckets"] = {"step": "uneven", "surgery": "pcgrad", "bucket": 5000}
 
@@ -102,7 +105,7 @@ def make_network(dtype, sparse=True, pooled=None):
         network.heads["para"].linear.weight.copy_(-network.heads["sts"].linear.weight[:, :16])
     encoder.token_table.sparse = sparse
     if pooled is not None:
-        network.heads[pooled].pooling = "pooled"
+        network.heads[pooled].view = View("pooled")
     return network.to(dtype)
 
 
@@ -148,6 +151,7 @@ def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None,
             network, chosen, sources(kind), class_weights=class_weights(kind), shared=shared,
             options=gradients.GradientOptions(
                 aggregator=choose(AGGREGATORS, surgery), orders=Generator().manual_seed(5),
+                uniforms=Generator().manual_seed(6),
                 processes=processes, **options,
             ),
         )  # fmt: skip

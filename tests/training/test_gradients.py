@@ -9,6 +9,7 @@ from mtbert.config.methods import choose
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import TaskBatch
 from mtbert.model.network import MultitaskNetwork
+from mtbert.model.pooling import View
 from mtbert.surgery import pcgrad
 from mtbert.training import gram
 from mtbert.training.gradients import GradientOptions, compute_gradients, total_norm
@@ -50,6 +51,7 @@ def run(network, step=STEP, sources=None, **options):
     options["aggregator"] = choose(AGGREGATORS, options.pop("surgery", "none"))
     shared = options.pop("shared", list(network.partition.shared.values()))
     options.setdefault("orders", Generator().manual_seed(5))
+    options.setdefault("uniforms", Generator().manual_seed(6))
     result = compute_gradients(
         network, step, sources or make_sources(), class_weights=WEIGHTS, shared=shared,
         options=GradientOptions(**options),
@@ -165,6 +167,25 @@ def test_surgery_gives_shared_parameters_pcgrad_and_heads_their_own(network, see
     )
 
 
+@pytest.mark.parametrize("options", [{}, {"measure": True}, {"watch": True}])
+def test_surgery_by_coordinate_gives_shared_parameters_one_sign_of_their_tasks(network, options):
+    oppose(network)
+    matrix, names = shared_matrix(network)
+    result, found = run(network, surgery="graddrop", **options)
+    vector = flat(network, found, names)
+    positive, negative = matrix.clamp(min=0).sum(0), matrix.clamp(max=0).sum(0)
+    near = torch.minimum((vector - positive).abs(), (vector - negative).abs())
+    assert near.max() <= 1e-12
+    assert ((vector - positive).abs() <= 1e-12).double().mean() > 0.25
+    assert_equal_gradients(heads_only(found), heads_only(autograd(network)))
+    assert (result.gram is None) == (options == {})
+    assert result.weights is None
+    again = flat(network, run(network, surgery="graddrop")[1], names)
+    assert torch.equal(again, vector)
+    other = run(network, surgery="graddrop", uniforms=Generator().manual_seed(7))[1]
+    assert not torch.equal(flat(network, other, names), vector)
+
+
 @pytest.mark.parametrize("surgery", ["none", "pcgrad"])
 @pytest.mark.parametrize("accumulate", [2, 3, 4, 7, 100])
 def test_parts_of_a_batch_add_up_to_the_whole(network, accumulate, surgery):
@@ -180,9 +201,9 @@ def test_parts_are_really_smaller(network, monkeypatch):
     sizes = []
     forward = MultitaskNetwork.forward
 
-    def spy(self, task, inputs, generator=None):
+    def spy(self, task, inputs, *rest, **how):
         sizes.append((task, len(inputs.lengths)))
-        return forward(self, task, inputs, generator)
+        return forward(self, task, inputs, *rest, **how)
 
     monkeypatch.setattr(MultitaskNetwork, "forward", spy)
     run(network, accumulate=4)
@@ -224,7 +245,7 @@ def test_a_pooler_that_no_head_reads_stays_without_gradient(network, options):
 @pytest.mark.parametrize("reader", TASKS)
 def test_a_pooler_that_one_head_reads_gets_that_tasks_gradient_times_its_weight(network, reader):
     oppose(network)
-    network.heads[reader].pooling = "pooled"
+    network.heads[reader].view = View("pooled")
     own = autograd(network, [reader])["encoder.pooler.weight"]
     _, plain = run(network)
     assert_equal_gradients(plain, autograd(network))

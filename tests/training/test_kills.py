@@ -8,14 +8,17 @@ import time
 
 import pytest
 from support.kills import INEXACT, KILLED, UNSAFE, Child, server
-from support.toy import results
+from support.toy import TASKS, results
 
 from mtbert.errors import UserError
+from mtbert.methods.aggregation.table import AGGREGATORS
+from mtbert.methods.sampling.table import SAMPLERS
+from mtbert.methods.weighting.table import WEIGHTINGS
 from mtbert.runs.folder import RunFolder
 from mtbert.runs.provenance import Provenance
 
 CHANGES = {
-    "names": ("sst", "sts"),
+    "tasks": {"sst": TASKS["sst"], "sts": TASKS["sts"] | {"target": "popart"}},
     "training": {
         "steps_per_epoch": 3,
         "checkpoint_every": 2,
@@ -207,6 +210,21 @@ def test_killed_at_every_single_event_of_a_resume(reference, tmp_path, record_pr
             return
         reference.assert_equal(output, [*children, reference.go_on(output)])
         shutil.rmtree(output)
+
+
+MEMBERS = [
+    *({"weighting": kind().name} for kind in WEIGHTINGS),
+    *({"batching": kind().name} for kind in SAMPLERS),
+    *({"surgery": kind().name} for kind in AGGREGATORS),
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: "-".join(*member.items()))
+def test_a_run_with_any_method_ends_after_kills_as_one_left_alone(toy, tmp_path, member):
+    training = {"surgery": "pcgrad", "deterministic": True, "epochs": 3, "checkpoint_every": 2}
+    reference = Reference(toy, tmp_path, {"training": {**training, **member}})
+    assert kill_at_random(reference, tmp_path / "run", 3, random.Random(1)) == 3
 
 
 AXES = {

@@ -20,6 +20,8 @@ def describe_plan(toy, own=0, **changes):
 def test_the_plan_in_words_names_what_is_chosen(toy):
     text = describe_plan(toy, training={"batching": "method2", "surgery": "pcgrad"}, seed=8)
     assert "2 epochs of 3 steps (method2, surgery pcgrad); the best by sum is kept" in text
+    rarely = describe_plan(toy, training={"surgery": "mgda", "surgery_every": 4})
+    assert "surgery mgda every 4 steps); the best" in rarely
     assert "(finetune): 12,345 of its parameters learn, and 67 of the heads" in text
     assert "fp32 on cpu, 3 threads, seed 8" in text
     (row,) = [line.split() for line in text.splitlines() if line.startswith("para")]

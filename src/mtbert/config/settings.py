@@ -127,7 +127,16 @@ class Settings(Section):
                 "and `training.accumulate: 1`; set `training.compile: default`"
             )
         problems += self._shared_file_problems()
-        if self.training.surgery.needs_gram:
+        if self.encoder.mode == "frozen":
+            problems += [
+                f"{key}: with `encoder.mode: frozen` the encoder does not learn; leave it out"
+                for key, value in (
+                    ("encoder.reinitialise", self.encoder.reinitialise),
+                    ("training.layer_decay", self.training.layer_decay),
+                )
+                if value is not None
+            ]
+        if self.training.surgery.sets_aside:
             if self.encoder.mode == "frozen":
                 problems.append(
                     "training.surgery: with `encoder.mode: frozen` nothing is shared that learns; "

@@ -41,6 +41,12 @@ class TrainingSettings(Section):
         description="Peak rate of the heads. `auto`: 3e-3, 1e-2 while the encoder is frozen. "
         "`null`: `learning_rate`; 1e-3 while the encoder is frozen.",
     )
+    layer_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Factor of the learning rate from each layer of the encoder to the one below "
+        "it, such as 0.95: the last layer learns at `learning_rate`, the embeddings slowest. Heads "
+        "are not affected. Default: one rate for all layers.",
+    )
     schedule: Literal["constant", "linear", "cosine"] = Field(
         "linear", description="Learning rate after the warm-up: kept, or decayed to zero."
     )
@@ -79,6 +85,11 @@ class TrainingSettings(Section):
     )
     surgery: AggregatorField = Field(
         DEFAULT_AGGREGATOR, description="What is done about conflicting task gradients."
+    )
+    surgery_every: Annotated[int, Field(ge=1)] = Field(
+        1,
+        description="Steps from one with surgery to the next; between them gradients add up, at no "
+        "cost beside a run without surgery.",
     )
     precision: Precision = Field(
         "auto",
@@ -151,3 +162,9 @@ class TrainingSettings(Section):
     tensorboard: bool = Field(
         False, description="Also write TensorBoard files (needs the extra `tensorboard`)."
     )
+
+    @property
+    def surgery_in_words(self) -> str:
+        """`pcgrad`, `pcgrad every 4 steps`."""
+        every = self.surgery_every
+        return str(self.surgery) if every == 1 else f"{self.surgery} every {every} steps"

@@ -65,7 +65,7 @@ def describe(
             tabulate(rows, headers, disable_numparse=True, colalign=("left", *["right"] * 7)),
             "",
             f"{epochs} of {_count(steps, 'step')} ({training.batching}, surgery "
-            f"{training.surgery}); the best by {training.select} is kept",
+            f"{training.surgery_in_words}); the best by {training.select} is kept",
             _rates(settings),
             f"encoder {settings.encoder.path} ({mode}): {learning['shared']:,} of its parameters "
             f"learn, and {learning['heads']:,} of the heads",
