@@ -62,6 +62,7 @@ MAY_USE_FILES = {
     "inference.predict",
     "inference.leaderboard",
     "studies.engines.local",
+    "studies.engines.ray",
     "studies.folder",
     "studies.search.active",
     "studies.search.journal",

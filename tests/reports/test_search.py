@@ -61,7 +61,7 @@ def test_the_table_has_a_row_for_each_trial_with_why_it_ended():
     (table,) = blocks()[1]
     assert [*table.headers] == ["trial", "score", "rate", "way", "outcome"]
     assert table.rows[1] == ["1", "", "0.01", "-", "no <memory>"]
-    assert table.rows[3] == ["3", "", "1.0", "", "stopped after epoch 2"]
+    assert table.rows[3] == ["3", "", "1", "", "stopped after epoch 2"]
     assert len(table.rows) == 5
 
 

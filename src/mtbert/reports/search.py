@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mtbert.reports.bars import share_chart
 from mtbert.reports.charts import Chart, Series, line_chart
@@ -112,12 +113,16 @@ def _table(trials: Sequence[SearchTrial]) -> TableBlock:
         [
             str(t.number),
             "" if t.score is None else f"{t.score:.4f}",
-            *(shown_setting(t.values[key]) if key in t.values else "" for key in keys),
+            *(_short(t.values[key]) if key in t.values else "" for key in keys),
             t.reason or str(t.outcome),
         ]
         for t in trials
     ]
     return TableBlock("", ["trial", "score", *keys, "outcome"], rows)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else shown_setting(value)
 
 
 def _keys(trials: Sequence[SearchTrial]) -> list[str]:

@@ -18,7 +18,7 @@ from mtbert.studies.engines.local import launch_train
 from mtbert.studies.engines.ray import open_ray
 from mtbert.studies.folder import PLANNED
 from mtbert.studies.grid import cells, load_grid
-from mtbert.studies.jobs import with_threads
+from mtbert.studies.jobs import why_failed, with_threads
 from mtbert.studies.runner import run_cells
 from mtbert.studies.search.trials import Outcome
 from mtbert.studies.search.tuner import tune
@@ -88,7 +88,8 @@ def test_a_run_whose_machine_is_lost_has_failed(engine, toy, tmp_path):
     until(lambda: (path / ".lock").exists())
     ray.kill(job._runner)
     until(lambda: job.poll() is not None)
-    assert job.wait() == 1
+    assert (job.wait(), job.poll()) == (1, 1)
+    assert why_failed(path, 1) == "its process on the cluster was lost (ActorDiedError)"
 
 
 @starts_ray

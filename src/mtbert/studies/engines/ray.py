@@ -21,7 +21,7 @@ from mtbert.studies.jobs import THREAD_VARIABLES
 __all__ = ["open_ray"]
 
 _LOST = 1
-"""The exit code of a run whose machine has left the cluster."""
+"""The exit code of a run whose process was lost, with its machine or alone."""
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def open_ray(workers: int) -> Iterator[Engine]:
 
         def launch(path: Path, environment: Mapping[str, str]) -> _RayJob:
             threads_told = {name: environment[name] for name in THREAD_VARIABLES}
-            return _RayJob(runner.remote(), str(path.absolute()), threads_told)
+            return _RayJob(runner.remote(), path.absolute(), threads_told)
 
         yield Engine(launch, threads)
     finally:
@@ -85,22 +85,32 @@ class _Runner:
 class _RayJob:
     """The job of a run, as seen from where the study is."""
 
-    def __init__(self, runner: Any, path: str, threads: Mapping[str, str]) -> None:
-        self._runner, self._code = runner, runner.train.remote(path, threads)
+    def __init__(self, runner: Any, path: Path, threads: Mapping[str, str]) -> None:
+        self._runner, self._path = runner, path
+        self._ending = runner.train.remote(str(path), threads)
+        self._code: int | None = None
 
     def poll(self) -> int | None:
         import ray
 
-        ended, _ = ray.wait([self._code], timeout=0)
+        ended, _ = ray.wait([self._ending], timeout=0)
         return self.wait() if ended else None
 
     def wait(self) -> int:
-        import ray
-
-        try:
-            return int(ray.get(self._code))
-        except ray.exceptions.RayError:
-            return _LOST
+        if self._code is None:
+            self._code = self._ended()
+        return self._code
 
     def send_signal(self, sig: int) -> None:
         self._runner.send_signal.remote(sig)
+
+    def _ended(self) -> int:
+        import ray
+
+        try:
+            return int(ray.get(self._ending))
+        except ray.exceptions.RayError as error:
+            told = f"its process on the cluster was lost ({type(error).__name__})"
+            with (self._path / "log.txt").open("a", encoding="utf-8") as log:
+                log.write(f"mtbert: {told}\n")
+            return _LOST
