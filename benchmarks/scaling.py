@@ -209,6 +209,7 @@ def _train(
         epochs=1,
         spec=replace(spec, max_steps=count),
         trains_encoder=True,
+        trains_own=True,
         learning_rate=5e-5,
         head_learning_rate=5e-5,
         prepare=lambda: data,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mtbert
-from mtbert.config.encoder import SHARINGS
+from mtbert.config.sharing import SHARINGS
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.table import SAMPLERS
 from mtbert.methods.weighting.table import WEIGHTINGS

@@ -20,12 +20,13 @@ from pydantic.fields import FieldInfo
 from mtbert.config.card import CardSettings
 from mtbert.config.columns import ColumnSettings
 from mtbert.config.data import DataSettings
-from mtbert.config.encoder import SHARINGS, EncoderSettings, Sharing
+from mtbert.config.encoder import EncoderSettings
 from mtbert.config.format import FormatSettings
 from mtbert.config.settings import Settings
+from mtbert.config.sharing import SHARINGS, Sharing
 from mtbert.config.tasks import TaskSettings
 from mtbert.config.training import TrainingSettings
-from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.aggregation.base import Aggregator
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.base import Method
 from mtbert.methods.sampling.base import Sampler
@@ -67,7 +68,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
 FAMILIES: dict[type[Method], tuple[type[Method], ...]] = {
     Sampler: SAMPLERS,
     LossWeighting: WEIGHTINGS,
-    GramAggregator: AGGREGATORS,
+    Aggregator: AGGREGATORS,
     Sharing: SHARINGS,
 }
 
@@ -167,6 +168,8 @@ def default(field: FieldInfo) -> str:
     value = field.default
     if value is None:
         return "none"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(map(str, value))}]`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 

@@ -22,7 +22,7 @@ from typing import cast
 from configuration_docs import default, table_row, values
 from pydantic.fields import FieldInfo
 
-from mtbert.config.encoder import DEFAULT_SHARING, SHARINGS
+from mtbert.config.sharing import DEFAULT_SHARING, SHARINGS
 from mtbert.config.targets import LOSSES, LossRule, TargetKind
 from mtbert.methods.aggregation.table import AGGREGATORS, DEFAULT_AGGREGATOR
 from mtbert.methods.base import Method

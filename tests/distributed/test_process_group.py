@@ -29,6 +29,14 @@ VARIANTS = {
         "encoder": {"mode": "heads_first", "heads_first_epochs": 1},
         "training": {"batching": "method1", "group_by_length": True},
     },
+    "top layers": {
+        "encoder": {"sharing": "top_layers"},
+        "training": {"surgery": "pcgrad"},
+    },
+    "lora": {
+        "encoder": {"mode": "frozen", "sharing": {"name": "lora", "alpha": 16}},
+        "training": {"accumulate": 2},
+    },
 }
 
 

@@ -1,11 +1,15 @@
 import json
+import shutil
 from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from mtbert import MultitaskModel
 from mtbert.errors import UserError
+from mtbert.hardware.device import compute_dtype
+from mtbert.model.layers import keep_casts
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +151,47 @@ def test_what_is_no_model_is_refused(toy, tmp_path, monkeypatch):
 def test_a_model_in_the_users_folder_is_found(finished, monkeypatch):
     monkeypatch.setenv("HOME", str(finished.parent))
     assert MultitaskModel.from_pretrained(f"~/{finished.name}").tasks == ("sst", "para", "sts")
+
+
+def test_precision_and_threads_are_what_is_asked_for(finished):
+    texts = ["the good film", "a cat", "a bad dog and a cat"]
+    threads = torch.get_num_threads()
+    found = {}
+    for precision in ("fp32", "bf16", "auto"):
+        model = MultitaskModel.from_pretrained(finished, precision=precision, threads=threads + 1)
+        assert torch.get_num_threads() == threads + 1
+        found[precision] = [answer.score for answer in model.predict("sst", texts)]
+        # The same without weights that are cast once.
+        keep_casts(model.network.trunk, torch.float32)
+        assert [answer.score for answer in model.predict("sst", texts)] == found[precision]
+    assert found["fp32"] != found["bf16"]
+    assert found["fp32"] == pytest.approx(found["bf16"], abs=0.02)
+    assert found["auto"] == found["fp32"]  # what the run asked for
+
+
+def test_a_model_that_leaves_its_precision_open_takes_the_faster_one(finished, tmp_path):
+    folder = shutil.copytree(finished / "model", tmp_path / "model")
+    meta = json.loads((folder / "mtbert.json").read_text())
+    assert meta.pop("precision") == "fp32"
+    (folder / "mtbert.files.json").unlink()
+    (folder / "mtbert.json").write_text(json.dumps(meta))
+    open_one = MultitaskModel.from_pretrained(folder).network.encoder
+    assert open_one.compute_dtype == compute_dtype("auto", torch.device("cpu"))
+    (folder / "mtbert.json").write_text(json.dumps(meta | {"precision": "fp8"}))
+    with pytest.raises(UserError, match=r"mtbert\.json: damaged: precision 'fp8'"):
+        MultitaskModel.from_pretrained(folder)
+
+
+def test_the_parameters_of_a_model_that_answers_in_bf16_stay_float32(finished):
+    exact = MultitaskModel.from_pretrained(finished, precision="fp32").network.state_dict()
+    other = MultitaskModel.from_pretrained(finished, precision="bf16").network.state_dict()
+    assert exact.keys() == other.keys()
+    assert all(torch.equal(exact[name], other[name]) for name in exact)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"precision": "fp16"}, {"precision": None}, {"threads": 0}, {"threads": "two"}]
+)
+def test_precisions_and_threads_that_there_are_not_are_told(finished, wrong):
+    with pytest.raises(UserError, match=f"^{next(iter(wrong))}: found .*, expected"):
+        MultitaskModel.from_pretrained(finished, **wrong)

@@ -108,7 +108,8 @@ def test_names_and_order_of_the_parameters_are_those_of_checkpoints(network):
 
 
 def test_without_the_trunk_the_heads_alone_learn(network):
-    everything, heads = network.learning(trunk=True), network.learning(trunk=False)
+    everything = network.learning(shared=True, own=True)
+    heads = network.learning(shared=False, own=False)
     assert list(everything.all) == list(network.partition.all)
     assert heads.shared == {}
     assert heads.own == {}

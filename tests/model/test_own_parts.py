@@ -1,7 +1,7 @@
 """A sharing scheme in which each task has a part of its own, through a whole run.
 
-No shipped scheme has one yet; the network, the optimizer, checkpoints, model folders and several
-processes work on the partition, which this proves.
+The network, the optimizer, checkpoints, model folders and several processes work on the partition,
+whatever the scheme, which this proves; those that are shipped: test_sharing_runs.py.
 """
 
 import json
@@ -12,7 +12,7 @@ import torch
 from support.toy import model_bytes, results
 from torch import nn
 
-from mtbert.config import encoder as options
+from mtbert.config import sharing as options
 from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
 from mtbert.model.sharing import table

@@ -2,7 +2,7 @@ import torch
 from torch import Generator
 
 from mtbert.batch import TokenBatch
-from mtbert.config.encoder import Hard
+from mtbert.config.sharing import Hard
 from mtbert.model.pooling import mean_of_windows, pool_sequences, side_vectors
 from mtbert.model.sharing.hard import HardTrunk
 

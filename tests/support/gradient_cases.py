@@ -50,6 +50,8 @@ CASES = {
 }  # fmt: skip
 CASES["accumulated"] = {"step": "uneven", "surgery": "pcgrad", "accumulate": 2}
 CASES["measured"] = {"step": "uneven", "surgery": "none", "measure": True}
+CASES["by coordinate"] = {"step": "uneven", "surgery": "graddrop"}
+CASES["by coordinate, dense"] = {"step": "empty shares", "surgery": "graddrop", "sparse": False}
 CASES["pooled"] = {"step": "empty for all", "surgery": "pcgrad", "pooled": "sst"}
 CASES["several buckets"] = {"step": "uneven", "surgery": "pcgrad", "bucket": 5000}
 
@@ -148,6 +150,7 @@ def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None,
             network, chosen, sources(kind), class_weights=class_weights(kind), shared=shared,
             options=gradients.GradientOptions(
                 aggregator=choose(AGGREGATORS, surgery), orders=Generator().manual_seed(5),
+                uniforms=Generator().manual_seed(6),
                 processes=processes, **options,
             ),
         )  # fmt: skip

@@ -257,7 +257,8 @@ def train_wide(rank, *arguments):
 
     def widened(self, network, *args, **kwargs):
         network.double()
-        network.encoder.compute_dtype = None
+        for encoder in network.trunk.encoders:
+            encoder.compute_dtype = None
         start(self, network, *args, **kwargs)
 
     Trainer.__init__ = widened

@@ -161,8 +161,9 @@ def records(output: Path, kind: str | None = None):
 
 def model_bytes(output: Path):
     """The weights of a run's model as they lie on disk."""
-    names = ("model.safetensors", "heads.safetensors")
-    return {name: (output / "model" / name).read_bytes() for name in names}
+    names = ("model.safetensors", "heads.safetensors", "own.safetensors")
+    files = {name: output / "model" / name for name in names}
+    return {name: file.read_bytes() for name, file in files.items() if file.exists()}
 
 
 def copy_model(run: Path, folder: Path) -> Path:

@@ -77,6 +77,7 @@ OTHER = {
     "training.group_by_length": True,
     "training.steps_per_epoch": 2,
     "training.surgery": "pcgrad",
+    "training.surgery_every": 2,
     "training.weighting": "slopes",
     "training.precision": "bf16",
     "training.non_finite": "skip",

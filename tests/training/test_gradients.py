@@ -50,6 +50,7 @@ def run(network, step=STEP, sources=None, **options):
     options["aggregator"] = choose(AGGREGATORS, options.pop("surgery", "none"))
     shared = options.pop("shared", list(network.partition.shared.values()))
     options.setdefault("orders", Generator().manual_seed(5))
+    options.setdefault("uniforms", Generator().manual_seed(6))
     result = compute_gradients(
         network, step, sources or make_sources(), class_weights=WEIGHTS, shared=shared,
         options=GradientOptions(**options),
@@ -163,6 +164,25 @@ def test_surgery_gives_shared_parameters_pcgrad_and_heads_their_own(network, see
     torch.testing.assert_close(
         torch.tensor(result.weights, dtype=torch.float64) @ matrix, expected, rtol=1e-10, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"measure": True}, {"watch": True}])
+def test_surgery_by_coordinate_gives_shared_parameters_one_sign_of_their_tasks(network, options):
+    oppose(network)
+    matrix, names = shared_matrix(network)
+    result, found = run(network, surgery="graddrop", **options)
+    vector = flat(network, found, names)
+    positive, negative = matrix.clamp(min=0).sum(0), matrix.clamp(max=0).sum(0)
+    near = torch.minimum((vector - positive).abs(), (vector - negative).abs())
+    assert near.max() <= 1e-12
+    assert ((vector - positive).abs() <= 1e-12).double().mean() > 0.25
+    assert_equal_gradients(heads_only(found), heads_only(autograd(network)))
+    assert (result.gram is None) == (options == {})
+    assert result.weights is None
+    again = flat(network, run(network, surgery="graddrop")[1], names)
+    assert torch.equal(again, vector)
+    other = run(network, surgery="graddrop", uniforms=Generator().manual_seed(7))[1]
+    assert not torch.equal(flat(network, other, names), vector)
 
 
 @pytest.mark.parametrize("surgery", ["none", "pcgrad"])

@@ -15,11 +15,11 @@ def prepared(toy):
 
 
 def test_the_heads_alone_learn_where_the_trunk_is_frozen(prepared):
-    part = prepared.network.learning(trunk=False)
+    part = prepared.network.learning(shared=False, own=False)
     assert part.shared == part.own == {}
     assert set(part.heads) == {"sst", "para", "sts"}
     assert all(name.startswith("heads.") for name in part.all)
-    whole = prepared.network.learning(trunk=True)
+    whole = prepared.network.learning(shared=True, own=True)
     assert whole.all.keys() == prepared.network.partition.all.keys()
     assert part.all.keys() < whole.all.keys()
 

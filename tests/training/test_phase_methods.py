@@ -11,7 +11,7 @@ from support.toy import records, results
 from mtbert.config.training import TrainingSettings
 from mtbert.methods.base import Progress
 from mtbert.runs.state import State
-from mtbert.training import gradients
+from mtbert.training import gradients, gram
 from mtbert.training import trainer as loop
 from mtbert.training.gradients import StepGradients
 from mtbert.training.nonfinite import StepResult
@@ -24,6 +24,7 @@ REMEMBER = {
     "aggregator": {"surgery": "damped"},
     "gradvac": {"surgery": "gradvac"},
     "nash_mtl": {"surgery": {"name": "nash_mtl", "update_every": 4}},
+    "now and then": {"surgery": "gradvac", "surgery_every": 2},
     "both": {"weighting": {"name": "slopes", "decay": 0.5}, "surgery": "damped"},
 }
 
@@ -102,6 +103,49 @@ def test_reading_late_and_faults_leave_no_trace_in_it(toy, tmp_path, monkeypatch
         assert len(state["weighting"]["epochs"]) == 2
     if "calls" in state.get("aggregation", {}):
         assert state["aggregation"]["calls"] == 6
+
+
+@pytest.mark.parametrize("every", [1, 2, 4])
+def test_surgery_is_done_every_so_many_steps_of_a_phase_and_gradients_add_up_between(every):
+    found = make(State(), surgery="pcgrad", surgery_every=every)
+    done = [
+        found.aggregator(Progress(step=step, steps=9, epoch=0, epochs=1)).name for step in range(9)
+    ]
+    assert done == ["none" if step % every else "pcgrad" for step in range(9)]
+
+
+def test_a_step_without_surgery_is_that_of_a_run_without(toy, tmp_path, monkeypatch):
+    """Bit for bit, with nothing set aside; the aggregator's memory waits for the next one."""
+    set_aside = []
+    whole = gram.SharedGradients.__init__
+
+    def noting(self, parameters):
+        set_aside.append(trainers[0].state.step)
+        whole(self, parameters)
+
+    trainers = []
+    train_step = Trainer._train_step
+
+    def remembering(self, *args):
+        trainers[:] = [self]
+        train_step(self, *args)
+
+    monkeypatch.setattr(gram.SharedGradients, "__init__", noting)
+    monkeypatch.setattr(Trainer, "_train_step", remembering)
+    rare = {"gradients_every": 1000, "log_every": 1}
+    toy.train(tmp_path / "run", training={"surgery": "damped", "surgery_every": 3, **rare})
+    assert set_aside == [0, 3]
+    assert newest_state(tmp_path / "run")["methods"]["aggregation"]["calls"] == 2
+    logged = records(tmp_path / "run", "train")
+    assert ["surgery_weights" in record for record in logged] == [True, False, False] * 2
+    first = {"surgery": "damped", "surgery_every": 1000, **rare}
+    toy.train(tmp_path / "first", training=first)
+    for name in ("loss", "gradient_norm"):
+        known, found = (
+            [record[name] for record in records(tmp_path / run, "train")[:3]]
+            for run in ("first", "run")
+        )
+        assert known == found
 
 
 def test_each_phase_begins_with_a_fresh_memory(toy, tmp_path):

@@ -5,13 +5,14 @@ from mtbert.training.plan import describe
 SPEC = spec_of(batch=4, sst=10, para=3, sts=7)
 
 
-def describe_plan(toy, **changes):
+def describe_plan(toy, own=0, **changes):
     settings = toy.settings(**changes)
     return describe(
         settings,
         SPEC,
         truncated={"sst": 0, "para": 2, "sts": 0},
-        trainable=(12_345, 67),
+        learning={"shared": 12_345, "own": own, "heads": 67},
+        times_encoder=1.0225,
         hardware="fp32 on cpu, 3 threads",
     )
 
@@ -19,6 +20,8 @@ def describe_plan(toy, **changes):
 def test_the_plan_in_words_names_what_is_chosen(toy):
     text = describe_plan(toy, training={"batching": "method2", "surgery": "pcgrad"}, seed=8)
     assert "2 epochs of 3 steps (method2, surgery pcgrad); the best by sum is kept" in text
+    rarely = describe_plan(toy, training={"surgery": "mgda", "surgery_every": 4})
+    assert "surgery mgda every 4 steps); the best" in rarely
     assert "(finetune): 12,345 of its parameters learn, and 67 of the heads" in text
     assert "fp32 on cpu, 3 threads, seed 8" in text
     (row,) = [line.split() for line in text.splitlines() if line.startswith("para")]
@@ -49,3 +52,17 @@ def test_the_decay_that_an_average_reaches_is_said(toy):
     text = describe_plan(toy, training={"average": 0.1})
     assert "with a decay of 0.1\n" in text
     assert "average of the weights" not in describe_plan(toy)
+
+
+def test_what_the_tasks_have_for_themselves_is_counted(toy):
+    sharing = {"sharing": {"name": "top_layers", "layers": 2}}
+    text = describe_plan(toy, own=9_876, encoder=sharing)
+    assert (
+        "sharing top_layers (layers 2): 9,876 parameters of the tasks' own below their heads; "
+        "1.02 x the encoder in all"
+    ) in text
+    assert "peak learning rates: encoder 0.001" in text
+    assert "peak learning rates: own parts 0.001" in describe_plan(
+        toy, own=9_876, encoder={**sharing, "mode": "frozen"}
+    )
+    assert "sharing" not in describe_plan(toy)

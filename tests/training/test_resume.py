@@ -32,6 +32,7 @@ VARIANTS = {
             "steps_per_epoch": 3,
         }
     },
+    "by coordinate, now and then": {"training": {"surgery": "graddrop", "surgery_every": 2}},
     "heads first": {
         "encoder": {"mode": "heads_first", "heads_first_epochs": 1},
         "training": {"epochs": 1, "batching": "method1", "average": 0.9},

@@ -8,8 +8,8 @@ from mtbert.training.verdict import learned_nothing
 
 def phase(name, **changes):
     fields = {
-        "epochs": 2, "spec": None, "trains_encoder": True, "learning_rate": 2e-5,
-        "head_learning_rate": 1e-3, "prepare": None,
+        "epochs": 2, "spec": None, "trains_encoder": True, "trains_own": True,
+        "learning_rate": 2e-5, "head_learning_rate": 1e-3, "prepare": None,
     }  # fmt: skip
     return Phase(name=name, **(fields | changes))
 
@@ -22,7 +22,7 @@ TASKS = {
         kind="regression", loss="binary_cross_entropy", range=(0, 5), train="a.csv"
     ),
 }
-HEADS = phase("heads", trains_encoder=False)
+HEADS = phase("heads", trains_encoder=False, trains_own=False)
 
 
 @pytest.mark.parametrize(

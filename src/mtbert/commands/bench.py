@@ -60,7 +60,7 @@ def bench(overrides: Sequence[str] = ()) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from mtbert.hardware.device import compute_dtype, precision_reason, resolve_device
+    from mtbert.hardware.device import precision_reason, resolve_device
     from mtbert.hardware.machine import Stopwatch, ceilings, processor_name
     from mtbert.inference.evaluate import evaluate
     from mtbert.inference.model import MultitaskModel
@@ -73,9 +73,10 @@ def bench(overrides: Sequence[str] = ()) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, _quiet():
         train(_settings([*_WARM_UP, *overrides]), Path(folder) / "warm-up")
         summary = train(_settings([*_MEASURED, *overrides]), Path(folder) / "run")
-        model = MultitaskModel.from_pretrained(Path(folder) / "run", device=str(device))
+        model = MultitaskModel.from_pretrained(
+            Path(folder) / "run", device=str(device), precision=settings.training.precision
+        )
         sets = _sets(settings, model)
-        model.network.trunk.compute_in(compute_dtype(settings.training.precision, device))
         evaluate(model.network, sets)
         sentences, seconds = _sentences(settings, sets), _time(model, sets)
     precision = summary["precision"]

@@ -82,7 +82,7 @@ def with_epochs(settings: Settings, examples: Mapping[str, int]) -> Settings:
     steps = epoch_length(one.training.batching, one.epoch_spec(examples))
     return _changed(
         settings,
-        {"epochs": epochs_of(steps, frozen=mode == "frozen")} if whole_too else {},
+        {"epochs": epochs_of(steps, frozen=settings.encoder.stores_features)} if whole_too else {},
         {"heads_first_epochs": epochs_of(steps, frozen=True)} if first_too else {},
     )
 
@@ -139,7 +139,7 @@ def resolved(settings: Settings, examples: Mapping[str, int], width: int) -> Set
         width: of the encoder's hidden states.
     """
     settings = with_epochs(settings, examples)
-    training, frozen = settings.training, settings.encoder.mode == "frozen"
+    training, frozen = settings.training, settings.encoder.stores_features
     changes: dict[str, Any] = {}
     if training.learning_rate == "auto":
         changes["learning_rate"] = encoder_rate(width)

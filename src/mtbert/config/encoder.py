@@ -4,32 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainValidator, SerializeAsAny
+from pydantic import Field
 
 from mtbert.config.fields import FileName, Section
-from mtbert.config.methods import choose
-from mtbert.methods.base import Method
+from mtbert.config.sharing import DEFAULT_SHARING, SharingField
 
-__all__ = ["DEFAULT_SHARING", "SHARINGS", "EncoderSettings", "Hard", "Sharing"]
-
-
-class Sharing(Method):
-    """Which of the encoder's parameters the tasks share; `model.sharing` holds what does it."""
-
-
-class Hard(Sharing):
-    """Hard parameter sharing (Caruana 1993): one encoder for all tasks."""
-
-    name: Literal["hard"] = "hard"
-
-
-SHARINGS: tuple[type[Sharing], ...] = (Hard,)
-
-DEFAULT_SHARING: Sharing = Hard()
-
-
-def _sharing(value: object) -> Sharing:
-    return choose(SHARINGS, value)
+__all__ = ["EncoderSettings"]
 
 
 class EncoderSettings(Section):
@@ -44,8 +24,9 @@ class EncoderSettings(Section):
     mode: Literal["finetune", "frozen", "heads_first"] = Field(
         "finetune",
         description="`finetune` trains everything; `frozen` trains the heads on features that are "
-        "computed once, with the encoder's dropout off (the paper keeps it on); `heads_first` "
-        "trains the heads for `heads_first_epochs`, then everything.",
+        "computed once, with the encoder's dropout off (the paper keeps it on); where `sharing` "
+        "gives each task a part of its own, it trains these parts and the heads, on texts; "
+        "`heads_first` trains the heads for `heads_first_epochs`, then everything.",
     )
     heads_first_epochs: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = Field(
         "auto", description="Epochs on frozen features before the others; only for `heads_first`."
@@ -55,7 +36,7 @@ class EncoderSettings(Section):
         description="Where `path` is a run's model: `new` heads for all tasks, or `keep` those of "
         "tasks whose name and settings are the same, and start from them.",
     )
-    sharing: Annotated[SerializeAsAny[Sharing], PlainValidator(_sharing)] = Field(
+    sharing: SharingField = Field(
         DEFAULT_SHARING, description="What of the encoder the tasks share."
     )
     max_length: Annotated[int, Field(ge=4, le=4096)] = Field(
@@ -70,6 +51,11 @@ class EncoderSettings(Section):
         "side by side (GPUs and bf16 only; trains without dropout of the attention weights). "
         "`auto`: `sdpa` on GPUs, elsewhere and with `training.deterministic` `eager`.",
     )
+
+    @property
+    def stores_features(self) -> bool:
+        """Whether nothing below the heads ever learns, so that texts are encoded once."""
+        return self.mode == "frozen" and not self.sharing.has_own
 
     @property
     def public_path(self) -> str:

@@ -10,7 +10,7 @@ from pydantic import PlainValidator, SerializeAsAny, ValidationError
 from mtbert.config.messages import PartErrors, explain, one_of, unknown_name
 from mtbert.errors import shown
 from mtbert.methods.aggregation import table as aggregation
-from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.aggregation.base import Aggregator
 from mtbert.methods.base import Method
 from mtbert.methods.sampling import table as sampling
 from mtbert.methods.sampling.base import Sampler
@@ -69,10 +69,10 @@ def _weighting(value: object) -> LossWeighting:
     return choose(weighting.WEIGHTINGS, value)
 
 
-def _aggregator(value: object) -> GramAggregator:
+def _aggregator(value: object) -> Aggregator:
     return choose(aggregation.AGGREGATORS, value)
 
 
 SamplerField = Annotated[SerializeAsAny[Sampler], PlainValidator(_sampler)]
 WeightingField = Annotated[SerializeAsAny[LossWeighting], PlainValidator(_weighting)]
-AggregatorField = Annotated[SerializeAsAny[GramAggregator], PlainValidator(_aggregator)]
+AggregatorField = Annotated[SerializeAsAny[Aggregator], PlainValidator(_aggregator)]

@@ -127,7 +127,7 @@ class Settings(Section):
                 "and `training.accumulate: 1`; set `training.compile: default`"
             )
         problems += self._shared_file_problems()
-        if self.training.surgery.needs_gram:
+        if self.training.surgery.sets_aside:
             if self.encoder.mode == "frozen":
                 problems.append(
                     "training.surgery: with `encoder.mode: frozen` nothing is shared that learns; "

@@ -12,7 +12,10 @@ from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
 from mtbert.methods.sampling.table import DEFAULT_SAMPLER
 from mtbert.methods.weighting.table import DEFAULT_WEIGHTING
 
-__all__ = ["TrainingSettings"]
+__all__ = ["Precision", "TrainingSettings"]
+
+Precision = Literal["auto", "fp32", "bf16"]
+"""Of the forward and backward passes; `auto`: the faster one."""
 
 _Rate = Literal["auto"] | Annotated[float, Field(gt=0)] | None
 
@@ -77,7 +80,12 @@ class TrainingSettings(Section):
     surgery: AggregatorField = Field(
         DEFAULT_AGGREGATOR, description="What is done about conflicting task gradients."
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
+    surgery_every: Annotated[int, Field(ge=1)] = Field(
+        1,
+        description="Steps from one with surgery to the next; between them gradients add up, at no "
+        "cost beside a run without surgery.",
+    )
+    precision: Precision = Field(
         "auto",
         description="Numbers of the forward and backward pass; weights and optimizer are always "
         "fp32. `auto` takes bf16 where the processor or GPU computes in it.",
@@ -148,3 +156,9 @@ class TrainingSettings(Section):
     tensorboard: bool = Field(
         False, description="Also write TensorBoard files (needs the extra `tensorboard`)."
     )
+
+    @property
+    def surgery_in_words(self) -> str:
+        """`pcgrad`, `pcgrad every 4 steps`."""
+        every = self.surgery_every
+        return str(self.surgery) if every == 1 else f"{self.surgery} every {every} steps"

@@ -159,7 +159,7 @@ def _training(settings: Settings, summary: Mapping[str, Any]) -> list[str]:
         "weight decay": _given(training.weight_decay),
         "clipping": "none" if training.clip is None else _given(training.clip),
         "batching": training.batching,
-        "surgery": training.surgery,
+        "surgery": training.surgery_in_words,
         "weighting": training.weighting,
         "precision": summary.get("precision", training.precision),
         "seed": settings.seed,

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+import torch
 
 from mtbert.config.tasks import TaskSettings
+from mtbert.config.training import Precision
 from mtbert.data.inputs import Question
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError, shown
+from mtbert.hardware.device import compute_dtype
 from mtbert.inference.answering import Answerer, Answers
 from mtbert.io.bounded import expanded, is_file, is_folder
 from mtbert.model.compatibility import check_compatible
 from mtbert.model.hub import locate
+from mtbert.model.layers import keep_casts
 from mtbert.model.network import MultitaskNetwork
-from mtbert.model.saved import load_network
+from mtbert.model.saved import load_network, saved_precision
 from mtbert.objectives.base import Prediction
 
 __all__ = ["MultitaskModel"]
@@ -44,13 +48,34 @@ class MultitaskModel:
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path, *, device: str = "cpu", revision: str | None = None
+        cls,
+        source: str | Path,
+        *,
+        device: str = "cpu",
+        revision: str | None = None,
+        precision: Precision = "auto",
+        threads: int | None = None,
     ) -> MultitaskModel:
         """Read a run's model folder, a run folder, or a Hub id of one.
 
+        Args:
+            source: which.
+            device: where it computes, such as `cuda`.
+            revision: of a Hub id.
+            precision: of the encoder; `auto`, as for `mtbert predict`, is what the run asked for,
+                and if it left that open, bf16 where the device is faster by it, else fp32.
+            threads: that torch computes with, in all of this process; None: as it is set.
+
         Raises:
-            UserError: not a model of mtbert, or damaged.
+            UserError: not a model of mtbert, or damaged; no such precision, or no thread.
         """
+        if precision not in get_args(Precision):
+            known = ", ".join(get_args(Precision))
+            raise UserError(f"precision: found {shown(precision)}, expected one of {known}")
+        if threads is not None:
+            if not isinstance(threads, int) or threads < 1:
+                raise UserError(f"threads: found {shown(threads)}, expected 1 or more")
+            torch.set_num_threads(threads)
         folder = expanded(str(source))
         if not is_folder(folder):
             folder = _found(str(source), revision)
@@ -65,7 +90,16 @@ class MultitaskModel:
             vocabulary_size=tokenizer.vocabulary_size,
             source=str(folder),
         )
-        return cls(network.to(device), tokenizer, max_length)
+        model = cls(network.to(device), tokenizer, max_length)
+        if precision == "auto":
+            precision = saved_precision(folder)
+        model.compute_in(compute_dtype(precision, torch.device(device)))
+        return model
+
+    def compute_in(self, dtype: torch.dtype) -> None:
+        """Set the precision of the encoder; its weights are cast once, as they are now."""
+        self.network.trunk.compute_in(dtype)
+        keep_casts(self.network.trunk, dtype)
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import torch
 
 from mtbert.config.settings import Settings
 from mtbert.errors import UserError
-from mtbert.hardware.device import compute_dtype, resolve_device
+from mtbert.hardware.device import resolve_device
 from mtbert.inference.model import MultitaskModel
 from mtbert.io.bounded import expanded, is_file, is_folder
 from mtbert.runs.folder import read_run
@@ -33,12 +33,12 @@ def load_run(path: Path) -> tuple[Settings, MultitaskModel]:
     """
     settings, folder = read_run(path)
     device = resolve_device(settings)
-    model = MultitaskModel.from_pretrained(folder, device=str(device))
+    precision = settings.training.precision
+    model = MultitaskModel.from_pretrained(folder, device=str(device), precision=precision)
     for name, task in settings.trained_tasks.items():
         kept = model.network.tasks.get(name)
         if kept is None or any(getattr(kept, k) != getattr(task, k) for k in _HEAD_SETTINGS):
             raise UserError(f"{path}: the model has no head for the task {name} of config.yaml")
-    model.network.trunk.compute_in(compute_dtype(settings.training.precision, device))
     for name, task in settings.tasks.items():
         model.network.tasks.setdefault(name, task)
     encoder = settings.encoder.model_copy(update={"max_length": model.max_length})

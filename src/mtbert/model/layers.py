@@ -2,24 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["LayerNorm", "Linear"]
+__all__ = ["LayerNorm", "Linear", "keep_casts"]
 
 
-class Linear(nn.Linear):
+class _Casting:
+    """Weight and bias in the dtype that they are used in.
+
+    A model that only answers may keep them (`keep_casts`): to cast the weights of all layers takes
+    about as long as to encode a sentence.
+    """
+
+    weight: Any  # parameters, which torch's classes declare in ways of their own
+    bias: Any
+    _kept: tuple[Tensor, Tensor] | None = None
+
+    def keep(self, dtype: torch.dtype) -> None:
+        """Cast once, for all passes without gradients to come; the parameters stay as they are."""
+        self._kept = None
+        if self.weight.dtype != dtype:
+            self._kept = self.weight.detach().to(dtype), self.bias.detach().to(dtype)
+
+    def cast(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Weight and bias."""
+        kept = self._kept
+        if kept is not None and kept[0].dtype == dtype and not torch.is_grad_enabled():
+            return kept
+        return self.weight.to(dtype), self.bias.to(dtype)
+
+
+class Linear(_Casting, nn.Linear):
     """x W' + b in the dtype of x."""
 
     def forward(self, x: Tensor) -> Tensor:
         """`[…, in]` → `[…, out]`."""
-        return functional.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+        return functional.linear(x, *self.cast(x.dtype))
 
 
-class LayerNorm(nn.LayerNorm):
+class LayerNorm(_Casting, nn.LayerNorm):
     """Layer normalisation in the dtype of x; its statistics are float32 or better."""
 
     def forward(self, x: Tensor) -> Tensor:
         """`[…, W]` → `[…, W]`."""
-        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        return functional.layer_norm(x, self.normalized_shape, weight, bias, self.eps)
+        return functional.layer_norm(x, self.normalized_shape, *self.cast(x.dtype), self.eps)
+
+
+def keep_casts(module: nn.Module, dtype: torch.dtype) -> None:
+    """Let the layers of a module keep their parameters in a dtype, until they are told anew.
+
+    For weights that do not change any more, and lie where they will compute.
+    """
+    for layer in module.modules():
+        if isinstance(layer, _Casting):
+            layer.keep(dtype)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 
 from mtbert.batch import TokenBatch
-from mtbert.config.encoder import DEFAULT_SHARING, Sharing
+from mtbert.config.sharing import DEFAULT_SHARING, Sharing
 from mtbert.config.tasks import TaskSettings
+from mtbert.model.by_task import ByTask
 from mtbert.model.encoders.base import Encoder
 from mtbert.model.heads import Head
 from mtbert.model.pooling import mean_of_windows, pool_by, side_vectors
@@ -18,34 +19,6 @@ from mtbert.model.sharing.base import Partition
 from mtbert.model.sharing.table import make_trunk
 
 __all__ = ["MultitaskNetwork"]
-
-
-class Heads(nn.Module):
-    """Heads by task name.
-
-    `nn.ModuleDict` refuses names that it has as attributes, such as `type` or `train`; a task may
-    have any name.
-    """
-
-    def __init__(self, heads: Mapping[str, Head]) -> None:
-        super().__init__()
-        self._modules.update(heads)
-
-    def __getitem__(self, task: str) -> Head:
-        head = self._modules[task]
-        assert isinstance(head, Head)
-        return head
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
-
-    def values(self) -> list[Head]:
-        """The heads, in the order of their tasks."""
-        return [self[task] for task in self]
-
-    def items(self) -> list[tuple[str, Head]]:
-        """Task names and heads."""
-        return [(task, self[task]) for task in self]
 
 
 class MultitaskNetwork(nn.Module):
@@ -73,7 +46,7 @@ class MultitaskNetwork(nn.Module):
         self.trunk = make_trunk(sharing, encoder, trained)
         self.tasks = dict(tasks)
         self.hidden_size = encoder.config.hidden_size
-        self.heads = Heads(
+        self.heads = ByTask(
             {name: Head(self.hidden_size, t) for name, t in tasks.items() if t.uses is None}
         )
 
@@ -93,9 +66,22 @@ class MultitaskNetwork(nn.Module):
         trunk = self.trunk.partition()
         return Partition(trunk.shared, trunk.own, self._own_heads())
 
-    def learning(self, *, trunk: bool) -> Partition:
-        """What is trained with the trunk, or with the trunk as it is: the heads alone."""
-        return self.partition if trunk else Partition({}, {}, self._own_heads())
+    def learning(self, *, shared: bool, own: bool) -> Partition:
+        """What is trained: the heads, and of the trunk what is asked for.
+
+        Args:
+            shared: with what all tasks share.
+            own: with the tasks' own parts.
+        """
+        every = self.partition
+        return Partition(every.shared if shared else {}, every.own if own else {}, every.heads)
+
+    @property
+    def times_encoder(self) -> float:
+        """Parameters below the heads, beside those of the encoder alone: 1 where all are shared."""
+        counts = self.partition.counts()
+        encoder = sum(p.numel() for p in self.encoder.parameters())
+        return (counts["shared"] + counts["own"]) / encoder
 
     def head(self, task: str) -> Head:
         """The head that answers for a task."""

@@ -4,7 +4,8 @@ config.json, model.safetensors    the shared encoder, as transformers reads it
 heads.safetensors                 the heads: TASK.linear.weight, TASK.linear.bias, and of a
                                   standardised target TASK.target_mean, TASK.target_deviation
 own.safetensors                   the tasks' own parts of the trunk, where the sharing has any
-mtbert.json                       format, maximal length, the settings of the tasks, the sharing
+mtbert.json                       format, maximal length, the settings of the tasks; the sharing and
+                                  the precision where they are not the defaults
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from pydantic import ValidationError
@@ -20,12 +21,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from mtbert.config.encoder import DEFAULT_SHARING, EncoderSettings
+from mtbert.config.encoder import EncoderSettings
 from mtbert.config.fields import TASK_NAME
 from mtbert.config.files import names_of
 from mtbert.config.hub_names import is_hub
 from mtbert.config.older import with_old_target
+from mtbert.config.sharing import DEFAULT_SHARING
 from mtbert.config.tasks import TaskSettings
+from mtbert.config.training import Precision
 from mtbert.errors import UserError, problem_list, shown
 from mtbert.io import atomic
 from mtbert.io.bounded import read_json, why_invalid
@@ -36,7 +39,7 @@ from mtbert.model.network import MultitaskNetwork
 from mtbert.model.tensors import float32_copies, mismatches, read_tensors, unusable
 from mtbert.objectives.target_scale import TargetScale
 
-__all__ = ["load_network", "save_network"]
+__all__ = ["load_network", "save_network", "saved_precision"]
 
 MODEL_FORMATS = (1, 2)
 """2: a head has the scale of its target; earlier versions cannot answer with it."""
@@ -45,7 +48,9 @@ _META, _HEADS, _OWN = "mtbert.json", "heads.safetensors", "own.safetensors"
 _SCALE = ("target_mean", "target_deviation")
 
 
-def save_network(network: MultitaskNetwork, max_length: int, folder: Path) -> None:
+def save_network(
+    network: MultitaskNetwork, max_length: int, folder: Path, precision: Precision = "auto"
+) -> None:
     """Write the encoder and the heads; the manifest is the caller's, when all files are there."""
     save_encoder(network.encoder, folder)
     heads = {n: p.detach().cpu().contiguous() for n, p in network.heads.named_parameters()}
@@ -57,6 +62,8 @@ def save_network(network: MultitaskNetwork, max_length: int, folder: Path) -> No
     meta: dict[str, Any] = {"format": form, "max_length": max_length, "tasks": tasks}
     if network.sharing != DEFAULT_SHARING:  # a folder of today is read by earlier versions
         meta["sharing"] = network.sharing.model_dump(mode="json")
+    if precision != "auto":
+        meta["precision"] = precision
     atomic.write_json(folder / _META, meta)
 
 
@@ -86,6 +93,18 @@ def load_network(folder: Path) -> tuple[MultitaskNetwork, int]:
             raise UserError(problem_list(f"{folder}/{_OWN}", problems))
         _assign(network.trunk, own, float32_copies(tensors))
     return network.eval(), settings.max_length
+
+
+def saved_precision(folder: Path) -> Precision:
+    """The precision that the run of a model folder asked for, in which the model answers as it did.
+
+    Raises:
+        UserError: `mtbert.json` is damaged.
+    """
+    found = read_json(folder / _META).get("precision", "auto")
+    if found not in get_args(Precision):
+        raise UserError(f"{folder}/{_META}: damaged: precision {shown(found)}")
+    return found
 
 
 def _standardised(network: MultitaskNetwork) -> dict[str, Head]:

@@ -62,11 +62,23 @@ def _overview(run: FinishedRun, settings: Settings, details: Mapping[str, SetDet
             f"Encoder {settings.encoder.public_path} ({settings.encoder.mode}); {many}. Epoch "
             f"{summary['best_epoch']} of {summary['epochs']} was kept, the best by "
             f"{training.select}. The run took {_duration(summary['seconds'])}.",
+            *_own_parts(summary, settings),
             *_faults(summary),
             TableBlock("", headers, rows, left=2),
             _INTERVALS,
         ],
     )
+
+
+def _own_parts(summary: Mapping[str, Any], settings: Settings) -> list[str]:
+    """What the tasks have below their heads, each for itself."""
+    own = (summary.get("parameters") or {}).get("own")
+    if not own:
+        return []
+    return [
+        f"Sharing {settings.encoder.sharing}: {own:,} parameters below the heads are one task's "
+        f"own, {summary['times_encoder']:.2f} times the encoder in all."
+    ]
 
 
 def _faults(summary: Mapping[str, Any]) -> list[str]:

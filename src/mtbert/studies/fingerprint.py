@@ -93,7 +93,7 @@ class Fingerprints:
             for dev_set in task.dev_files
         )
         once = sum(characters for _, characters in counted.values())
-        if settings.encoder.mode == "frozen":
+        if settings.encoder.stores_features:
             return once + dev
         plans = task_plans(settings.training.batching, self._epoch_spec(settings), settings.seed)
         epoch = sum(

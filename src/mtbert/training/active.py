@@ -104,7 +104,7 @@ class ActivePhase:
             "epoch": self.epoch_number(launched.at),
             "step": state.step,
             "loss": {task: losses.get(task) for task in launched.step},
-            "learning_rate": phase.learning_rate * factor if phase.trains_encoder else 0.0,
+            "learning_rate": phase.learning_rate * factor if phase.trains_trunk else 0.0,
             "head_learning_rate": phase.head_learning_rate * factor,
             "gradient_norm": result.norm,
             "tokens": state.tokens,

@@ -27,7 +27,7 @@ from mtbert.batch import TokenBatch, move
 from mtbert.data.batches import ExampleSource
 from mtbert.distributed.all_reduce import sum_gradients
 from mtbert.distributed.processes import ALONE, Processes
-from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.aggregation.base import Aggregator, CoordinateAggregator, GramAggregator
 from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
 from mtbert.methods.base import MethodState
 from mtbert.methods.sampling.base import SuperBatch, TaskBatch
@@ -106,10 +106,12 @@ class GradientOptions:
         accumulate: parts into which each batch, or this process's shard, is split to save memory.
         dropout: source of the dropout, on the network's device.
         orders: source of the aggregator's random orders, the same for all processes.
+        uniforms: source of its random numbers by coordinate, on the network's device and the same
+            for all processes.
         processes: that compute the step together; the result is the same for each.
     """
 
-    aggregator: GramAggregator = DEFAULT_AGGREGATOR
+    aggregator: Aggregator = DEFAULT_AGGREGATOR
     aggregator_state: MethodState = field(default_factory=dict)
     loss_weights: Mapping[str, float] = field(default_factory=dict)
     measure: bool = False
@@ -117,6 +119,7 @@ class GradientOptions:
     accumulate: int = 1
     dropout: Generator | None = None
     orders: Generator | None = None
+    uniforms: Generator | None = None
     processes: Processes = ALONE
 
 
@@ -150,7 +153,7 @@ def compute_gradients(
     """
     processes, aggregator = options.processes, options.aggregator
     apart = None
-    if shared and (aggregator.needs_gram or options.measure):
+    if shared and (aggregator.sets_aside or options.measure):
         apart = SharedGradients(shared)
     # A shard's gradient is no task's, and they are summed at the very end.
     watches = options.watch and apart is None and shared and len(step) > 1 and processes.size == 1
@@ -173,20 +176,39 @@ def compute_gradients(
     if apart is None:
         _coalesce(shared)
         return StepGradients(losses, aggregator_state=options.aggregator_state, watched=watched)
-    gram = apart.gram()
-    processes.broadcast([gram])
-    weights, state = _aggregate(gram, list(step), options)
-    apart.hand_out([1.0] * len(step) if weights is None else weights)
+    gram, weights, state = _combine(apart, list(step), options)
     return StepGradients(losses, gram, weights, state)
 
 
-def _aggregate(
-    gram: Tensor, tasks: Sequence[str], options: GradientOptions
-) -> tuple[list[float] | None, MethodState]:
-    """The aggregator's factors, None where it needs no Gram matrix, and its state after them."""
-    aggregator, state, orders = options.aggregator, options.aggregator_state, options.orders
-    if not aggregator.needs_gram:
-        return None, state
+def _combine(
+    apart: SharedGradients, tasks: Sequence[str], options: GradientOptions
+) -> tuple[Tensor | None, list[float] | None, MethodState]:
+    """Give the shared parameters the direction that the aggregator makes of what was set aside.
+
+    Returns:
+        The Gram matrix if it was looked at, the aggregator's factors if it has such, its state.
+    """
+    aggregator, state = options.aggregator, options.aggregator_state
+    gram = weights = None
+    if aggregator.needs_gram or options.measure or options.watch:
+        gram = apart.gram()
+        options.processes.broadcast([gram])
+    if isinstance(aggregator, CoordinateAggregator):
+        assert options.uniforms is not None
+        apart.combine(aggregator.combine, options.uniforms)
+        return gram, None, state
+    if isinstance(aggregator, GramAggregator) and aggregator.needs_gram:
+        assert gram is not None
+        weights, state = _factors(aggregator, gram, tasks, options)
+    apart.hand_out([1.0] * len(tasks) if weights is None else weights)
+    return gram, weights, state
+
+
+def _factors(
+    aggregator: GramAggregator, gram: Tensor, tasks: Sequence[str], options: GradientOptions
+) -> tuple[list[float], MethodState]:
+    """The aggregator's factors, and its state after them."""
+    state, orders = options.aggregator_state, options.orders
     products = gram.numpy()
     if not np.isfinite(products).all():
         return [1.0] * len(products), state  # the sum is not finite either, and will not be used

@@ -5,10 +5,10 @@ A task's gradient is a list of one tensor a parameter, None where it has none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import Parameter
 
 __all__ = ["SharedGradients", "gram_matrix", "weighted_sum"]
@@ -29,7 +29,7 @@ class SharedGradients:
     def __init__(self, parameters: Sequence[Parameter]) -> None:
         self._parameters = parameters
         self._gradients: list[Gradient] = []
-        self._rows: dict[int, Tensor] = {}
+        self._rows: dict[int, Tensor] | None = None
         self._used: set[int] = set()
         self._flat = _as_one_vector(parameters[0].device)
 
@@ -43,7 +43,7 @@ class SharedGradients:
 
     def gram(self) -> Tensor:
         """The Gram matrix of the tasks' gradients, `[tasks, tasks]`, float64."""
-        self._rows = _share_rows(self._gradients)
+        self._align()
         return gram_matrix(self._gradients)
 
     def hand_out(self, weights: Sequence[float]) -> None:
@@ -52,7 +52,38 @@ class SharedGradients:
         Args:
             weights: `[tasks]`; the gradients are of no further use afterwards.
         """
+        self._align()
         weighted_sum(self._gradients, weights)
+        self._give_back()
+
+    def combine(
+        self, function: Callable[[Sequence[Tensor], Tensor], Tensor], uniforms: Generator
+    ) -> None:
+        """Let `.grad` be what a function makes of the tasks' gradients, one parameter at a time.
+
+        Args:
+            function: takes the gradients of the tasks that have one, and as many random numbers.
+            uniforms: source of these numbers, on the gradients' device.
+        """
+        self._align()
+        first = self._gradients[0]
+        for k, parts in enumerate(zip(*self._gradients, strict=True)):
+            if found := [part for part in parts if part is not None]:
+                random = torch.rand(
+                    found[0].shape, generator=uniforms, dtype=found[0].dtype,
+                    device=found[0].device,
+                )  # fmt: skip
+                first[k] = function(found, random)
+        self._give_back()
+
+    def _align(self) -> None:
+        """Give all tasks' gradients of a parameter the same rows, once."""
+        if self._rows is None:
+            self._rows = _share_rows(self._gradients)
+
+    def _give_back(self) -> None:
+        """Let `.grad` be what has become of the first task's gradient."""
+        assert self._rows is not None
         if self._flat:
             _hand_out(self._parameters, self._gradients[0][0], self._used)
             return

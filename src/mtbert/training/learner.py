@@ -39,7 +39,7 @@ class Learner:
 
 def make_learner(network: MultitaskNetwork, phase: Phase, settings: TrainingSettings) -> Learner:
     """Let a phase's parameters, and no others, require gradients; with a fresh optimizer."""
-    learning = network.learning(trunk=phase.trains_encoder)
+    learning = network.learning(shared=phase.trains_encoder, own=phase.trains_own)
     parameters = learning.all
     for name, parameter in network.partition.all.items():
         parameter.requires_grad_(name in parameters)

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from mtbert.config.training import TrainingSettings
+from mtbert.methods.aggregation.base import Aggregator
+from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
 from mtbert.methods.base import MethodState, Progress
 from mtbert.runs.state import State
 from mtbert.training.nonfinite import StepResult
@@ -28,7 +30,6 @@ class PhaseMethods:
 
     Attributes:
         weighting: decides the factors of the losses.
-        aggregator: decides the factors of the tasks' shared gradients.
     """
 
     def __init__(self, settings: TrainingSettings, tasks: Sequence[str], state: State) -> None:
@@ -39,12 +40,12 @@ class PhaseMethods:
             tasks: that the phase trains.
             state: of the run; `methods` and `epoch_losses` change in it.
         """
-        self.weighting, self.aggregator = settings.weighting, settings.surgery
+        self.weighting, self._aggregator = settings.weighting, settings.surgery
         self._settings, self._state = settings, state
         if state.phase_step == 0:
             state.methods, state.epoch_losses = {}, {}
             self._remember(_WEIGHTING, self.weighting.start(tasks))
-            self._remember(_AGGREGATION, self.aggregator.start(tasks))
+            self._remember(_AGGREGATION, self._aggregator.start(tasks))
         self._launched = self._known(_AGGREGATION)
 
     def measures(self, step: int) -> bool:
@@ -63,6 +64,12 @@ class PhaseMethods:
     def loss_weights(self, at: Progress) -> dict[str, float]:
         """The factors of a step's losses, by task; a task left out has 1."""
         return self.weighting.weights(self._known(_WEIGHTING), at)
+
+    def aggregator(self, at: Progress) -> Aggregator:
+        """What makes one direction of the tasks' shared gradients in a step."""
+        return (
+            self._aggregator if at.step % self._settings.surgery_every == 0 else DEFAULT_AGGREGATOR
+        )
 
     @property
     def aggregator_state(self) -> MethodState:

@@ -18,7 +18,8 @@ def describe(
     settings: Settings,
     spec: EpochSpec,
     truncated: Mapping[str, int],
-    trainable: tuple[int, int],
+    learning: Mapping[str, int],
+    times_encoder: float,
     hardware: str,
 ) -> str:
     """The plan as text.
@@ -27,7 +28,8 @@ def describe(
         settings: of the run.
         spec: of the training data.
         truncated: training texts that were cut, by task.
-        trainable: parameters of the encoder and of the heads that learn.
+        learning: parameters that learn: `shared`, of the tasks' `own` parts, of the `heads`.
+        times_encoder: parameters below the heads, beside those of one encoder.
         hardware: precision, device and threads in use.
     """
     training = settings.training
@@ -51,7 +53,6 @@ def describe(
         "truncated",
     ]  # fmt: skip
     steps = epoch_length(training.batching, spec)
-    encoder, heads = trainable
     mode = settings.encoder.mode
     whole, first = training.epochs, settings.encoder.heads_first_epochs
     assert whole != "auto"
@@ -64,14 +65,25 @@ def describe(
             tabulate(rows, headers, disable_numparse=True, colalign=("left", *["right"] * 7)),
             "",
             f"{epochs} of {_count(steps, 'step')} ({training.batching}, surgery "
-            f"{training.surgery}); the best by {training.select} is kept",
+            f"{training.surgery_in_words}); the best by {training.select} is kept",
             _rates(settings),
-            f"encoder {settings.encoder.path} ({mode}): {encoder:,} of its parameters learn, and "
-            f"{heads:,} of the heads",
+            f"encoder {settings.encoder.path} ({mode}): {learning['shared']:,} of its parameters "
+            f"learn, and {learning['heads']:,} of the heads",
+            *_own_parts(settings, learning["own"], times_encoder),
             *_average(training.average, whole * steps),
             f"{hardware}, seed {settings.seed}",
         ]
     )
+
+
+def _own_parts(settings: Settings, own: int, times_encoder: float) -> list[str]:
+    """What the tasks have below their heads, each for itself."""
+    if not own:
+        return []
+    return [
+        f"sharing {settings.encoder.sharing}: {own:,} parameters of the tasks' own below their "
+        f"heads; {times_encoder:.2f} x the encoder in all"
+    ]
 
 
 def _average(decay: float | None, updates: int) -> list[str]:
@@ -92,8 +104,9 @@ def _rates(settings: Settings) -> str:
     """The peak rates as they are given; null is the paper's (`training.phases`)."""
     training = settings.training
     heads = training.head_learning_rate
-    named = {"encoder": training.learning_rate, "heads": heads}
-    if settings.encoder.mode == "frozen":
+    below = "own parts" if settings.encoder.mode == "frozen" else "encoder"
+    named = {below: training.learning_rate, "heads": heads}
+    if settings.encoder.stores_features:
         named = {"heads": training.learning_rate if heads is None else heads}
     shown = ", ".join(
         f"{part} {'the default of the paper' if rate is None else f'{rate:g}'}"

@@ -125,7 +125,9 @@ def _finish(prepared: Prepared, run: RunFolder, state: State) -> dict[str, Any]:
     run.check_there()
     with atomic.new_folder(run.path / "model") as folder:
         try:
-            save_network(prepared.network, settings.encoder.max_length, folder)
+            save_network(
+                prepared.network, settings.encoder.max_length, folder, settings.training.precision
+            )
         except SafetensorError as error:  # how safetensors reports a full disk
             raise OSError(str(error)) from None
         files = tokenizer_files(prepared.tokenizer, settings.encoder.max_length)

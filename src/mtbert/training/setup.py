@@ -111,15 +111,14 @@ class Prepared:
     @property
     def description(self) -> str:
         """The plan in words and numbers."""
-        learning = self.network.learning(trunk=self.settings.encoder.mode != "frozen")
+        shared = self.settings.encoder.mode != "frozen"
+        learning = self.network.learning(shared=shared, own=True)
         return describe(
             self.settings,
             self.spec,
             {name: part.truncated for name, part in self.train.items()},
-            (
-                sum(p.numel() for p in (learning.shared | learning.all_own).values()),
-                sum(p.numel() for p in learning.all_heads.values()),
-            ),
+            learning.counts(),
+            self.network.times_encoder,
             f"{self.runtime.precision} on {self.runtime.device}, {torch.get_num_threads()} threads",
         )
 
@@ -214,7 +213,8 @@ def _load_network(
     network = MultitaskNetwork(encoder, settings.tasks, settings.encoder.sharing)
     kernel = attention_kernel(settings, runtime.dtype, runtime.device)
     compiled = settings.training.compile
-    fit_encoder(network.encoder, runtime.dtype, runtime.device, kernel=kernel, compiled=compiled)
+    for part in network.trunk.encoders:
+        fit_encoder(part, runtime.dtype, runtime.device, kernel=kernel, compiled=compiled)
     network.trunk.initialise(Generator().manual_seed(seed_from("trunk", settings.seed)))
     for name, head in network.heads.items():
         generator = Generator().manual_seed(seed_from("head", settings.seed, name))

@@ -150,7 +150,7 @@ class GradientStep:
         # Dropout differs between processes; the main one's is that of a process alone.
         rank = [] if runtime.processes.is_main else [runtime.processes.rank]
         options = GradientOptions(
-            aggregator=methods.aggregator,
+            aggregator=methods.aggregator(at),
             aggregator_state=methods.aggregator_state,
             loss_weights=methods.loss_weights(at),
             measure=methods.measures(self.state.step + 1) or methods.weighting.needs_norms,
@@ -158,6 +158,7 @@ class GradientStep:
             accumulate=self._parts,
             dropout=self._generator("dropout", runtime.device, *rank),
             orders=self._generator("surgery", torch.device("cpu")),
+            uniforms=self._generator("coordinates", runtime.device),
             processes=runtime.processes,
         )
         gradients = compute_gradients(

@@ -45,6 +45,8 @@ def summarise(prepared: Prepared, state: State) -> dict[str, Any]:
         "evaluation_seconds": state.evaluation_seconds,
         "tokens": state.tokens,
         "tokens_per_second": state.tokens / computing if computing else math.nan,
+        "parameters": prepared.network.partition.counts(),
+        "times_encoder": prepared.network.times_encoder,
         "seed": settings.seed,
         "examples": {name: len(found) for name, found in sets.items()},
         "skipped_rows": {name: len(found.left_out.problems) for name, found in sets.items()},

@@ -214,7 +214,7 @@ class Trainer:
         warn_of_explosions(result.losses, self.state)
         add_losses(active.in_label_units(result.losses), self.state)
         self._watch_balance(active, launched, result)
-        if self._logs_step(active, result):
+        if self._logs_step(active, launched, result):
             self._run.log(active.record(launched, result, factor, self.state))
         active.methods.settle(result, launched.at)
         return finite
@@ -227,11 +227,11 @@ class Trainer:
             found = dominant(result.task_norms, result.losses, self.state.first_losses)
             warn_of_imbalance(found, self.network.tasks, self.state)
 
-    def _logs_step(self, active: ActivePhase, result: StepResult) -> bool:
+    def _logs_step(self, active: ActivePhase, launched: LaunchedStep, result: StepResult) -> bool:
         """Whether the step that has just been read is logged; so is every one that was measured."""
         methods, number = active.methods, self.state.step
         measured = result.gradients.gram is not None and methods.measures(number)
-        extra = measured and not methods.aggregator.needs_gram
+        extra = measured and not methods.aggregator(launched.at).needs_gram
         return number == 1 or number % self.settings.log_every == 0 or extra
 
     def _compute_again(
@@ -303,7 +303,8 @@ class Trainer:
 
 def _learned_by_any(network: MultitaskNetwork, phases: Sequence[Phase]) -> dict[str, Parameter]:
     """The parameters that learn in any phase, by name."""
-    return network.learning(trunk=any(phase.trains_encoder for phase in phases)).all
+    shared, own = (any(p.trains_encoder for p in phases), any(p.trains_own for p in phases))
+    return network.learning(shared=shared, own=own).all
 
 
 def _reads_late(device: torch.device) -> bool:

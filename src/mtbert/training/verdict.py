@@ -45,4 +45,5 @@ def _causes(name: str, task: TaskSettings, state: State, phases: Sequence[Phase]
 
 def _rates(phase: Phase) -> str:
     heads = f"heads {phase.head_learning_rate:g}"
-    return f"encoder {phase.learning_rate:g}, {heads}" if phase.trains_encoder else heads
+    below = "encoder" if phase.trains_encoder else "own parts"
+    return f"{below} {phase.learning_rate:g}, {heads}" if phase.trains_trunk else heads

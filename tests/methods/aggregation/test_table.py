@@ -7,10 +7,12 @@ import pytest
 from support.gradient_sets import ALL, NAMES, REGULAR, gram_of, in_order, rounding
 
 from mtbert.config.methods import choose
+from mtbert.methods.aggregation.base import CoordinateAggregator, GramAggregator
 from mtbert.methods.aggregation.sum import Sum
 from mtbert.methods.aggregation.table import AGGREGATORS, DEFAULT_AGGREGATOR
 
-each = pytest.mark.parametrize("kind", AGGREGATORS)
+GRAM = [kind for kind in AGGREGATORS if issubclass(kind, GramAggregator)]
+each = pytest.mark.parametrize("kind", GRAM)
 
 
 def random_gram(tasks, parameters=5, seed=0):
@@ -98,6 +100,12 @@ def test_gradients_that_only_constrain_are_not_followed(name, references):
 def test_the_sum_follows_every_gradient_but_references():
     assert Sum().weights(random_gram(3), "abc", {}, permute) == ([1.0] * 3, {})
     assert Sum().weights(random_gram(3), "a", {}, permute) == ([1.0, 0.0, 0.0], {})
+
+
+@pytest.mark.parametrize("kind", AGGREGATORS)
+def test_it_is_of_one_kind_and_sets_gradients_aside_if_it_looks_at_them(kind):
+    assert issubclass(kind, GramAggregator) != issubclass(kind, CoordinateAggregator)
+    assert kind().sets_aside == (kind().name != "none")
 
 
 def test_names_differ_and_nothing_is_done_by_default():

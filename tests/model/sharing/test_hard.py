@@ -3,7 +3,7 @@ import torch
 from torch import Generator
 
 from mtbert.batch import TokenBatch
-from mtbert.config.encoder import DEFAULT_SHARING, SHARINGS, Hard
+from mtbert.config.sharing import DEFAULT_SHARING, SHARINGS, Hard
 from mtbert.model.attention import Layout
 from mtbert.model.sharing.hard import HardTrunk
 from mtbert.model.sharing.table import TRUNKS, make_trunk

@@ -88,4 +88,4 @@ def test_rates_and_epochs_are_the_frozen_encoders(toy, mode, training, expected)
     phase = heads_phase(prepare(settings, ALONE))
     assert (phase.head_learning_rate, phase.epochs) == expected
     assert phase.spec.epochs == phase.epochs
-    assert not phase.trains_encoder
+    assert not phase.trains_trunk

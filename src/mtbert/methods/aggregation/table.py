@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mtbert.methods.aggregation.aligned_mtl import AlignedMTL
-from mtbert.methods.aggregation.base import GramAggregator
+from mtbert.methods.aggregation.base import Aggregator, GramAggregator
 from mtbert.methods.aggregation.cagrad import CAGrad
+from mtbert.methods.aggregation.graddrop import GradDrop
 from mtbert.methods.aggregation.gradvac import GradVac
 from mtbert.methods.aggregation.imtl_g import IMTLG
 from mtbert.methods.aggregation.mgda import MGDA
@@ -15,7 +16,7 @@ from mtbert.methods.aggregation.upgrad import UPGrad
 
 __all__ = ["AGGREGATORS", "DEFAULT_AGGREGATOR"]
 
-AGGREGATORS: tuple[type[GramAggregator], ...] = (
+AGGREGATORS: tuple[type[Aggregator], ...] = (
     Sum,
     PCGrad,
     GradVac,
@@ -25,6 +26,7 @@ AGGREGATORS: tuple[type[GramAggregator], ...] = (
     IMTLG,
     NashMTL,
     AlignedMTL,
+    GradDrop,
 )
 
 DEFAULT_AGGREGATOR: GramAggregator = Sum()

@@ -13,7 +13,7 @@ import dataclasses
 import importlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -33,7 +33,14 @@ from mtbert.model.encoders.weights import NameTable, from_checkpoint, to_checkpo
 from mtbert.model.hub import is_packaged, locate
 from mtbert.model.tensors import float32_copies
 
-__all__ = ["Encoder", "EncoderOutput", "load_encoder", "read_encoder", "save_encoder"]
+__all__ = [
+    "Encoder",
+    "EncoderOutput",
+    "LinearMap",
+    "load_encoder",
+    "read_encoder",
+    "save_encoder",
+]
 
 _SHOWN = 20
 """Names of tensors in one message."""
@@ -53,6 +60,20 @@ class EncoderOutput(NamedTuple):
     pooler_output: Tensor
 
 
+class LinearMap(NamedTuple):
+    """Where a linear map of every layer is found.
+
+    Attributes:
+        path: of the linear layer in the layer.
+        number: which of the maps that lie side by side in its rows, from 0.
+        parts: how many these are.
+    """
+
+    path: str
+    number: int = 0
+    parts: int = 1
+
+
 class Encoder(nn.Module, ABC):
     """An embedding, a stack of layers, and a pooler over each sequence's first token.
 
@@ -61,6 +82,7 @@ class Encoder(nn.Module, ABC):
     Attributes:
         architecture: the class of transformers that reads what is saved.
         names: of the tensors, ours and the checkpoint's.
+        linear_maps: of each layer, by the names that a configuration has for them.
         config: sizes and constants.
         compute_dtype: of the forward pass; None: that of the weights.
         bucketed: whether batches are padded to few sizes, see `Layout`.
@@ -69,6 +91,7 @@ class Encoder(nn.Module, ABC):
 
     architecture: ClassVar[str]
     names: ClassVar[NameTable]
+    linear_maps: ClassVar[Mapping[str, LinearMap]]
     layers: nn.ModuleList
 
     def __init__(self, config: EncoderConfig) -> None:

@@ -9,13 +9,15 @@ hidden states.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from mtbert.model.attention import Layout, attend
 from mtbert.model.dropout import add_dropout, dropout
-from mtbert.model.encoders.base import Encoder
+from mtbert.model.encoders.base import Encoder, LinearMap
 from mtbert.model.encoders.config import ACTIVATIONS, EncoderConfig
 from mtbert.model.encoders.weights import NameTable
 from mtbert.model.layers import LayerNorm, Linear
@@ -109,6 +111,14 @@ class BertEncoder(Encoder):
     """Embeddings, the layers, and the pooler over each sequence's first token."""
 
     architecture = "BertModel"
+    linear_maps: ClassVar[Mapping[str, LinearMap]] = {
+        "query": LinearMap("attention.qkv", 0, 3),
+        "key": LinearMap("attention.qkv", 1, 3),
+        "value": LinearMap("attention.qkv", 2, 3),
+        "output": LinearMap("attention.output"),
+        "inner": LinearMap("feed_forward.inner"),
+        "outer": LinearMap("feed_forward.outer"),
+    }
     names = NameTable(
         rules=(
             ("embeddings.token", ("embeddings.word_embeddings",)),

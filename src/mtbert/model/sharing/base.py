@@ -1,8 +1,7 @@
 """The trunk of a multitask network, and which of its parameters are shared or a task's own.
 
 A scheme says how a task's sequences are encoded, which parameters all tasks share and which are
-one task's own. A term of the loss that ties the tasks' parameters together (soft sharing) would be
-one more method of `Trunk`, added to the loss by the training step.
+one task's own.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from mtbert.batch import TokenBatch
 from mtbert.model.attention import Layout
 from mtbert.model.encoders.base import Encoder
 
-__all__ = ["Encoded", "Partition", "Trunk"]
+__all__ = ["Encoded", "OwnPart", "Partition", "Trunk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,11 @@ class Partition:
         """Every parameter: the shared ones, the tasks' own, the heads."""
         return self.shared | self.all_own | self.all_heads
 
+    def counts(self) -> dict[str, int]:
+        """How many numbers are shared, the tasks' own (of all tasks together), and the heads'."""
+        parts = {"shared": self.shared, "own": self.all_own, "heads": self.all_heads}
+        return {name: sum(p.numel() for p in found.values()) for name, found in parts.items()}
+
 
 def _flat(parts: Mapping[str, Mapping[str, Parameter]]) -> dict[str, Parameter]:
     return {name: p for parameters in parts.values() for name, p in parameters.items()}
@@ -71,6 +75,14 @@ class Encoded(NamedTuple):
 
     states: Tensor
     layout: Layout
+
+
+class OwnPart(nn.Module, ABC):
+    """A module of a task's own that the pretrained encoder knows nothing of."""
+
+    @abstractmethod
+    def initialise(self, generator: Generator) -> None:
+        """Draw its weights."""
 
 
 class Trunk(nn.Module, ABC):
@@ -103,7 +115,10 @@ class Trunk(nn.Module, ABC):
         """Every parameter of the trunk, by who owns it."""
 
     def initialise(self, generator: Generator) -> None:
-        """Draw what does not come from the pretrained encoder; here there is nothing to draw."""
+        """Draw what does not come from the pretrained encoder, task after task."""
+        for module in self.modules():
+            if isinstance(module, OwnPart):
+                module.initialise(generator)
 
     @abstractmethod
     def encoder_for(self, task: str | None) -> Encoder:
@@ -112,8 +127,12 @@ class Trunk(nn.Module, ABC):
         None stands for what all tasks share.
         """
 
+    @property
+    def encoders(self) -> list[Encoder]:
+        """Every encoder in the trunk; some may have modules in common."""
+        return [module for module in self.modules() if isinstance(module, Encoder)]
+
     def compute_in(self, dtype: torch.dtype) -> None:
         """Set the precision of the forward pass, of every encoder in the trunk."""
-        for module in self.modules():
-            if isinstance(module, Encoder):
-                module.compute_dtype = dtype
+        for encoder in self.encoders:
+            encoder.compute_dtype = dtype

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Generator, Tensor
 
 from mtbert.batch import TokenBatch
-from mtbert.config.encoder import Hard
+from mtbert.config.sharing import Hard
 from mtbert.model.encoders.base import Encoder
 from mtbert.model.sharing.base import Encoded, Partition, Trunk
 

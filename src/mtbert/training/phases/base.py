@@ -47,8 +47,9 @@ class Phase:
         name: as it stands in the log.
         epochs: number of epochs.
         spec: what the plan of an epoch depends on.
-        trains_encoder: whether the encoder learns.
-        learning_rate: peak rate of the encoder.
+        trains_encoder: whether what the tasks share of the encoder learns.
+        trains_own: whether the tasks' own parts of the trunk learn.
+        learning_rate: peak rate of what learns below the heads.
         head_learning_rate: peak rate of the heads.
         prepare: makes the data, with the network as it is then; may take minutes.
     """
@@ -57,9 +58,15 @@ class Phase:
     epochs: int
     spec: EpochSpec
     trains_encoder: bool
+    trains_own: bool
     learning_rate: float
     head_learning_rate: float
     prepare: Callable[[], PhaseData]
+
+    @property
+    def trains_trunk(self) -> bool:
+        """Whether anything below the heads learns."""
+        return self.trains_encoder or self.trains_own
 
 
 def example_ids(prepared: Prepared) -> dict[str, Sequence[str]]:

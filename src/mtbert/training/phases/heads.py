@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 def heads_phase(prepared: Prepared) -> Phase:
     """Train the heads: the whole run where the encoder stays frozen, its first part otherwise."""
     settings, training = prepared.settings, prepared.settings.training
-    whole_run = settings.encoder.mode == "frozen"
+    whole_run = settings.encoder.stores_features
     rate = training.head_learning_rate
     if rate is None:
         rate = (training.learning_rate if whole_run else None) or _FROZEN_RATE
@@ -35,6 +35,7 @@ def heads_phase(prepared: Prepared) -> Phase:
         epochs=epochs,
         spec=replace(prepared.spec, epochs=epochs),
         trains_encoder=False,
+        trains_own=False,
         learning_rate=rate,
         head_learning_rate=rate,
         prepare=partial(_prepare, prepared),

@@ -1,0 +1,81 @@
+"""`encoder.sharing`: what of the encoder the tasks share, by name and options."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, SerializeAsAny
+
+from mtbert.config.methods import choose
+from mtbert.methods.base import Method
+
+__all__ = ["DEFAULT_SHARING", "SHARINGS", "Hard", "LoRA", "Sharing", "SharingField", "TopLayers"]
+
+
+class Sharing(Method):
+    """Which of the encoder's parameters the tasks share; `model.sharing` holds what does it.
+
+    Attributes:
+        has_own: whether each task has a part of its own below its head.
+    """
+
+    has_own: ClassVar[bool] = True
+
+
+class Hard(Sharing):
+    """Hard parameter sharing (Caruana 1993): one encoder for all tasks."""
+
+    has_own: ClassVar[bool] = False
+    name: Literal["hard"] = "hard"
+
+
+class TopLayers(Sharing):
+    """The last layers, and the pooler, are each task's own; they begin as the pretrained ones."""
+
+    name: Literal["top_layers"] = "top_layers"
+    layers: Annotated[int, Field(ge=1, le=1000)] = Field(
+        1, description="How many of the last layers are each task's own."
+    )
+
+
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"names a map twice: {', '.join(names)}")
+    return names
+
+
+class LoRA(Sharing):
+    """One encoder, and each task's own low-rank change of its linear maps (LoRA, Hu et al. 2021).
+
+    A map W x becomes W x + alpha / rank * B A x, where A has `rank` rows and B as many columns. B
+    begins at zero, so a run begins with the encoder as it is.
+    """
+
+    name: Literal["lora"] = "lora"
+    rank: Annotated[int, Field(ge=1, le=1024)] = Field(
+        8, description="Rows of A and columns of B of each map."
+    )
+    alpha: Annotated[float, Field(gt=0, le=1e6)] = Field(
+        8.0, description="Factor of the change, divided by the rank."
+    )
+    maps: Annotated[
+        tuple[Literal["query", "key", "value", "output", "inner", "outer"], ...],
+        Field(min_length=1),
+        AfterValidator(_different),
+    ] = Field(
+        ("query", "value"),
+        description="The maps of every layer that are changed: `query`, `key`, `value` and "
+        "`output` of its attention, `inner` and `outer` of its feed-forward part.",
+    )
+
+
+SHARINGS: tuple[type[Sharing], ...] = (Hard, TopLayers, LoRA)
+
+DEFAULT_SHARING: Sharing = Hard()
+
+
+def _sharing(value: object) -> Sharing:
+    return choose(SHARINGS, value)
+
+
+SharingField = Annotated[SerializeAsAny[Sharing], PlainValidator(_sharing)]
