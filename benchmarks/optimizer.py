@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from tabulate import tabulate
@@ -19,7 +20,7 @@ from mtbert.training.optimizer import AdamW, parameter_groups
 ROUNDS = 7
 STEPS = 5
 OURS = "mtbert"
-_RATES = {"learning_rate": 1e-6, "head_learning_rate": 1e-6, "weight_decay": 0.01}
+_RATES: dict[str, Any] = {"learning_rate": 1e-6, "head_learning_rate": 1e-6, "weight_decay": 0.01}
 
 
 def run(rounds: int) -> Result:

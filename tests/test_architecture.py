@@ -61,8 +61,10 @@ MAY_USE_FILES = {
     "runs.folder",
     "inference.predict",
     "inference.leaderboard",
-    "studies.runner",
+    "studies.engines.local",
     "studies.folder",
+    "studies.search.active",
+    "studies.search.journal",
     "hardware.machine",
     "demo",
 }

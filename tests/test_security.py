@@ -17,7 +17,7 @@ from test_architecture import MODULES, TREES, dotted, imports
 from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
 from mtbert.model import hub
-from mtbert.studies.runner import launch_train
+from mtbert.studies.engines.local import launch_train
 
 ROOT = Path(__file__).parent.parent
 UNPICKLERS = {
@@ -91,7 +91,7 @@ def test_no_module_unpickles_runs_text_or_starts_commands(module):
     told = {
         "__init__": ["import_module"],  # of what the package exports
         "model.encoders.base": ["importlib.import_module"],  # of the families in their table
-        "studies.runner": ["subprocess.Popen"],  # the next test
+        "studies.engines.local": ["subprocess.Popen"],  # the next test
     }
     assert unsafe(TREES[module]) == told.get(module, [])
     assert {name.split(".")[0] for name in imports(module)}.isdisjoint(UNPICKLERS)

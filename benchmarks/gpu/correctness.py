@@ -77,7 +77,7 @@ class Examples:
         self.sides = [[generator.integers(1, vocabulary, size=n) for n in row] for row in sizes]
         outputs = len(task.class_names)
         drawn = generator.integers(outputs, size=count) if outputs else generator.random(count) * 5
-        self.labels = torch.as_tensor(drawn, dtype=torch.float32)
+        self.labels: NDArray[np.float64] = drawn.astype(np.float64)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -95,7 +95,7 @@ class Examples:
         self, indices: NDArray[np.int64], transform: Callable[..., object] | None = None
     ) -> Tensor:
         """Class numbers or values."""
-        return self.labels[torch.from_numpy(indices)]
+        return torch.from_numpy(self.labels[indices].astype(np.float32))
 
 
 class Case:

@@ -11,7 +11,6 @@ from support.toy import command_line
 from mtbert.cli import main
 from mtbert.commands.experiment import plan_table
 from mtbert.runs.folder import read_summary
-from mtbert.studies import runner
 from mtbert.studies.folder import Study
 from mtbert.studies.grid import cells, load_grid
 
@@ -61,7 +60,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(grid, tmp_path, capsys, monk
         return real(["sh", "-c", "exit 130"], **rest)
 
     real = subprocess.Popen
-    monkeypatch.setattr(runner.subprocess, "Popen", popen)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     assert main(["--quiet", "experiment", str(grid), "--output", "study"]) == 130
     assert "study: stopped; the same command goes on" in capsys.readouterr().err
     assert json.loads((tmp_path / "study" / "study.json").read_text())["format"] == 1
@@ -70,9 +69,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(grid, tmp_path, capsys, monk
 def test_failed_runs_end_with_1_and_are_listed(grid, capsys, monkeypatch):
     real = subprocess.Popen
     line = "echo 'mtbert: the disk is full'; exit 1"
-    monkeypatch.setattr(
-        runner.subprocess, "Popen", lambda words, **rest: real(["sh", "-c", line], **rest)
-    )
+    monkeypatch.setattr(subprocess, "Popen", lambda words, **rest: real(["sh", "-c", line], **rest))
     assert main(["--quiet", "experiment", str(grid), "--output", "study"]) == 1
     err = capsys.readouterr().err
     assert "1 of 1 runs failed; the same command tries them again" in err

@@ -53,6 +53,11 @@ def test_every_key_is_described(section):
 BAD_RUNS = [
     ({"encoder": {"mode": "frozen"}, "training": {"surgery": "pcgrad"}}, "nothing is shared"),
     ({"tasks": {"a": SINGLE}, "training": {"surgery": "pcgrad"}}, "one task has no gradient"),
+    ({"encoder": {"mode": "frozen", "reinitialise": 1}}, "encoder.reinitialise: with"),
+    (
+        {"encoder": {"mode": "frozen"}, "training": {"layer_decay": 0.9}},
+        "training.layer_decay: with `encoder.mode: frozen` the encoder does not learn",
+    ),
     ({"training": {"compile": "reduce-overhead"}}, "one backward pass a step"),
     (
         {"tasks": {"a": SINGLE}, "training": {"compile": "reduce-overhead", "accumulate": 2}},

@@ -62,3 +62,18 @@ def test_longest_first_takes_from_the_longer_text_one_token_at_a_time(first, sec
 @pytest.mark.parametrize("cut", [head, head_and_tail])
 def test_no_texts_are_no_rows(cut):
     assert lists(cut(Ragged.from_rows([]), np.zeros(0, np.int64))) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "room", "expected"),
+    [
+        (10, 10, 17, (9, 8)),  # of equal texts the first keeps the odd token
+        (12, 9, 20, (11, 9)),
+        (12, 9, 17, (9, 8)),
+        (3, 30, 20, (3, 17)),
+        (5, 6, 11, (5, 6)),
+    ],
+)
+def test_tokens_are_taken_from_the_longer_text_first(first, second, room, expected):
+    kept = longest_first(np.array([first]), np.array([second]), room)
+    assert (int(kept[0][0]), int(kept[1][0])) == expected

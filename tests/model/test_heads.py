@@ -4,6 +4,7 @@ from torch import Generator
 from torch.nn import functional
 
 from mtbert.config.tasks import TaskSettings
+from mtbert.model.dropout import dropout
 from mtbert.model.heads import Head
 
 W = 6
@@ -122,3 +123,57 @@ def test_initialise_is_normal_with_zero_bias_and_repeats_with_the_seed():
     assert not wide.linear.bias.any()
     assert torch.equal(head_of(task(), 1).linear.weight, head_of(task(), 1).linear.weight)
     assert not torch.equal(head_of(task(), 1).linear.weight, head_of(task(), 2).linear.weight)
+
+
+def test_a_hidden_layer_is_the_head_that_transformers_puts_on_roberta():
+    from transformers.models.roberta.modeling_roberta import (
+        RobertaClassificationHead,
+        RobertaConfig,
+    )
+
+    theirs = RobertaClassificationHead(RobertaConfig(hidden_size=W, num_labels=3)).eval().double()
+    head, x = head_of(task(hidden_size=W)).double(), vectors(1).double()
+    head.hidden.load_state_dict(theirs.dense.state_dict())
+    head.linear.load_state_dict(theirs.out_proj.state_dict())
+    torch.testing.assert_close(head(x), theirs(x), rtol=1e-12, atol=1e-12)
+
+
+def test_a_hidden_layer_by_hand_with_two_sides_and_gelu():
+    settings = separate("uv", hidden_size=7, hidden_activation="gelu")
+    head, x = head_of(settings).double(), vectors(2).double()
+    features = torch.cat((x[:, 0], x[:, 1]), 1)
+    inner = features @ head.hidden.weight.T
+    inner = inner * (1 + torch.erf(inner / 2**0.5)) / 2
+    torch.testing.assert_close(head(x), inner @ head.linear.weight.T, rtol=1e-12, atol=1e-12)
+
+
+def test_dropout_falls_before_both_linear_layers():
+    head, x = Head(W, task(hidden_size=3, dropout=0.5)), vectors(1)
+    head.initialise(Generator().manual_seed(0), std=0.5)
+    generator = Generator().manual_seed(9)
+    first = dropout(x[:, 0], 0.5, generator)
+    second = dropout(torch.tanh(head.hidden(first)), 0.5, generator)
+    torch.testing.assert_close(head(x, Generator().manual_seed(9)), head.linear(second))
+
+
+def test_a_hidden_layer_below_ordered_thresholds():
+    head = head_of(task(loss="ordinal", hidden_size=4))
+    assert head.linear.weight.shape == (1, 4)
+    found = head(vectors(1))
+    assert (found.diff(dim=1) < 0).all()
+
+
+def test_layers_are_mixed_before_the_features():
+    head, x = head_of(separate("uv_absdiff_product", layers=3)), torch.randn(5, 2, 3, W)
+    mixed = head.mix(x)
+    plain = head_of(separate("uv_absdiff_product"))
+    torch.testing.assert_close(head(x), plain(mixed))
+    assert head.vector_shape == (2, 3, W)
+    assert plain.vector_shape == (2, W)
+
+
+def test_new_parts_of_a_head_leave_the_draw_of_its_linear_layer():
+    plain, rich = head_of(task()), head_of(task(layers=2, head="attention"))
+    assert torch.equal(plain.linear.weight, rich.linear.weight)
+    assert rich.mix is None
+    assert rich.vector_shape == (1, W)

@@ -42,8 +42,8 @@ class ShiftTrunk(HardTrunk):
         for vector in self.own.values():
             vector.data.normal_(0, self.start, generator=generator)
 
-    def encode(self, task, batch, generator=None, *, first_only=False):
-        states, layout = super().encode(task, batch, generator, first_only=first_only)
+    def encode(self, task, batch, generator=None, **wanted):
+        states, layout = super().encode(task, batch, generator, **wanted)
         return Encoded(states + self.own[task].to(states.dtype), layout)
 
     def partition(self):

@@ -104,8 +104,8 @@ def test_a_missing_file_is_refused_by_name(saved, name):
 
 def test_a_newer_format_is_refused(saved):
     meta = json.loads((saved / "mtbert.json").read_text())
-    (saved / "mtbert.json").write_text(json.dumps(meta | {"format": 3}))
-    assert re.search(r"format 3, this mtbert reads 1 and 2", refusal(saved))
+    (saved / "mtbert.json").write_text(json.dumps(meta | {"format": 4}))
+    assert re.search(r"format 4, this mtbert reads 1 and 2 and 3", refusal(saved))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 
 import pytest
@@ -157,22 +156,6 @@ def test_an_interrupted_run_goes_on_where_it_stopped(four, tmp_path, caplog):
     assert f"{path.name}: started, from step 1 on" in caplog.text  # what was logged since is lost
 
 
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_begun_run_goes_on_with_its_own_configuration(tmp_path, monkeypatch, begun):
-    started = []
-    monkeypatch.setattr(subprocess, "Popen", lambda words, **rest: started.append((words, rest)))
-    (tmp_path / PLANNED).write_text("")
-    if begun:
-        (tmp_path / "config.yaml").write_text("")
-    runner.launch_train(tmp_path, {"A": "b"})
-    ((words, rest),) = started
-    config = tmp_path / ("config.yaml" if begun else PLANNED)
-    output = ["--output", str(tmp_path), "--resume"]
-    assert words == [sys.executable, "-m", "mtbert", "train", str(config), *output]
-    assert rest["env"] == {"A": "b"}
-    assert not rest.get("shell")
-
-
 def test_a_signal_is_passed_on_and_nothing_new_is_started(four, tmp_path, caplog):
     save = "mkdir -p checkpoints/step-00000007; echo stopped > told"
     wait = f"trap '{save}; exit 130' TERM; echo $$ > up; while :; do sleep 0.02; done"
@@ -220,7 +203,6 @@ def test_workers_share_the_threads(four, tmp_path, monkeypatch):
     launches = Launches()
     runner.run_cells(four, tmp_path, workers=2, launch=launches)
     assert {e["OMP_NUM_THREADS"] for e in launches.environments} == {"3"}
-    assert runner.threads_each(100) == 1
 
 
 def test_a_later_grid_adds_to_a_study_and_uses_its_runs(four, tmp_path, course):

@@ -15,6 +15,7 @@ from mtbert.methods.sampling.base import TaskBatch
 from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.network import MultitaskNetwork
+from mtbert.model.pooling import View
 from mtbert.training import gradients
 
 TASKS = {
@@ -104,7 +105,7 @@ def make_network(dtype, sparse=True, pooled=None):
         network.heads["para"].linear.weight.copy_(-network.heads["sts"].linear.weight[:, :16])
     encoder.token_table.sparse = sparse
     if pooled is not None:
-        network.heads[pooled].pooling = "pooled"
+        network.heads[pooled].view = View("pooled")
     return network.to(dtype)
 
 

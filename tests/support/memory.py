@@ -31,7 +31,7 @@ class Short:
         self.examples, self.task, self.error, self.raised = examples, task, error, 0
         forward = MultitaskNetwork.forward
 
-        def short(network, name, inputs, generator=None):
+        def short(network, name, inputs, generator=None, **how):
             if isinstance(inputs, TokenBatch):
                 count = len(inputs.lengths) // network.tasks[name].sequences_per_example
             else:
@@ -40,7 +40,7 @@ class Short:
             training = generator is not None
             if full and where == ("forward" if training else "evaluation"):
                 self.fail()
-            outputs = forward(network, name, inputs, generator)
+            outputs = forward(network, name, inputs, generator, **how)
             if full and training and where == "backward":
                 outputs.register_hook(lambda gradient: self.fail())
             return outputs

@@ -9,6 +9,7 @@ from mtbert.config.methods import choose
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import TaskBatch
 from mtbert.model.network import MultitaskNetwork
+from mtbert.model.pooling import View
 from mtbert.surgery import pcgrad
 from mtbert.training import gram
 from mtbert.training.gradients import GradientOptions, compute_gradients, total_norm
@@ -200,9 +201,9 @@ def test_parts_are_really_smaller(network, monkeypatch):
     sizes = []
     forward = MultitaskNetwork.forward
 
-    def spy(self, task, inputs, generator=None):
+    def spy(self, task, inputs, *rest, **how):
         sizes.append((task, len(inputs.lengths)))
-        return forward(self, task, inputs, generator)
+        return forward(self, task, inputs, *rest, **how)
 
     monkeypatch.setattr(MultitaskNetwork, "forward", spy)
     run(network, accumulate=4)
@@ -244,7 +245,7 @@ def test_a_pooler_that_no_head_reads_stays_without_gradient(network, options):
 @pytest.mark.parametrize("reader", TASKS)
 def test_a_pooler_that_one_head_reads_gets_that_tasks_gradient_times_its_weight(network, reader):
     oppose(network)
-    network.heads[reader].pooling = "pooled"
+    network.heads[reader].view = View("pooled")
     own = autograd(network, [reader])["encoder.pooler.weight"]
     _, plain = run(network)
     assert_equal_gradients(plain, autograd(network))

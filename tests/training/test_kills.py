@@ -8,7 +8,7 @@ import time
 
 import pytest
 from support.kills import INEXACT, KILLED, UNSAFE, Child, server
-from support.toy import results
+from support.toy import TASKS, results
 
 from mtbert.errors import UserError
 from mtbert.methods.aggregation.table import AGGREGATORS
@@ -18,7 +18,7 @@ from mtbert.runs.folder import RunFolder
 from mtbert.runs.provenance import Provenance
 
 CHANGES = {
-    "names": ("sst", "sts"),
+    "tasks": {"sst": TASKS["sst"], "sts": TASKS["sts"] | {"target": "popart"}},
     "training": {
         "steps_per_epoch": 3,
         "checkpoint_every": 2,

@@ -11,6 +11,7 @@ from mtbert.io.paths import expanded
 
 __all__ = [
     "Command",
+    "add_engine",
     "add_json",
     "add_overrides",
     "check_not_read",
@@ -123,6 +124,14 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
         help="dotted settings, as in training.epochs=3 or seed=7",
     )
     parser.set_defaults(takes_overrides=True)
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """The option `--engine`."""
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local",
+        help="where runs are trained: on this machine, or on a Ray cluster (default: local)",
+    )  # fmt: skip
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtbert.commands.base import add_overrides, existing_or_new, positive
+from mtbert.commands.base import add_engine, add_overrides, existing_or_new, positive
 
 if TYPE_CHECKING:
     from mtbert.studies.grid import Cell
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="runs at once, threads shared"
     )
+    add_engine(parser)
     parser.add_argument(
         "--export", type=existing_or_new, metavar="FOLDER",
         help="write each finished run's result as JSON to FOLDER/runs; what is there is not run",
@@ -41,9 +42,13 @@ def run(options: argparse.Namespace) -> None:
     if options.dry_run:
         print(plan_table(found, output, options.export))
         return
+    from mtbert.studies.engines.table import ENGINES
     from mtbert.studies.runner import run_cells
 
-    run_cells(found, output, options.workers, export=options.export)
+    with ENGINES[options.engine](options.workers) as engine:
+        run_cells(
+            found, output, options.workers, engine.launch, options.export, threads=engine.threads
+        )
     print(f"study: {output}")
 
 

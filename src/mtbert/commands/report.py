@@ -45,7 +45,7 @@ def write_report(folder: Path) -> list[Path]:
 
     Of any runs report.html, report.md and results.csv; of a study with the paper's experiments
     also differences.csv and the figures of the Markdown; of exported results README.md in the
-    place of the first two.
+    place of the first two; of a search report.html, trials.csv and its pictures.
 
     Raises:
         UserError: there are none, or the extra `report` is not installed.
@@ -53,8 +53,14 @@ def write_report(folder: Path) -> list[Path]:
     from mtbert.io import atomic
     from mtbert.studies.folder import is_study
     from mtbert.studies.results import is_export
+    from mtbert.studies.search.plan import is_search
 
-    texts = _study_report(folder) if is_study(folder) or is_export(folder) else _runs_report(folder)
+    if is_search(folder):
+        texts = _search_report(folder)
+    elif is_study(folder) or is_export(folder):
+        texts = _study_report(folder)
+    else:
+        texts = _runs_report(folder)
     for name, text in texts.items():
         atomic.write_text(folder / name, text)
     return [folder / name for name in texts]
@@ -109,6 +115,32 @@ def _runs_report(folder: Path) -> dict[str, str]:
         "report.html": to_html(title, sections, machine(runs[0].summary)),
         "report.md": runs_markdown(runs),
         "results.csv": runs_csv(runs),
+    }
+
+
+def _search_report(folder: Path) -> dict[str, str]:
+    """Texts by the names of their files."""
+    from mtbert.reports.document import to_html
+    from mtbert.reports.pictures import picture
+    from mtbert.reports.search import search_charts, search_sections, trials_csv
+    from mtbert.studies.search import plan
+
+    plan.require_optuna()
+    from mtbert.studies.search.importance import importances
+    from mtbert.studies.search.journal import read_journal
+    from mtbert.studies.search.trials import trials_of
+
+    score, journal = plan.searched_score(folder), read_journal(folder)
+    trials = trials_of(journal)
+    if not any(trial.score is not None for trial in trials):
+        raise UserError(f"{folder}: no trial of this search is finished yet")
+    less, shares = plan.lower_is_better(score), importances(journal)
+    sections = search_sections(trials, score, shares, lower_is_better=less)
+    charts = search_charts(trials, score, shares, lower_is_better=less)
+    return {
+        "report.html": to_html(f"Search of {len(trials)} trials", sections, str(folder)),
+        "trials.csv": trials_csv(trials),
+        **{f"{name}.svg": picture(chart) for name, chart in charts.items()},
     }
 
 

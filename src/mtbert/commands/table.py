@@ -14,6 +14,7 @@ from mtbert.commands import (
     predict,
     report,
     train,
+    tune,
 )
 from mtbert.commands.base import Command
 
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Command] = {
     "predict": predict,
     "leaderboard": leaderboard,
     "experiment": experiment,
+    "tune": tune,
     "report": report,
     "compare": compare,
     "data check": check_data,

@@ -36,6 +36,11 @@ class EncoderSettings(Section):
         description="Where `path` is a run's model: `new` heads for all tasks, or `keep` those of "
         "tasks whose name and settings are the same, and start from them.",
     )
+    reinitialise: Annotated[int, Field(ge=1, le=128)] | None = Field(
+        None,
+        description="How many of the last layers, and the pooler, begin with fresh weights instead "
+        "of the pretrained ones. Default: none.",
+    )
     sharing: SharingField = Field(
         DEFAULT_SHARING, description="What of the encoder the tasks share."
     )

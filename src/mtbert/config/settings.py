@@ -127,6 +127,15 @@ class Settings(Section):
                 "and `training.accumulate: 1`; set `training.compile: default`"
             )
         problems += self._shared_file_problems()
+        if self.encoder.mode == "frozen":
+            problems += [
+                f"{key}: with `encoder.mode: frozen` the encoder does not learn; leave it out"
+                for key, value in (
+                    ("encoder.reinitialise", self.encoder.reinitialise),
+                    ("training.layer_decay", self.training.layer_decay),
+                )
+                if value is not None
+            ]
         if self.training.surgery.sets_aside:
             if self.encoder.mode == "frozen":
                 problems.append(

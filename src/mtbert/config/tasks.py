@@ -82,11 +82,12 @@ class TaskSettings(Section):
         "output, is above 0.5). `binary_cross_entropy` on a regression needs `range` and bounds "
         "the prediction by it.",
     )
-    target: Literal["standardised", "raw"] | None = Field(
+    target: Literal["standardised", "popart", "raw"] | None = Field(
         None,
         description="What a regression by squared error is trained on: its labels less their mean, "
         "divided by their standard deviation (both of the training file), so that the unit of the "
-        "labels does not decide how much the task counts beside others; or the labels as they are. "
+        "labels does not decide how much the task counts beside others; the same by a mean and "
+        "deviation that follow the labels of the steps (`popart`); or the labels as they are. "
         "Answers, metrics and losses are in the labels' unit either way. Default: `standardised`. "
         "`binary_cross_entropy` does not depend on the unit and takes `raw` alone.",
     )
@@ -106,10 +107,22 @@ class TaskSettings(Section):
         description="With `long_texts: windows`: windows of a text, what lies behind them is left "
         "out and counted. Memory grows with them. Default: 8.",
     )
-    head: Literal["cls", "pooled", "mean"] = Field(
+    head: Literal["cls", "pooled", "mean", "attention"] = Field(
         "mean",
         description="What the head reads: the last hidden state of [CLS], the pooler's output, "
-        "or the mean over a sequence's tokens.",
+        "the mean over a sequence's tokens, or their mean by learned attention, which begins as "
+        "the plain one.",
+    )
+    layers: Annotated[int, Field(ge=2, le=128)] | None = Field(
+        None,
+        description="How many of the encoder's last layers the head reads, mixed by learned "
+        "weights. Default: the last one alone.",
+    )
+    hidden_size: Annotated[int, Field(ge=1, le=65536)] | None = Field(
+        None, description="Units of a hidden layer in the head. Default: the head is linear."
+    )
+    hidden_activation: Literal["tanh", "gelu"] | None = Field(
+        None, description="Of the hidden layer. Default: `tanh`."
     )
     features: Literal["auto", "uv", "uv_absdiff_product", "cosine"] = Field(
         "auto",
@@ -124,7 +137,7 @@ class TaskSettings(Section):
         "and where `features` or `long_texts: windows` are given, else `jointly`.",
     )
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="Dropout before the head's linear layer."
+        0.1, description="Dropout before each linear layer of the head."
     )
     loss_weight: Annotated[float, Field(gt=0)] = Field(
         1.0, description="Factor of the loss. It does not change how often the task is sampled."
@@ -221,6 +234,16 @@ class TaskSettings(Section):
         return self.loss or self.kind.default_loss
 
     @property
+    def has_target_scale(self) -> bool:
+        """Whether the head's outputs are on another scale than the labels."""
+        return self.target in ("standardised", "popart")
+
+    @property
+    def layers_read(self) -> int:
+        """How many of the encoder's last layers the head reads."""
+        return self.layers or 1
+
+    @property
     def sequences_per_example(self) -> int:
         """Two for a pair whose texts are encoded separately, else one.
 
@@ -268,6 +291,7 @@ class TaskSettings(Section):
         else:
             target = self._number_problems()
         problems = self._file_problems() + target + self._range_problems() + self._text_problems()
+        problems += self._head_problems()
         if self.features == "cosine" and not problems:
             problems = self._cosine_problems()
         if problems:
@@ -319,9 +343,9 @@ class TaskSettings(Section):
             problems.append(f"`{self.loss}` needs {needs}; use `{self.kind.default_loss}`")
         if rule.needs_range and self.range is None:
             problems.append(f"`{self.loss}` on a regression needs `range`")
-        if self.target == "standardised" and not rule.in_label_units:
+        if self.target in ("standardised", "popart") and not rule.in_label_units:
             problems.append(
-                f"`target: standardised` has no effect on `{self.loss_name}`, whose loss does not "
+                f"`target: {self.target}` has no effect on `{self.loss_name}`, whose loss does not "
                 "depend on the unit of the labels; leave `target` out"
             )
         if self.target is not None and self.uses is not None:
@@ -361,6 +385,26 @@ class TaskSettings(Section):
                 for key, value in multilabel.items()
                 if value is not None
             ]
+        return problems
+
+    def _head_problems(self) -> list[str]:
+        problems = []
+        given = {"layers": self.layers, "hidden_size": self.hidden_size}
+        if self.uses is not None:
+            problems += [
+                f"`{key}` belongs to the task whose head it is, named by `uses`"
+                for key, value in given.items()
+                if value is not None
+            ]
+        if self.head == "pooled" and self.layers is not None:
+            problems.append(
+                "`head: pooled` reads the pooler, which stands above the last layer alone; leave "
+                "`layers` out, or set `head` to `cls`, `mean` or `attention`"
+            )
+        if self.hidden_activation is not None and self.hidden_size is None:
+            problems.append("`hidden_activation` belongs to `hidden_size`")
+        if self.features == "cosine" and self.hidden_size is not None:
+            problems.append("`features: cosine` is a single number; leave `hidden_size` out")
         return problems
 
     def _cosine_problems(self) -> list[str]:

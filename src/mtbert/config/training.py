@@ -41,6 +41,12 @@ class TrainingSettings(Section):
         description="Peak rate of the heads. `auto`: 3e-3, 1e-2 while the encoder is frozen. "
         "`null`: `learning_rate`; 1e-3 while the encoder is frozen.",
     )
+    layer_decay: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Factor of the learning rate from each layer of the encoder to the one below "
+        "it, such as 0.95: the last layer learns at `learning_rate`, the embeddings slowest. Heads "
+        "are not affected. Default: one rate for all layers.",
+    )
     schedule: Literal["constant", "linear", "cosine"] = Field(
         "linear", description="Learning rate after the warm-up: kept, or decayed to zero."
     )

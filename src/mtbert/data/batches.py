@@ -39,6 +39,8 @@ def _as_they_are(labels: NDArray[np.float64]) -> NDArray[np.float64]:
 class ExampleSource(Protocol):
     """What a task is trained on: token sequences, or the features of a frozen encoder."""
 
+    labels: NDArray[np.float64]
+
     @property
     def lengths(self) -> NDArray[np.int64]: ...
 
@@ -166,7 +168,7 @@ class FeatureSet:
     """The examples of a `TokenizedSet`, encoded once by a frozen encoder.
 
     Attributes:
-        features: `[examples, sides, W]`, what the task's head reads.
+        features: `[examples, sides, …]`, what the task's head reads.
         labels: `[examples]`, float64; NaN where there is none.
         lengths: `[examples]`, tokens of each example.
     """
@@ -184,7 +186,7 @@ class FeatureSet:
         indices: Sequence[int] | NDArray[np.int64],
         swapped: NDArray[np.bool_] | None = None,
     ) -> Tensor:
-        """`[chosen, sides, W]`; features of pairs in both orders are the mean of both already."""
+        """`[chosen, sides, …]`; features of pairs in both orders are the mean of both already."""
         return self.features.index_select(0, torch.as_tensor(indices, dtype=torch.int64))
 
     def label_tensor(

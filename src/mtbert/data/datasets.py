@@ -33,8 +33,8 @@ _FORMAT = 3
 """Raise it when the same file and settings come to give other arrays."""
 _SIDES = ("side1", "side2")
 _NO_INFLUENCE = {
-    "train", "dev", "test", "uses", "loss", "head", "features", "dropout", "loss_weight",
-    "batch_size", "class_weights", "threshold", "target",
+    "train", "dev", "test", "uses", "loss", "head", "layers", "hidden_size", "hidden_activation",
+    "features", "dropout", "loss_weight", "batch_size", "class_weights", "threshold", "target",
 }  # fmt: skip
 """Settings of a task that do not change its data sets; any other is part of the key."""
 

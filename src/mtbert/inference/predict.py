@@ -95,7 +95,7 @@ def compute_features(
     Raises:
         OutOfMemory: not even one example at a time fits into `memory`.
     """
-    features = torch.empty(len(examples), network.head(task).sides, network.hidden_size)
+    features = torch.empty(len(examples), *network.head(task).vector_shape)
 
     def compute(indices: NDArray[np.int64]) -> None:
         vectors = _represent(network, [task], examples, indices)[task].float()
@@ -112,9 +112,9 @@ def _represent(
     examples: TokenizedSet | FeatureSet,
     indices: NDArray[np.int64],
 ) -> dict[str, Tensor]:
-    """What each task's head reads of some examples, `[chosen, sides, W]`, on the heads' device.
+    """What each task's head reads of some examples, `[chosen, sides, …]`, on the heads' device.
 
-    Of pairs in both orders it is the mean of both. The head of one sequence is linear, so its
+    Of pairs in both orders it is the mean of both. Where the head of one sequence is linear, its
     output is the mean of both outputs too.
     """
     device = network.device

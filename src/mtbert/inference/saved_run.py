@@ -16,7 +16,8 @@ from mtbert.runs.folder import read_run
 __all__ = ["load_model", "load_run"]
 
 _HEAD_SETTINGS = (
-    "kind", "class_names", "loss_name", "target", "range", "head", "features", "pair_encoding",
+    "kind", "class_names", "loss_name", "target", "range", "head", "layers", "hidden_size",
+    "hidden_activation", "features", "pair_encoding",
 )  # fmt: skip
 """What a head was trained for; in config.yaml and in the model they must agree."""
 

@@ -33,7 +33,7 @@ def check_compatible(
     vocabulary_size: int,
     source: str,
 ) -> None:
-    """Refuse what would ask the encoder for a token, position or segment that it does not have.
+    """Refuse what would ask the encoder for a token, position, … that it does not have.
 
     Raises:
         UserError: `source`, the encoder's name in messages, is too small.
@@ -49,6 +49,12 @@ def check_compatible(
             f"{source}: the tokenizer has {vocabulary_size} tokens, but the encoder "
             f"{config.vocab_size}"
         )
+    for name, task in tasks.items():
+        if task.layers_read > config.num_hidden_layers:
+            raise UserError(
+                f"tasks.{name}.layers: found {task.layers_read}, but {source} has "
+                f"{config.num_hidden_layers} layers"
+            )
     joint = [n for n, t in tasks.items() if t.kind.is_pair and t.sequences_per_example == 1]
     if joint and config.type_vocab_size < 2:
         raise UserError(

@@ -14,8 +14,8 @@ from mtbert.model.saved import load_network
 __all__ = ["start_heads"]
 
 _META, _HEADS = "mtbert.json", "heads.safetensors"
-_SAME = ("kind", "class_names", "loss_name", "target", "range", "head", "features",
-         "pair_encoding")  # fmt: skip
+_SAME = ("kind", "class_names", "loss_name", "target", "range", "head", "layers", "hidden_size",
+         "hidden_activation", "features", "pair_encoding")  # fmt: skip
 """Settings that decide what a head's weights mean."""
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from mtbert.config.tasks import TaskSettings
 from mtbert.model.by_task import ByTask
 from mtbert.model.encoders.base import Encoder
 from mtbert.model.heads import Head
-from mtbert.model.pooling import mean_of_windows, pool_by, side_vectors
+from mtbert.model.pooling import mean_of_windows, pool, side_vectors
 from mtbert.model.sharing.base import Partition
 from mtbert.model.sharing.table import make_trunk
 
@@ -61,6 +61,11 @@ class MultitaskNetwork(nn.Module):
         return next(self.heads.parameters()).device
 
     @property
+    def running_targets(self) -> tuple[str, ...]:
+        """Tasks with a head whose target's scale follows the labels that are trained on."""
+        return tuple(task for task in self.heads if self.tasks[task].target == "popart")
+
+    @property
     def partition(self) -> Partition:
         """Every parameter of the trunk and the heads; a head is its task's own."""
         trunk = self.trunk.partition()
@@ -88,7 +93,10 @@ class MultitaskNetwork(nn.Module):
         return self.heads[self._owner(task)]
 
     def represent(self, task: str, batch: TokenBatch, generator: Generator | None = None) -> Tensor:
-        """Pooled texts as the task's head reads them, `[examples, sides, W]`."""
+        """Pooled texts as the task's head reads them, `[examples, sides, W]`.
+
+        Of several layers that the head mixes `[examples, sides, layers, W]`.
+        """
         return self._represent([task], batch, generator)[task]
 
     def represent_all(self, tasks: Sequence[str], batch: TokenBatch) -> dict[str, Tensor]:
@@ -103,28 +111,34 @@ class MultitaskNetwork(nn.Module):
     def _represent(
         self, tasks: Sequence[str], batch: TokenBatch, generator: Generator | None
     ) -> dict[str, Tensor]:
-        poolings = list(dict.fromkeys(self.head(task).pooling for task in tasks))
-        found = pool_by(self.trunk, self._owner(tasks[0]), batch, poolings, generator)
+        heads = {task: self.head(task) for task in tasks}
+        views = [head.view for head in heads.values()]
+        found = pool(self.trunk, self._owner(tasks[0]), batch, views, generator)
         if batch.windows is not None:
             found = {
-                pooling: mean_of_windows(vectors, batch.lengths, batch.windows)
-                for pooling, vectors in found.items()
+                view: mean_of_windows(vectors, batch.lengths, batch.windows)
+                for view, vectors in found.items()
             }
-        heads = {task: self.head(task) for task in tasks}
-        return {t: side_vectors(found[head.pooling], head.sides) for t, head in heads.items()}
+        return {t: side_vectors(found[head.view], head.sides) for t, head in heads.items()}
 
     def forward(
-        self, task: str, inputs: TokenBatch | Tensor, generator: Generator | None = None
+        self,
+        task: str,
+        inputs: TokenBatch | Tensor,
+        generator: Generator | None = None,
+        *,
+        trunk_dropout: bool = True,
     ) -> Tensor:
         """Outputs of one task, `[examples, outputs]`, float32.
 
         Args:
             task: name of the task.
-            inputs: a packed batch, or its pooled sequences `[examples, sides, W]` computed before.
+            inputs: a packed batch, or what `represent` made of it before.
             generator: source of the dropout; None: no dropout.
+            trunk_dropout: whether it falls on the trunk too, or on the head alone.
         """
         if isinstance(inputs, TokenBatch):
-            inputs = self.represent(task, inputs, generator)
+            inputs = self.represent(task, inputs, generator if trunk_dropout else None)
         return self.head(task)(inputs, generator)
 
     def _own_heads(self) -> dict[str, dict[str, Parameter]]:

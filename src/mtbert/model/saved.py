@@ -1,8 +1,9 @@
 """Model folders, saved and loaded: a Hugging Face encoder with the task heads beside it.
 
 config.json, model.safetensors    the shared encoder, as transformers reads it
-heads.safetensors                 the heads: TASK.linear.weight, TASK.linear.bias, and of a
-                                  standardised target TASK.target_mean, TASK.target_deviation
+heads.safetensors                 the heads: TASK.linear.weight, TASK.linear.bias; where a head has
+                                  them TASK.hidden, TASK.mix, TASK.attention; and of a target with
+                                  a scale TASK.target_mean, TASK.target_deviation
 own.safetensors                   the tasks' own parts of the trunk, where the sharing has any
 mtbert.json                       format, maximal length, the settings of the tasks; the sharing and
                                   the precision where they are not the defaults
@@ -41,8 +42,9 @@ from mtbert.objectives.target_scale import TargetScale
 
 __all__ = ["load_network", "save_network", "saved_precision"]
 
-MODEL_FORMATS = (1, 2)
-"""2: a head has the scale of its target; earlier versions cannot answer with it."""
+MODEL_FORMATS = (1, 2, 3)
+"""What earlier versions cannot answer with: in 2 a head has the scale of its target, in 3 a hidden
+layer, attention, a mix of layers, or a scale that moved while it learned."""
 
 _META, _HEADS, _OWN = "mtbert.json", "heads.safetensors", "own.safetensors"
 _SCALE = ("target_mean", "target_deviation")
@@ -58,7 +60,7 @@ def save_network(
     if own := network.partition.all_own:
         save_file({n: p.detach().cpu().contiguous() for n, p in own.items()}, folder / _OWN)
     tasks = {name: _fields(task) for name, task in network.tasks.items() if task.uses is None}
-    form = 2 if any("target" in task for task in tasks.values()) else 1
+    form = max(map(_format, network.tasks.values()))
     meta: dict[str, Any] = {"format": form, "max_length": max_length, "tasks": tasks}
     if network.sharing != DEFAULT_SHARING:  # a folder of today is read by earlier versions
         meta["sharing"] = network.sharing.model_dump(mode="json")
@@ -83,7 +85,7 @@ def load_network(folder: Path) -> tuple[MultitaskNetwork, int]:
     problems = mismatches(heads, expected) or unusable(heads) or _impossible_scales(heads, network)
     if problems:
         raise UserError(problem_list(f"{folder}/{_HEADS}", problems))
-    for name, head in _standardised(network).items():
+    for name, head in _scaled(network).items():
         mean, deviation = (float(heads.pop(f"{name}.{part}")) for part in _SCALE)
         head.scale = TargetScale(mean, deviation)
     network.heads.load_state_dict(float32_copies(heads), assign=True)
@@ -107,24 +109,32 @@ def saved_precision(folder: Path) -> Precision:
     return found
 
 
-def _standardised(network: MultitaskNetwork) -> dict[str, Head]:
+def _scaled(network: MultitaskNetwork) -> dict[str, Head]:
     """The heads whose target has a scale, by task."""
-    return {n: h for n, h in network.heads.items() if network.tasks[n].target == "standardised"}
+    return {n: h for n, h in network.heads.items() if network.tasks[n].has_target_scale}
 
 
 def _scales(network: MultitaskNetwork) -> dict[str, Tensor]:
     """The scales of targets as tensors of a file: float64 scalars."""
     return {
         f"{name}.{part}": torch.tensor(value, dtype=torch.float64, device="cpu")
-        for name, head in _standardised(network).items()
+        for name, head in _scaled(network).items()
         for part, value in zip(_SCALE, (head.scale.mean, head.scale.deviation), strict=True)
     }
 
 
 def _impossible_scales(heads: Mapping[str, Tensor], network: MultitaskNetwork) -> list[str]:
     """What is wrong with the deviations in a file."""
-    names = [f"{name}.{_SCALE[1]}" for name in _standardised(network)]
+    names = [f"{name}.{_SCALE[1]}" for name in _scaled(network)]
     return [f"{n}: {v:g}, expected above 0" for n in names if not (v := float(heads[n])) > 0]
+
+
+def _format(task: TaskSettings) -> int:
+    """The format that a task's head needs."""
+    rich = task.layers is not None or task.hidden_size is not None or task.head == "attention"
+    if rich or task.target == "popart":
+        return 3
+    return 2 if task.target == "standardised" else 1
 
 
 def _fields(task: TaskSettings) -> dict[str, Any]:

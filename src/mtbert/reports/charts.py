@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Chart", "Series", "line_chart", "scatter_chart"]
+__all__ = ["Chart", "Series", "line_chart", "scatter_chart", "svg"]
 
 _WIDTH, _HEIGHT = 360, 236
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 342, 10, 196
@@ -21,11 +21,15 @@ _DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A line: its name and points; a y that is None or not finite interrupts it."""
+    """A line: its name and points; a y that is None or not finite interrupts it.
+
+    Without `joined` the points stand alone.
+    """
 
     name: str
     x: Sequence[float]
     y: Sequence[float | None]
+    joined: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def line_chart(
         _in_words(line.name, found) for line, found in zip(series, points, strict=True)
     )
     legend = [(line.name, i) for i, line in enumerate(series)] if len(series) > 1 else []
-    return Chart(title, _svg(f"{title} by {x_label}. {told}", parts), legend)
+    return Chart(title, svg(f"{title} by {x_label}. {told}", parts), legend)
 
 
 def scatter_chart(title: str, points: Sequence[tuple[float, float]], x: str, y: str) -> Chart:
@@ -87,7 +91,7 @@ def scatter_chart(title: str, points: Sequence[tuple[float, float]], x: str, y: 
         for a, b in points
     )
     told = f"{title}: {len(points)} points, {y} against {x}"
-    return Chart(title, _svg(told, [axes.draw(x), diagonal, dots]))
+    return Chart(title, svg(told, [axes.draw(x), diagonal, dots]))
 
 
 class _Axes:
@@ -174,13 +178,13 @@ def _line(axes: _Axes, line: Series, number: int, *, marks: bool) -> str:
     drawn = "".join(
         f'<polyline class="{style} line"{dashes} points="{" ".join(piece)}"/>'
         for piece in pieces
-        if len(piece) > 1
+        if len(piece) > 1 and line.joined
     )
     dots = "".join(
         f'<circle class="{style} dot" cx="{p.split(",")[0]}" cy="{p.split(",")[1]}" r="2.5"/>'
         for piece in pieces
         for p in piece
-        if marks or len(piece) == 1
+        if marks or len(piece) == 1 or not line.joined
     )
     return drawn + dots
 
@@ -201,8 +205,9 @@ def _text(value: float) -> str:
     )
 
 
-def _svg(told: str, parts: Sequence[str]) -> str:
+def svg(told: str, parts: Sequence[str], height: int = _HEIGHT) -> str:
+    """A drawing as wide as every chart; `told` is what it shows, in words."""
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(told)}" '
+        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(told)}" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
     )

@@ -64,6 +64,10 @@ class State:
     """The task that was warned of last because of it."""
     best_one_answer: dict[str, str] = field(default_factory=dict)
     """Tasks to all of whose dev rows the best weights give one answer, and which."""
+    target_scales: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+    """Mean, variance and updates of each target's scale that follows the labels, by task."""
+    best_target_scales: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+    """The same at the best evaluation, whose weights are on it."""
     tokens: int = 0
     step_seconds: float = 0.0
     step_cpu_seconds: float = 0.0

@@ -83,7 +83,7 @@ class Place:
 
 
 class Study:
-    """A study's folder; `opened` locks it for this process."""
+    """A study's folder; `opened` and `locked` keep it for this process."""
 
     def __init__(self, folder: Path, export: Path | None = None) -> None:
         """A study that need not exist yet.
@@ -102,6 +102,17 @@ class Study:
         Raises:
             UserError: another process works on it, or it cannot be written.
         """
+        with self.locked():
+            self._write_index(cells)
+            yield
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder where it is not there, and lock it.
+
+        Raises:
+            UserError: another process works on it, or it cannot be written.
+        """
         try:
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
             lock = (self.folder / ".lock").open("w")
@@ -114,7 +125,6 @@ class Study:
                 raise UserError(
                     f"{self.folder}: another process is working on this study"
                 ) from None
-            self._write_index(cells)
             yield
 
     def path(self, run: PlannedRun) -> Path:

@@ -34,7 +34,15 @@ from mtbert.errors import UserError, problem_list, shown
 from mtbert.io.bounded import is_file
 from mtbert.studies.fingerprint import Fingerprints
 
-__all__ = ["Cell", "Experiment", "PlannedRun", "cells", "load_grid", "shipped_grids"]
+__all__ = [
+    "Cell",
+    "Experiment",
+    "PlannedRun",
+    "cells",
+    "load_grid",
+    "planned_run",
+    "shipped_grids",
+]
 
 SMALLEST = "smallest"
 """As `training.steps_per_epoch`: the number of batches of the base's smallest data set."""
@@ -203,7 +211,7 @@ def cells(experiments: Sequence[Experiment], overrides: Sequence[str] = ()) -> l
                 for variation in experiment.variations:
                     settings = resolved[experiment.name, form, variation]
                     settings = settings.model_copy(update={"seed": seed})
-                    run = _run(f"{form}-{variation}", settings, fingerprints)
+                    run = planned_run(f"{form}-{variation}", settings, fingerprints)
                     run = runs.setdefault(run.key, run)
                     found.append(Cell(experiment, form, variation, seed, run))
     return found
@@ -355,7 +363,12 @@ def _select_tasks(settings: Settings, names: Sequence[str] | None) -> Settings:
     return parse_settings({**tree, "tasks": chosen}, "configuration")
 
 
-def _run(label: str, settings: Settings, fingerprints: Fingerprints) -> PlannedRun:
+def planned_run(label: str, settings: Settings, fingerprints: Fingerprints) -> PlannedRun:
+    """The run of settings that are completed from their data.
+
+    Raises:
+        UserError: a data file cannot be read.
+    """
     return PlannedRun(
         label,
         fingerprints.key(settings),

@@ -1,18 +1,14 @@
 """Run the runs of a study, several at once; whatever stops them, the next call goes on.
 
 Each run is `mtbert train` in a process of its own, so one that dies takes nothing with it. What
-starts a process is a function, which a cluster's scheduler can replace.
+starts a process, here or on a cluster, is an engine's.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGTERM
@@ -21,18 +17,16 @@ from mtbert.console.board import Line, StudyBoard
 from mtbert.console.interrupt import watch_interruption
 from mtbert.errors import TrainingError
 from mtbert.io import atomic
-from mtbert.io.bounded import open_regular
 from mtbert.runs.folder import read_summary, saved_step
-from mtbert.runs.scores import main_score
-from mtbert.studies.folder import PLANNED, RunStatus, Study, run_state
+from mtbert.studies.engines.base import Job, Launch
+from mtbert.studies.engines.local import launch_train, threads_each
+from mtbert.studies.folder import RunStatus, Study, run_state
 from mtbert.studies.grid import Cell, PlannedRun
+from mtbert.studies.jobs import last_step, shown_scores, why_failed, with_threads
 from mtbert.studies.records import stored_seconds
 from mtbert.studies.results import export as export_results
 
-__all__ = ["Launch", "launch_train", "run_cells", "threads_each"]
-
-Launch = Callable[[Path, Mapping[str, str]], "subprocess.Popen[bytes]"]
-"""(run folder with its config.yaml, environment) → the process that trains it to its end."""
+__all__ = ["run_cells"]
 
 _POLL_SECONDS = 0.2
 _SECONDS_THAT_TELL = 60.0
@@ -43,7 +37,7 @@ _log = logging.getLogger(__name__)
 class _Process:
     run: PlannedRun
     path: Path
-    process: subprocess.Popen[bytes]
+    job: Job
     started: float = field(default_factory=time.monotonic)
     first_step: int = 0
 
@@ -69,54 +63,28 @@ class _Done:
         self.seconds += seconds
 
 
-def launch_train(path: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """`mtbert train` of a run folder, in its own session; what it prints goes to log.txt.
-
-    A run that has started goes on with its own config.yaml, whose paths, device and threads may
-    differ from what is planned now.
-    """
-    path = path.absolute()  # so that its name cannot be an option
-    begun = path / "config.yaml"
-    config = begun if begun.exists() else path / PLANNED
-    arguments = [str(config), "--output", str(path), "--resume"]
-    with (path / "log.txt").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "mtbert", "train", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=dict(environment),
-            start_new_session=True,  # so that Ctrl-C reaches it once, through this process
-        )
-
-
-def threads_each(workers: int) -> int:
-    """Threads for each of several runs at once: a share of OMP_NUM_THREADS, or of the cores."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, (int(told) if told.isdecimal() else _cores()) // workers)
-
-
 def run_cells(
     cells: Sequence[Cell],
     folder: Path,
     workers: int = 1,
     launch: Launch = launch_train,
     export: Path | None = None,
+    threads: int | None = None,
 ) -> None:
     """Run what is not finished, in order, at most `workers` at once.
 
-    A run that fails does not stop the others. With `export`, each run's result is written there as
-    soon as the run is finished, and a run with a result there, perhaps from another machine, counts
-    as finished.
+    Each has `threads`, by default its share of this machine's. A run that fails does not stop the
+    others. With `export`, each run's result is written there as soon as the run is finished, and a
+    run with a result there, perhaps from another machine, counts as finished.
 
     Raises:
         UserError: the folder cannot be used.
         TrainingError: at the end, if runs failed; they are listed.
         KeyboardInterrupt: asked to stop; active runs have saved a checkpoint.
     """
-    study = Study(folder, export)
+    study, runs = Study(folder, export), list({c.run.key: c.run for c in cells}.values())
     with study.opened(cells), watch_interruption() as interruption:
-        pool = _Pool(study, list({c.run.key: c.run for c in cells}.values()), workers, launch)
+        pool = _Pool(study, runs, workers, launch, threads or threads_each(workers))
         study.tidy()
         pool.write_results()
         try:
@@ -146,7 +114,7 @@ class _Pool:
     """The runs of a study: waiting, active, failed and finished."""
 
     def __init__(
-        self, study: Study, runs: Sequence[PlannedRun], workers: int, launch: Launch
+        self, study: Study, runs: Sequence[PlannedRun], workers: int, launch: Launch, threads: int
     ) -> None:
         self.study, self.runs, self.workers, self.launch = study, runs, workers, launch
         self.waiting: list[PlannedRun] = []
@@ -154,10 +122,7 @@ class _Pool:
         self.failed: dict[str, str] = {}
         self.finished = 0
         self.before, self.here = _Done(), _Done()  # by earlier commands, by this one
-        threads = str(threads_each(workers))
-        self._environment = os.environ | dict.fromkeys(
-            ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), threads
-        )
+        self._environment = with_threads(threads)
         self._stopping = False
         for run in runs:
             self._sort(run)
@@ -194,7 +159,7 @@ class _Pool:
     def collect(self) -> None:
         """Handle the runs that have ended."""
         for process in list(self.active):
-            code = process.process.poll()
+            code = process.job.poll()
             if code is None:
                 continue
             self.active.remove(process)
@@ -205,12 +170,12 @@ class _Pool:
                 self.here.add(process.work(process.run.steps), process.seconds)
                 self.study.tidy()
                 self.write_results()
-                self.board.say(f"{process.path.name}: {_scores(summary)}{self._tail()}")
+                self.board.say(f"{process.path.name}: {shown_scores(summary)}{self._tail()}")
             elif self._stopping:
                 saved = saved_step(process.path)
                 self.board.say(f"{process.path.name}: stopped; it goes on from step {saved}")
             else:
-                reason = _reason(process.path, code)
+                reason = why_failed(process.path, code)
                 atomic.write_json(process.path / "failed.json", {"code": code, "reason": reason})
                 self.failed[process.path.name] = reason
                 self.board.say(f"{process.path.name}: failed: {reason}")
@@ -233,20 +198,20 @@ class _Pool:
             self._stopping = True
             self.board.say("stopping: running ones save where they are")
             for process in self.active:
-                process.process.send_signal(SIGTERM)
+                process.job.send_signal(SIGTERM)
 
     def kill(self) -> None:
         """Stop what is still active at the end; the next call resumes it."""
         for process in self.active:
-            process.process.send_signal(SIGTERM)
+            process.job.send_signal(SIGTERM)
         for process in self.active:
-            process.process.wait()
+            process.job.wait()
 
     def show(self) -> None:
         """Show progress: counts, time left, active runs."""
         if self._stopping:
             return
-        lines = [Line(p.path.name, _last_step(p.path), p.run.steps, p.seconds) for p in self.active]
+        lines = [Line(p.path.name, last_step(p.path), p.run.steps, p.seconds) for p in self.active]
         head = (
             f"{self.finished} of {len(self.runs)} finished, {len(self.failed)} failed, "
             f"{len(self.waiting)} waiting"
@@ -262,7 +227,7 @@ class _Pool:
         left = sum(run.work for run in self.waiting)
         done = _Done(self.here.work, self.here.seconds)
         for process in self.active:
-            step = _last_step(process.path)
+            step = last_step(process.path)
             left += process.run.work * (1 - step / process.run.steps)
             done.add(process.work(step), process.seconds)
         if done.seconds < _SECONDS_THAT_TELL or not done.work:
@@ -271,48 +236,3 @@ class _Pool:
 
     def _tail(self) -> str:
         return f" ({self.finished} of {len(self.runs)} finished)"
-
-
-def _cores() -> int:
-    """The number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _last_step(path: Path) -> int:
-    """The last step in metrics.jsonl, which may be growing; 0 if there is none."""
-    lines = _end(path / "metrics.jsonl").split(b"\n")[
-        :-1
-    ]  # after the last line end: an incomplete line
-    try:
-        return int(json.loads(lines[-1])["step"])
-    except (IndexError, ValueError, KeyError, TypeError):
-        return 0
-
-
-def _end(path: Path) -> bytes:
-    """The last bytes of a file, which may be growing; none if it is not there."""
-    try:
-        with open_regular(path) as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - 8192))
-            return stream.read(8192)
-    except FileNotFoundError:
-        return b""
-
-
-def _reason(path: Path, code: int) -> str:
-    """Why a run failed: mtbert's own message, else the last line of its log."""
-    if code < 0:
-        return f"ended by signal {-code}"
-    lines = _end(path / "log.txt").decode("utf-8", "replace").splitlines()
-    told = [line for line in lines if line.startswith("mtbert: ")] or [x for x in lines if x]
-    return told[-1].removeprefix("mtbert: ") if told else f"exit code {code}"
-
-
-def _scores(summary: Mapping[str, object]) -> str:
-    dev = summary["dev"]
-    assert isinstance(dev, dict)
-    scores = {task: main_score(metrics) for task, metrics in dev.items()}
-    parts = [f"{t} undefined" if s is None else f"{t} {s:.4f}" for t, s in scores.items()]
-    return f"{', '.join(parts)}, {summary['seconds']:.0f} s"

@@ -18,6 +18,7 @@ from mtbert.training.learner import Learner
 from mtbert.training.nonfinite import StepResult
 from mtbert.training.phase_methods import PhaseMethods
 from mtbert.training.phases.base import Phase, PhaseData
+from mtbert.training.running_targets import RunningTargets
 from mtbert.training.schedules import rate_factor
 from mtbert.training.step import GradientStep, PendingResult
 
@@ -53,6 +54,7 @@ class ActivePhase:
         learner: what learns.
         methods: weighting and aggregator.
         gradients: computes its steps.
+        targets: whose scale follows the labels.
         bar: shows them.
         epoch_steps: steps of each epoch.
         epochs_before: epochs of the phases before it.
@@ -63,6 +65,7 @@ class ActivePhase:
     learner: Learner
     methods: PhaseMethods
     gradients: GradientStep
+    targets: RunningTargets
     bar: ProgressBar
     epoch_steps: int
     epochs_before: int

@@ -105,6 +105,7 @@ class GradientOptions:
         watch: also see how long the tasks' shared gradients are, without any effect on their sum.
         accumulate: parts into which each batch, or this process's shard, is split to save memory.
         dropout: source of the dropout, on the network's device.
+        trunk_dropout: whether it falls on the trunk too; not while the trunk is frozen.
         orders: source of the aggregator's random orders, the same for all processes.
         uniforms: source of its random numbers by coordinate, on the network's device and the same
             for all processes.
@@ -118,6 +119,7 @@ class GradientOptions:
     watch: bool = False
     accumulate: int = 1
     dropout: Generator | None = None
+    trunk_dropout: bool = True
     orders: Generator | None = None
     uniforms: Generator | None = None
     processes: Processes = ALONE
@@ -263,7 +265,10 @@ def _backward(
     for part in np.array_split(np.arange(len(indices)), min(options.accumulate, len(indices))):
         order = None if swapped is None else swapped[part]
         outputs = network(
-            task, _moved(source.inputs(indices[part], order), device), options.dropout
+            task,
+            _moved(source.inputs(indices[part], order), device),
+            options.dropout,
+            trunk_dropout=options.trunk_dropout,
         )
         chosen = slice(int(part[0]), int(part[-1]) + 1)
         losses = example_losses(network.tasks[task], outputs, labels[chosen])

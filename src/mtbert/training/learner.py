@@ -10,6 +10,7 @@ from torch.nn import Parameter
 from mtbert.config.training import TrainingSettings
 from mtbert.model.network import MultitaskNetwork
 from mtbert.training.ema import WeightAverage
+from mtbert.training.layer_rates import layer_factors
 from mtbert.training.optimizer import AdamW, optimizer_moments, parameter_groups
 from mtbert.training.phases.base import Phase
 
@@ -43,13 +44,16 @@ def make_learner(network: MultitaskNetwork, phase: Phase, settings: TrainingSett
     parameters = learning.all
     for name, parameter in network.partition.all.items():
         parameter.requires_grad_(name in parameters)
+    trunk, decay = learning.shared | learning.all_own, settings.layer_decay
+    layers = network.encoder.config.num_hidden_layers
     groups = parameter_groups(
-        learning.shared | learning.all_own,
+        trunk,
         learning.all_heads,
         learning_rate=phase.learning_rate,
         head_learning_rate=phase.head_learning_rate,
         weight_decay=settings.weight_decay,
+        rate_factors=None if decay is None else layer_factors(trunk, layers, decay),
     )
-    decay = settings.average
-    average = None if decay is None else WeightAverage(parameters, decay)
+    share = settings.average
+    average = None if share is None else WeightAverage(parameters, share)
     return Learner(parameters, AdamW(groups), average)

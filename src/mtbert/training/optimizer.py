@@ -193,14 +193,29 @@ def parameter_groups(
     learning_rate: float,
     head_learning_rate: float,
     weight_decay: float,
+    rate_factors: Mapping[str, float] | None = None,
 ) -> list[dict[str, Any]]:
     """Groups for the optimizer: the trunk and the heads, each with and without weight decay.
 
     Biases and layer norms (every parameter of one dimension) are not decayed. Each group holds
     the `names` of its parameters, and its peak rate as `peak`.
+
+    Args:
+        trunk: parameters by name.
+        heads: likewise.
+        learning_rate: peak rate of the trunk.
+        head_learning_rate: of the heads.
+        weight_decay: of those that are decayed.
+        rate_factors: of the trunk's rate, by name; those of one factor share groups. Default: 1.
     """
+    parts = [(trunk, learning_rate), (heads, head_learning_rate)]
+    if rate_factors is not None:
+        by_factor: defaultdict[float, dict[str, Parameter]] = defaultdict(dict)
+        for name, parameter in trunk.items():
+            by_factor[rate_factors[name]][name] = parameter
+        parts[:1] = [(found, learning_rate * factor) for factor, found in by_factor.items()]
     groups = []
-    for parameters, rate in ((trunk, learning_rate), (heads, head_learning_rate)):
+    for parameters, rate in parts:
         for decays in (True, False):
             chosen = {n: p for n, p in parameters.items() if (p.ndim > 1) == decays}
             if chosen:

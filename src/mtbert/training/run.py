@@ -98,7 +98,7 @@ def _train(settings: Settings, output: Path, resume: bool, processes: Processes)
             if not trainer.train():
                 stopped = Interrupted(f"{output}: stopped; go on with --resume")
                 raise processes.raised_by_all(stopped)
-        trainer.selection.load_best()
+        trainer.load_best()
         for message in learned_nothing(trainer.state, phases, settings.tasks):
             _log.warning("%s", message)
         return SharedRun(run, processes).on_main(

@@ -113,6 +113,7 @@ class Selection:
         state.best_score = None if math.isnan(value) else value
         state.best_step, state.best_epoch = state.step, epoch
         state.best_dev, state.best_others = finite(found.dev), finite(found.others)
+        state.best_target_scales = dict(state.target_scales)
         state.best_one_answer = {n: what for n, what in found.one_answer.items() if n in found.dev}
         learned = self._learned if self._runtime.processes.is_main else {}
         self.best = {name: p.detach().cpu().clone() for name, p in learned.items()}

@@ -203,6 +203,9 @@ def _load_network(
 ) -> MultitaskNetwork:
     """The encoder, fitted to the device, with freshly initialised heads."""
     encoder = load_encoder(str(folder))
+    if settings.encoder.reinitialise is not None:
+        generator = Generator().manual_seed(seed_from("reinitialise", settings.seed))
+        encoder.reinitialise(settings.encoder.reinitialise, generator)
     check_compatible(
         encoder.config,
         settings.tasks,

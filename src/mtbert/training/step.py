@@ -95,6 +95,8 @@ class GradientStep:
         self.runtime, self.state, self.methods = runtime, state, methods
         partition = network.partition
         self._shared = [p for p in partition.shared.values() if p.requires_grad]
+        trunk = partition.shared | partition.all_own
+        self._trunk_learns = any(p.requires_grad for p in trunk.values())
         self._learning = [p for p in partition.all.values() if p.requires_grad]
         self._class_weights = {
             task: None if weights is None else move(weights, runtime.device)
@@ -157,6 +159,7 @@ class GradientStep:
             watch=methods.watches(self.state.step + 1, at),
             accumulate=self._parts,
             dropout=self._generator("dropout", runtime.device, *rank),
+            trunk_dropout=self._trunk_learns,
             orders=self._generator("surgery", torch.device("cpu")),
             uniforms=self._generator("coordinates", runtime.device),
             processes=runtime.processes,

@@ -42,6 +42,7 @@ from mtbert.training.nonfinite import StepResult, apply_policy, warn_of_explosio
 from mtbert.training.phase_methods import PhaseMethods
 from mtbert.training.phases.base import Phase, PhaseData
 from mtbert.training.resume import Checkpoints
+from mtbert.training.running_targets import RunningTargets, load_best_scales
 from mtbert.training.selection import Selection
 from mtbert.training.step import GradientStep
 
@@ -83,8 +84,10 @@ class Trainer:
         self.selection = Selection(
             _learned_by_any(network, phases), settings, runtime, self._run, self._checkpoints.best
         )
-        # A weighting that learns from the losses of a step must have them before the next one.
-        self._reads_late = _reads_late(runtime.device) and not settings.weighting.observes
+        # A weighting that learns from the losses of a step must have them before the next one, and
+        # a step that is computed again must find the scales of targets as they were.
+        reads_first = settings.weighting.observes or network.running_targets
+        self._reads_late = _reads_late(runtime.device) and not reads_first
         self._launched: LaunchedStep | None = None
         self._halted = torch.zeros((), device=runtime.device)
         """1 from a step that is not finite until it has been dealt with, else 0."""
@@ -105,6 +108,11 @@ class Trainer:
                 data = self._next_data()
         self.state.run_seconds = time.perf_counter() - self._started
         return True
+
+    def load_best(self) -> None:
+        """Give the network the weights of its best evaluation, in the main process."""
+        self.selection.load_best()
+        load_best_scales(self.network, self.state)
 
     # Phases
 
@@ -129,13 +137,14 @@ class Trainer:
         methods = PhaseMethods(self.settings, list(data.sources), state)
         gradients = GradientStep(self.network, data, self.settings, self.runtime, state, methods)
         self._checkpoints.restore(learner)
+        targets = RunningTargets(self.network, learner, state)
         if state.phase_step == 0:
             state.tokens += data.encoded_tokens
             state.encoding_seconds += data.encoding_seconds
         before = sum(earlier.epochs for earlier in self.phases[: state.phase])
         length = epoch_length(self.settings.batching, phase.spec)
         bar = ProgressBar(phase.name, length * phase.epochs, state.phase_step)
-        return ActivePhase(phase, data, learner, methods, gradients, bar, length, before)
+        return ActivePhase(phase, data, learner, methods, gradients, targets, bar, length, before)
 
     def _train_phase(self, active: ActivePhase) -> bool:
         """Train a phase to its end; False if interrupted, with everything saved."""
@@ -164,8 +173,9 @@ class Trainer:
 
     def _train_step(self, active: ActivePhase, step: SuperBatch) -> None:
         """One step: launch it, and settle the one before it; on a CPU, settle this one too."""
-        state, data = self.state, active.data
+        state = self.state
         started, cpu_started = time.perf_counter(), time.process_time()
+        active.targets.observe(step, active.data.sources)
         try:
             launched = self._launch(active, step)
         except Exception:
@@ -176,9 +186,8 @@ class Trainer:
             launched = self._launch(active, step)
         self._launched = launched
         state.step, state.phase_step = state.step + 1, state.phase_step + 1
-        tokens = sum(int(data.sources[t].lengths[b.indices].sum()) for t, b in step.items())
-        if not data.encoded_tokens:
-            state.tokens += tokens
+        tokens, encoded = active.data.tokens(step)
+        state.tokens += encoded
         if not self._reads_late:
             self._settle(active)
         state.step_seconds += time.perf_counter() - started

@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 import importlib
 import json
 import os
@@ -9,8 +10,10 @@ from safetensors.torch import load_file
 from support.bert_folders import IDS, edit_weights, hidden, refusal
 
 import mtbert
+from mtbert.errors import UserError
 from mtbert.model.attention import Layout
 from mtbert.model.encoders.base import Encoder, load_encoder
+from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.table import FAMILIES
 
 
@@ -126,3 +129,33 @@ def test_an_encoder_names_its_family_and_class_in_its_config(tiny_encoder, tmp_p
     first = {"architectures": ["BertModel"], "model_type": "bert", "dtype": "float32"}
     assert list(config.items())[:3] == list(first.items())
     assert load_encoder(str(tmp_path)).config == tiny_encoder.config
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_top_layers_and_the_pooler_begin_afresh_and_all_others_stay(tiny_config, count):
+    """As the authors draw them: normal matrices, zero biases, unit norms."""
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3}
+    encoder = BertEncoder(dataclasses.replace(tiny_config, **sizes))
+    for parameter in encoder.parameters():
+        torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(1))
+    before = {name: p.detach().clone() for name, p in encoder.named_parameters()}
+    encoder.reinitialise(count, torch.Generator().manual_seed(2))
+    fresh = [f"layers.{number}." for number in range(3 - count, 3)] + ["pooler."]
+    for name, parameter in encoder.named_parameters():
+        if not name.startswith(tuple(fresh)):
+            assert torch.equal(parameter, before[name])
+        elif "norm" in name:
+            assert torch.equal(parameter, torch.full_like(parameter, float("weight" in name)))
+        elif name.endswith("bias"):
+            assert not parameter.any()
+        else:
+            assert parameter.std().item() == pytest.approx(tiny_config.initializer_range, rel=0.05)
+    again = copy.deepcopy(encoder)
+    again.reinitialise(count, torch.Generator().manual_seed(2))
+    for ours, theirs in zip(encoder.parameters(), again.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_more_fresh_layers_than_there_are_is_refused(tiny_encoder):
+    with pytest.raises(UserError, match=r"reinitialise: found 3, but the encoder has 2 layers"):
+        tiny_encoder.reinitialise(3, torch.Generator())

@@ -123,9 +123,31 @@ class Encoder(nn.Module, ABC):
     def use_attention(self, kernel: str) -> None:
         """Let every layer compute attention by a kernel of `attention.KERNELS`."""
 
+    @property
     @abstractmethod
-    def initialise(self, generator: Generator) -> None:
-        """Fresh weights, drawn as the family's authors draw them."""
+    def above_layers(self) -> tuple[nn.Module, ...]:
+        """The parts that stand above the last layer, such as the pooler."""
+
+    @abstractmethod
+    def initialise(self, generator: Generator, part: nn.Module | None = None) -> None:
+        """Fresh weights, of a part or of the whole, drawn as the family's authors draw them."""
+
+    def reinitialise(self, count: int, generator: Generator) -> None:
+        """Fresh weights for the last `count` layers and for what stands above them.
+
+        The layers nearest to the pretraining's own task may serve another one badly (Zhang et al.
+        2021, Revisiting Few-sample BERT Fine-tuning, "Re-initializing BERT Pre-trained Layers").
+
+        Raises:
+            UserError: there are fewer layers.
+        """
+        if count > len(self.layers):
+            raise UserError(
+                f"encoder.reinitialise: found {count}, but the encoder has {len(self.layers)} "
+                "layers"
+            )
+        for part in (*self.layers[-count:], *self.above_layers):
+            self.initialise(generator, part)
 
     @classmethod
     def from_pretrained(cls, source: str, *, revision: str | None = None) -> Encoder:
@@ -153,6 +175,7 @@ class Encoder(nn.Module, ABC):
         generator: Generator | None = None,
         position_ids: Tensor | None = None,
         first_only: bool = False,
+        last_layers: int = 1,
         layers: Sequence[nn.Module] | None = None,
     ) -> Tensor:
         """Hidden states of a packed batch.
@@ -165,11 +188,13 @@ class Encoder(nn.Module, ABC):
             position_ids: `[T]`; default: counted from 0 in each sequence.
             first_only: only the first tokens' states are wanted. The last layer then computes
                 little more than the keys and values of the others.
+            last_layers: the states of how many of the last layers are wanted.
             layers: in the place of the encoder's own, such as a task's copies of some.
 
         Returns:
             `[R, W]` in `compute_dtype`, of which `layout` says which slots hold tokens (the others
-            hold nothing of meaning); with `first_only` `[S, W]`.
+            hold nothing of meaning); with `first_only` `[S, W]`. Of several layers
+            `[R, last_layers, W]` or `[S, last_layers, W]`, the last layer last.
         """
         if position_ids is None:
             position_ids = layout.position_of
@@ -178,11 +203,13 @@ class Encoder(nn.Module, ABC):
         if self.compute_dtype is not None:
             x = x.to(self.compute_dtype)
         stack = self.layers if layers is None else layers
-        last = len(stack) - 1
+        last, kept = len(stack) - 1, []
         for number, layer in enumerate(stack):
             rows = layout.starts if first_only and number == last else None
             x = layer(x, layout, generator, rows)
-        return x
+            if number > last - last_layers:
+                kept.append(x.index_select(0, layout.starts) if first_only and number < last else x)
+        return x if last_layers == 1 else torch.stack(kept, 1)
 
     def forward(
         self,

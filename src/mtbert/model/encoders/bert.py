@@ -196,11 +196,19 @@ class BertEncoder(Encoder):
             assert isinstance(layer, Layer)
             layer.attention.kernel = kernel
 
+    @property
+    def above_layers(self) -> tuple[nn.Module, ...]:
+        """The pooler."""
+        return (self.pooler,)
+
     @torch.no_grad()
-    def initialise(self, generator: Generator) -> None:
+    def initialise(self, generator: Generator, part: nn.Module | None = None) -> None:
         """Fresh weights as BERT's authors draw them: normal, zero biases, unit norms."""
-        for module in self.modules():
+        for module in (part or self).modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 module.weight.normal_(0, self.config.initializer_range, generator=generator)
             if isinstance(module, nn.Linear):
+                module.bias.zero_()
+            if isinstance(module, nn.LayerNorm):
+                module.weight.fill_(1)
                 module.bias.zero_()

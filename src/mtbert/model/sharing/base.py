@@ -69,12 +69,17 @@ class Encoded(NamedTuple):
     """Hidden states of a packed batch.
 
     Attributes:
-        states: `[R, W]`; of the first tokens alone `[S, W]`.
+        states: `[R, W]`; of the first tokens alone `[S, W]`; of several layers `[R, layers, W]` or
+            `[S, layers, W]`, the last layer last.
         layout: where each sequence lies among the R slots.
     """
 
     states: Tensor
     layout: Layout
+
+    def at_starts(self) -> Tensor:
+        """Of the states of all slots, those of each sequence's first token."""
+        return self.states.index_select(0, self.layout.starts)
 
 
 class OwnPart(nn.Module, ABC):
@@ -96,6 +101,7 @@ class Trunk(nn.Module, ABC):
         generator: Generator | None = None,
         *,
         first_only: bool = False,
+        last_layers: int = 1,
     ) -> Encoded:
         """Hidden states of a task's batch.
 
@@ -104,6 +110,7 @@ class Trunk(nn.Module, ABC):
             batch: its sequences.
             generator: source of the dropout; None: no dropout.
             first_only: only the first tokens' states are wanted.
+            last_layers: the states of how many of the last layers are wanted.
         """
 
     @abstractmethod

@@ -29,11 +29,17 @@ class HardTrunk(Trunk):
         generator: Generator | None = None,
         *,
         first_only: bool = False,
+        last_layers: int = 1,
     ) -> Encoded:
         """Hidden states of a batch, whichever task's it is."""
         layout = self.encoder.layout(batch)
         states = self.encoder.encode(
-            batch.token_ids, batch.segment_ids, layout, generator, first_only=first_only
+            batch.token_ids,
+            batch.segment_ids,
+            layout,
+            generator,
+            first_only=first_only,
+            last_layers=last_layers,
         )
         return Encoded(states, layout)
 

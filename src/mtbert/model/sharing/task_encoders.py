@@ -46,12 +46,18 @@ class TaskEncoders(Trunk):
         generator: Generator | None = None,
         *,
         first_only: bool = False,
+        last_layers: int = 1,
     ) -> Encoded:
         """Hidden states of a batch, by the task's encoder."""
         encoder = self.by_task[task]
         layout = encoder.layout(batch)
         states = encoder.encode(
-            batch.token_ids, batch.segment_ids, layout, generator, first_only=first_only
+            batch.token_ids,
+            batch.segment_ids,
+            layout,
+            generator,
+            first_only=first_only,
+            last_layers=last_layers,
         )
         return Encoded(states, layout)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtbert.data.batches import ExampleSource
 from mtbert.inference.evaluate import Evaluation
-from mtbert.methods.sampling.base import EpochSpec
+from mtbert.methods.sampling.base import EpochSpec, SuperBatch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.class_weights import class_weights
 from mtbert.training.setup import Prepared
@@ -27,16 +27,23 @@ class PhaseData:
         ids: their ids as they stand in the files, for messages.
         class_weights: `[classes]` by task, or None.
         evaluate: scores the network on the dev sets.
-        encoded_tokens: tokens that were encoded once for this phase, and
-        encoding_seconds: the time that took; 0 where the steps themselves encode.
+        encoded: tasks whose texts were encoded once for this phase,
+        encoded_tokens: how many tokens these have, and
+        encoding_seconds: the time that took; nothing where the steps themselves encode.
     """
 
     sources: Mapping[str, ExampleSource]
     ids: Mapping[str, Sequence[str]]
     class_weights: Mapping[str, Tensor | None]
     evaluate: Callable[[MultitaskNetwork], Evaluation]
+    encoded: frozenset[str] = frozenset()
     encoded_tokens: int = 0
     encoding_seconds: float = 0.0
+
+    def tokens(self, step: SuperBatch) -> tuple[int, int]:
+        """Tokens of a step's texts: all, and those that the step itself encodes."""
+        counts = {t: int(self.sources[t].lengths[b.indices].sum()) for t, b in step.items()}
+        return sum(counts.values()), sum(n for t, n in counts.items() if t not in self.encoded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""Training only the heads, on features that the frozen encoder computes once."""
+"""Training only the heads, on features that the frozen encoder computes once.
+
+A head with attention reads every token, and these are too many to be kept: the encoder encodes the
+texts of such a task anew in each epoch.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from mtbert.data.batches import FeatureSet, TokenizedSet
-from mtbert.inference.evaluate import Evaluation, EvaluationSet, evaluate
+from mtbert.inference.evaluate import Evaluation, evaluate
 from mtbert.inference.predict import compute_features
 from mtbert.model.network import MultitaskNetwork
 from mtbert.training.phases.base import Phase, PhaseData, example_ids, loss_class_weights
@@ -46,12 +50,11 @@ def _prepare(prepared: Prepared) -> PhaseData:
     """Encode everything once; the heads learn from the features."""
     started = time.perf_counter()
     _log.info("encoding once what the frozen encoder would encode every epoch")
-    sources = {name: _encode(prepared, name, part) for name, part in prepared.train.items()}
+    sources = {name: _features(prepared, name, part) for name, part in prepared.train.items()}
+    encoded = frozenset(name for name, part in sources.items() if isinstance(part, FeatureSet))
     seconds = time.perf_counter() - started
     dev = [
-        EvaluationSet(
-            part.task, part.name, part.ids, _encode(prepared, part.task, part.inputs), part.selects
-        )
+        replace(part, inputs=_features(prepared, part.task, part.inputs))
         for part in prepared.dev
         if isinstance(part.inputs, TokenizedSet)
     ]
@@ -65,14 +68,19 @@ def _prepare(prepared: Prepared) -> PhaseData:
         ids=example_ids(prepared),
         class_weights=loss_class_weights(prepared),
         evaluate=evaluate_features,
+        encoded=encoded,
         encoded_tokens=sum(
             int(part.lengths.sum()) * (2 if prepared.network.tasks[name].in_both_orders else 1)
             for name, part in prepared.train.items()
+            if name in encoded
         ),
         encoding_seconds=seconds,
     )
 
 
-def _encode(prepared: Prepared, task: str, examples: TokenizedSet) -> FeatureSet:
+def _features(prepared: Prepared, task: str, examples: TokenizedSet) -> FeatureSet | TokenizedSet:
+    """What the task's head reads; the sequences themselves where that is every token."""
+    if prepared.network.head(task).attention is not None:
+        return examples
     runtime = prepared.runtime
     return compute_features(prepared.network, task, examples, runtime.memory, runtime.processes)

@@ -1,0 +1,1 @@
+"""Engines: where the runs of a study are trained; one a file."""

@@ -1,0 +1,1 @@
+"""Search for settings: a space of values, trials by Optuna (extra `tune`), what came of them."""
