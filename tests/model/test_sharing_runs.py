@@ -20,6 +20,7 @@ from mtbert.training.trainer import Trainer
 
 SCHEMES = {
     "top_layers": {"name": "top_layers", "layers": 1},
+    "pals": {"name": "pals", "hidden_size": 6, "heads": 2},
     "lora": {"name": "lora", "rank": 2, "alpha": 16, "maps": ["query", "value", "outer"]},
 }
 TASKS = ("sst", "sts")

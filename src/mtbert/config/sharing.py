@@ -9,7 +9,16 @@ from pydantic import AfterValidator, Field, PlainValidator, SerializeAsAny
 from mtbert.config.methods import choose
 from mtbert.methods.base import Method
 
-__all__ = ["DEFAULT_SHARING", "SHARINGS", "Hard", "LoRA", "Sharing", "SharingField", "TopLayers"]
+__all__ = [
+    "DEFAULT_SHARING",
+    "SHARINGS",
+    "Hard",
+    "LoRA",
+    "PALs",
+    "Sharing",
+    "SharingField",
+    "TopLayers",
+]
 
 
 class Sharing(Method):
@@ -69,7 +78,32 @@ class LoRA(Sharing):
     )
 
 
-SHARINGS: tuple[type[Sharing], ...] = (Hard, TopLayers, LoRA)
+class PALs(Sharing):
+    """One encoder, and each task's own attention of low width beside every layer (PALs).
+
+    Projected attention layers (Stickland and Murray 2019, section 3): the layer's input is
+    projected down, attends, is projected up and added before the layer's last norm. The two
+    projections are the same at all layers of a task; the attention has no projection of its output.
+    """
+
+    name: Literal["pals"] = "pals"
+    hidden_size: Annotated[int, Field(ge=1, le=8192)] | None = Field(
+        None,
+        description="Width of the attention. Default: the paper's share of the encoder's width, "
+        "17/64 (204 of 768), rounded down to a multiple of `heads`.",
+    )
+    heads: Annotated[int, Field(ge=1, le=1024)] = Field(
+        6, description="Attention heads, as in the authors' code."
+    )
+
+    def width_in(self, hidden_size: int) -> int:
+        """Width of the attention beside layers of an encoder of this width."""
+        if self.hidden_size is not None:
+            return self.hidden_size
+        return max(1, hidden_size * 17 // 64 // self.heads) * self.heads
+
+
+SHARINGS: tuple[type[Sharing], ...] = (Hard, TopLayers, LoRA, PALs)
 
 DEFAULT_SHARING: Sharing = Hard()
 

@@ -32,7 +32,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -40,7 +40,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from mtbert.batch import move
 from mtbert.model.dropout import keep_mask
 
-__all__ = ["KERNELS", "Layout", "attend"]
+__all__ = ["KERNELS", "Attention", "Layout", "attend"]
 
 _CHUNK = 64
 """Slots of the chunks that short sequences share."""
@@ -175,6 +175,16 @@ class Layout:
         for start, length in zip(self._first_slots, self.lengths, strict=True):
             edges |= {start, start + length}
         return sorted(edges)
+
+
+class Attention(nn.Module):
+    """A module that attends.
+
+    Attributes:
+        kernel: by which it does, a name of `KERNELS`.
+    """
+
+    kernel: str = "eager"
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import optuna
 import pytest
 
@@ -46,6 +47,20 @@ def test_random_draws_are_even_on_their_scale():
     thirds = [sum(low <= x < low + 1 for x in rates) for low in (-5, -4, -3)]
     # Binomial(200, 1/3): mean 66.7, standard deviation 6.7.
     assert all(abs(count - 200 / 3) < 27 for count in thirds)
+
+
+def test_random_draws_of_two_settings_do_not_hang_together():
+    space = read_space(["a=0.0..1.0", "b=0.0..1.0"])
+    with quiet():
+        study = optuna.create_study(sampler=make_sampler("random", space, 1))
+    pairs = []
+    for _ in range(200):
+        trial = study.ask()
+        draw(trial, space)
+        pairs.append([*trial.params.values()])
+        study.tell(trial, 0.0)
+    # Of independent ones the correlation has a standard deviation of 1 / sqrt(200) = 0.07.
+    assert abs(np.corrcoef(np.transpose(pairs))[0, 1]) < 0.25
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])

@@ -25,7 +25,7 @@ from mtbert.batch import TokenBatch
 from mtbert.errors import UserError, problem_list
 from mtbert.io import atomic
 from mtbert.io.manifest import check_manifest
-from mtbert.model.attention import Layout
+from mtbert.model.attention import Attention, Layout
 from mtbert.model.encoders.config import EncoderConfig, read_config
 from mtbert.model.encoders.files import read_weights
 from mtbert.model.encoders.table import FAMILIES
@@ -86,7 +86,8 @@ class Encoder(nn.Module, ABC):
         config: sizes and constants.
         compute_dtype: of the forward pass; None: that of the weights.
         bucketed: whether batches are padded to few sizes, see `Layout`.
-        layers: each `(x [R, W], layout, generator, rows=None) -> [R, W]`, or only these rows.
+        layers: each `(x [R, W], layout, generator, rows=None, addend=None) -> [R, W]`, or only
+            these rows; an addend of the result's shape is added before the last norm.
     """
 
     architecture: ClassVar[str]
@@ -118,10 +119,6 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def pool(self, first: Tensor) -> Tensor:
         """Hidden states of first tokens `[S, W]` → pooled `[S, W]`."""
-
-    @abstractmethod
-    def use_attention(self, kernel: str) -> None:
-        """Let every layer compute attention by a kernel of `attention.KERNELS`."""
 
     @property
     @abstractmethod
@@ -162,6 +159,12 @@ class Encoder(nn.Module, ABC):
     def save_pretrained(self, folder: str | Path) -> None:
         """Write a Hugging Face folder: `config.json` and `model.safetensors`."""
         save_encoder(self, Path(folder))
+
+    def use_attention(self, kernel: str) -> None:
+        """Let every layer compute attention by a kernel of `attention.KERNELS`."""
+        for module in self.layers.modules():
+            if isinstance(module, Attention):
+                module.kernel = kernel
 
     def layout(self, batch: TokenBatch) -> Layout:
         """Where the sequences of a batch lie while this encoder encodes them."""

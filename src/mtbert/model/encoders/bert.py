@@ -15,7 +15,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
-from mtbert.model.attention import Layout, attend
+from mtbert.model.attention import Attention, Layout, attend
 from mtbert.model.dropout import add_dropout, dropout
 from mtbert.model.encoders.base import Encoder, LinearMap
 from mtbert.model.encoders.config import ACTIVATIONS, EncoderConfig
@@ -49,7 +49,7 @@ class Embeddings(nn.Module):
         return dropout(self.norm(x), self.rate, generator)
 
 
-class SelfAttention(nn.Module):
+class SelfAttention(Attention):
     """Multi-head self-attention, then add & norm."""
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -61,7 +61,6 @@ class SelfAttention(nn.Module):
         self.heads = config.num_attention_heads
         self.attention_rate = config.attention_probs_dropout_prob
         self.rate = config.hidden_dropout_prob
-        self.kernel = "eager"
 
     def forward(
         self, x: Tensor, layout: Layout, generator: Generator | None, rows: Tensor | None = None
@@ -86,9 +85,13 @@ class FeedForward(nn.Module):
         self.activation = ACTIVATIONS[config.hidden_act]
         self.rate = config.hidden_dropout_prob
 
-    def forward(self, x: Tensor, generator: Generator | None) -> Tensor:
-        """`[…, W]` → `[…, W]`."""
+    def forward(
+        self, x: Tensor, generator: Generator | None, addend: Tensor | None = None
+    ) -> Tensor:
+        """`[…, W]` → `[…, W]`; an addend of the same shape is added before the norm."""
         inner = self.activation(self.inner(x))
+        if addend is not None:
+            x = x + addend
         return self.norm(add_dropout(x, self.outer(inner), self.rate, generator))
 
 
@@ -101,10 +104,15 @@ class Layer(nn.Module):
         self.feed_forward = FeedForward(config)
 
     def forward(
-        self, x: Tensor, layout: Layout, generator: Generator | None, rows: Tensor | None = None
+        self,
+        x: Tensor,
+        layout: Layout,
+        generator: Generator | None,
+        rows: Tensor | None = None,
+        addend: Tensor | None = None,
     ) -> Tensor:
-        """`[R, W]` → `[R, W]`, or only its `rows`."""
-        return self.feed_forward(self.attention(x, layout, generator, rows), generator)
+        """`[R, W]` → `[R, W]`, or only its `rows`; see `FeedForward` for the addend."""
+        return self.feed_forward(self.attention(x, layout, generator, rows), generator, addend)
 
 
 class BertEncoder(Encoder):
@@ -189,12 +197,6 @@ class BertEncoder(Encoder):
     def pool(self, first: Tensor) -> Tensor:
         """Hidden states of first tokens `[S, W]` → pooled `[S, W]`: tanh of a linear layer."""
         return torch.tanh(self.pooler(first))
-
-    def use_attention(self, kernel: str) -> None:
-        """Let every layer compute attention by a kernel of `attention.KERNELS`."""
-        for layer in self.layers:
-            assert isinstance(layer, Layer)
-            layer.attention.kernel = kernel
 
     @property
     def above_layers(self) -> tuple[nn.Module, ...]:
