@@ -4,6 +4,7 @@ import json
 import pytest
 
 from mtbert.errors import UserError
+from mtbert.runs.forgetting import Stage
 from mtbert.runs.state import State
 
 FULL = State(
@@ -15,7 +16,7 @@ FULL = State(
     step_seconds=0.1, step_cpu_seconds=0.15, encoding_seconds=0.2, evaluation_seconds=0.3,
     run_seconds=0.4, recent_losses={"a": (0.3, 2)}, dominance=[("a", 7.5)], told_dominant="a",
     best_one_answer={"a": "all 3 dev rows get 'x'"}, target_scales={"a": (0.5, 2.0, 7)},
-    best_target_scales={"a": (0.4, 1.0, 3)},
+    best_target_scales={"a": (0.4, 1.0, 3)}, stages=[Stage("a", 3, {"a": 0.5, "b": None})],
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """One step of three tasks in many forms, whose gradients are computed by one process or several."""
 
 import itertools
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -54,6 +55,7 @@ CASES["measured"] = {"step": "uneven", "surgery": "none", "measure": True}
 CASES["by coordinate"] = {"step": "uneven", "surgery": "graddrop"}
 CASES["by coordinate, dense"] = {"step": "empty shares", "surgery": "graddrop", "sparse": False}
 CASES["pooled"] = {"step": "empty for all", "surgery": "pcgrad", "pooled": "sst"}
+CASES["constrained"] = {"step": "uneven", "surgery": "gem", "constraints": ("sst", "para")}
 CASES["several buckets"] = {"step": "uneven", "surgery": "pcgrad", "bucket": 5000}
 
 
@@ -129,18 +131,19 @@ def batches(step):
 
 
 def compute(processes, step, surgery, sparse=True, dtype="float64", pooled=None, wrong=False,
-            bucket=None, **options):  # fmt: skip
+            bucket=None, constraints=(), **options):  # fmt: skip
     """Gradients by name, losses as `loss.TASK`, and the Gram matrix if there is one.
 
     Args:
         wrong: let each process project its own gradients, and add up the results.
         bucket: bytes that travel together.
+        constraints: tasks whose batches only constrain.
     """
     from mtbert.distributed import process_group
 
     kind = getattr(torch, dtype)
     network = make_network(kind, sparse, pooled)
-    chosen = batches(step)
+    chosen = {t: replace(b, reference=t in constraints) for t, b in batches(step).items()}
     shared = list(network.partition.shared.values())
     sum_over, size = gradients._sum_over, process_group._BUCKET
     with mock.patch.object(process_group, "_BUCKET", bucket or size):

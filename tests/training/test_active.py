@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 import torch
 
 from mtbert.console.progress import ProgressBar
 from mtbert.distributed.processes import ALONE
 from mtbert.methods.base import Progress
+from mtbert.methods.sampling.base import TaskBatch
 from mtbert.methods.seeding import seed_from
 from mtbert.runs.state import State
 from mtbert.training.active import ActivePhase, LaunchedStep
@@ -56,7 +58,7 @@ def test_the_record_of_a_step_holds_what_was_launched_and_what_was_left(make, mo
     active, _ = make(state, mode=mode)
     gradients = StepGradients({"sst": torch.tensor(0.5)})
     launched = LaunchedStep(
-        {"sst": None, "sts": None},
+        dict.fromkeys(("sst", "sts"), TaskBatch(np.array([0]))),
         active.at(state),
         0.5,
         {},

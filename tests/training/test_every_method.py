@@ -4,6 +4,7 @@ import pytest
 from support.ranks import Ranks, train_wide
 from support.toy import records, results, write_encoder
 
+from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.table import SAMPLERS
 from mtbert.methods.weighting.table import WEIGHTINGS
 from mtbert.training.run import Interrupted
@@ -23,6 +24,7 @@ TRAINING = {
     "average": 0.9,
 }
 FIXED = WEIGHTINGS[0]().name
+CONSTRAINED = [kind().name for kind in AGGREGATORS if kind.takes_references]
 LEARNING = [kind().name for kind in WEIGHTINGS if kind.observes]
 
 
@@ -51,6 +53,14 @@ def test_a_run_with_any_weighting_goes_on_exactly(toy, tmp_path, monkeypatch, we
     goes_on_exactly(toy, tmp_path, monkeypatch, encoder=MODES[mode], training=training)
 
 
+@pytest.mark.parametrize("surgery", CONSTRAINED)
+def test_a_run_with_constraints_goes_on_exactly(toy, tmp_path, monkeypatch, surgery):
+    training = {**TRAINING, "epochs": 2, "steps_per_epoch": 5, "batching": "sequential"}
+    goes_on_exactly(toy, tmp_path, monkeypatch, training={**training, "surgery": surgery})
+    stages = results(tmp_path / "whole")["summary"]["forgetting"]["stages"]
+    assert [stage["task"] for stage in stages] == ["sst", "para", "sts"]
+
+
 @pytest.mark.parametrize("batching", [kind().name for kind in SAMPLERS])
 def test_a_run_with_any_sampler_goes_on_exactly(toy, tmp_path, monkeypatch, batching):
     training = {**TRAINING, "epochs": 2, "steps_per_epoch": 4, "batching": batching}
@@ -58,14 +68,20 @@ def test_a_run_with_any_sampler_goes_on_exactly(toy, tmp_path, monkeypatch, batc
 
 
 @pytest.mark.parametrize(
-    ("weighting", "batching"),
-    [*((name, "method3") for name in LEARNING), (FIXED, "round_robin"), (LEARNING[0], "annealed")],
+    ("weighting", "batching", "surgery"),
+    [
+        *((name, "method3", "pcgrad") for name in LEARNING),
+        (FIXED, "round_robin", "pcgrad"),
+        (LEARNING[0], "annealed", "pcgrad"),
+        *((FIXED, "sequential", name) for name in CONSTRAINED),
+    ],
 )
-def test_two_processes_train_as_one_does(toy, tmp_path, weighting, batching):
+def test_two_processes_train_as_one_does(toy, tmp_path, weighting, batching, surgery):
     """In float64 and without dropout, of which each process has its own."""
     rates = dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.0)
     encoder = write_encoder(tmp_path / "encoder", **rates)
     training = {**TRAINING, "weighting": weighting, "batching": batching, "accumulate": 1}
+    training["surgery"] = surgery
     tree = toy.tree(encoder={"path": str(encoder)}, training=training)
     tasks = {name: {**task, "dropout": 0.0} for name, task in tree["tasks"].items()}
     config = toy.config(

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import quadprog
 import torch
 from support.gradient_cases import TASKS, Examples
 from torch import Generator
@@ -292,3 +295,56 @@ def test_total_norm_is_that_of_all_gradients_side_by_side(network):
     _, gradients = run(network)
     expected = torch.cat([g.flatten() for g in gradients.values() if g is not None]).norm()
     torch.testing.assert_close(total_norm(network.parameters()), expected)
+
+
+CONSTRAINED = {task: replace(batch, reference=task != "para") for task, batch in STEP.items()}
+"""Of these gradients, those of `sts` and `para` oppose each other."""
+
+
+def opposed(network):
+    """Make them do so."""
+    with torch.no_grad():
+        network.heads["para"].linear.weight.copy_(-network.heads["sts"].linear.weight[:, :16])
+
+
+def test_constraints_turn_the_shared_gradient_and_train_nothing(network):
+    opposed(network)
+    result, found = run(network, CONSTRAINED, surgery="gem")
+    weighted, names = shared_matrix(network)
+    g, memories = weighted[1], weighted[[0, 2]] / torch.tensor([[0.5], [0.75]])
+    basis = torch.linalg.qr(torch.stack([g, *memories]).T).Q  # the solution lies in their span
+    units = memories / memories.norm(dim=1, keepdim=True)
+    solution = quadprog.solve_qp(
+        np.eye(3), (basis.T @ g).numpy(), (units @ basis).T.numpy(), np.zeros(2)
+    )[0]
+    expected = basis @ torch.from_numpy(solution)
+    assert not torch.allclose(expected, g, rtol=1e-3)
+    torch.testing.assert_close(flat(network, found, names), expected, rtol=0, atol=1e-10)
+    own = autograd(network, ["para"])
+    for name, gradient in found.items():
+        if name.startswith("heads."):
+            task = name.split(".")[1]
+            assert (gradient is None) == (task != "para")
+            if task == "para":
+                torch.testing.assert_close(gradient, own[name], rtol=0, atol=1e-12)
+    assert (list(result.losses), result.gram.shape, len(result.weights)) == (["para"], (1, 1), 1)
+    assert result.statistics()["surgery_weights"] == {"para": 1.0}
+
+
+def test_constraints_cost_an_aggregator_without_use_for_them_nothing(network):
+    alone = {"para": CONSTRAINED["para"]}
+    for options in ({}, {"measure": True}):
+        _, expected = run(network, alone, **options)
+        _, found = run(network, CONSTRAINED, **options)
+        assert_equal_gradients(found, expected, 0)
+
+
+def test_a_constraint_that_is_no_number_constrains_nothing(network):
+    opposed(network)
+    wrong = make_sources()
+    wrong["sts"].labels = wrong["sts"].labels * torch.nan
+    without = {task: batch for task, batch in CONSTRAINED.items() if task != "sts"}
+    _, expected = run(network, without, surgery="gem")
+    result, found = run(network, CONSTRAINED, sources=wrong, surgery="gem")
+    assert result.losses["para"].isfinite()
+    assert_equal_gradients(found, expected, 0)

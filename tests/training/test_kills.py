@@ -216,11 +216,12 @@ MEMBERS = [
     *({"weighting": kind().name} for kind in WEIGHTINGS),
     *({"batching": kind().name} for kind in SAMPLERS),
     *({"surgery": kind().name} for kind in AGGREGATORS),
+    *({"batching": "sequential", "surgery": k().name} for k in AGGREGATORS if k.takes_references),
 ]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: "-".join(*member.items()))
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda member: "-".join(member.values()))
 def test_a_run_with_any_method_ends_after_kills_as_one_left_alone(toy, tmp_path, member):
     training = {"surgery": "pcgrad", "deterministic": True, "epochs": 3, "checkpoint_every": 2}
     reference = Reference(toy, tmp_path, {"training": {**training, **member}})

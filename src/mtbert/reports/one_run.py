@@ -13,6 +13,7 @@ from mtbert.reports.one_set import set_section, shown_range
 from mtbert.reports.run_data import data_section
 from mtbert.reports.runs import FinishedRun
 from mtbert.reports.settings import shown_setting
+from mtbert.runs.forgetting import forgetting_rows
 from mtbert.runs.scores import shown_score
 from mtbert.studies.records import flat_settings
 
@@ -38,6 +39,7 @@ def run_sections(
     return [
         _overview(run, settings, details),
         learning_section(run.train, run.dev),
+        *_forgetting(run.summary),
         *(set_section(name, found) for name, found in details.items()),
         data_section(run.summary, settings),
         _settings(run.summary, settings),
@@ -79,6 +81,21 @@ def _own_parts(summary: Mapping[str, Any], settings: Settings) -> list[str]:
         f"Sharing {settings.encoder.sharing}: {own:,} parameters below the heads are one task's "
         f"own, {summary['times_encoder']:.2f} times the encoder in all."
     ]
+
+
+def _forgetting(summary: Mapping[str, Any]) -> list[Section]:
+    """The scores after each stage, of a run that trained its tasks one after the other."""
+    found = summary.get("forgetting")
+    if not found:
+        return []
+    headers, rows = forgetting_rows(found)
+    caption = "The main metric of each task on dev at the end of each task's training."
+    transfer = found["backward_transfer"]
+    told = [] if transfer is None else [
+        f"Backward transfer {transfer:+.4f}: the mean change of the earlier tasks' scores since "
+        "the end of their own training."
+    ]  # fmt: skip
+    return [Section("Forgetting", [TableBlock(caption, headers, rows), *told])]
 
 
 def _faults(summary: Mapping[str, Any]) -> list[str]:

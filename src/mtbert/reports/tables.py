@@ -7,6 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from mtbert.runs.forgetting import forgetting_rows
 from mtbert.runs.scores import shown_score
 
 __all__ = ["machine", "scores_table"]
@@ -38,6 +39,10 @@ def scores_table(summary: Mapping[str, Any]) -> str:
         for task, _ in scored
         if 0 < len(classes := details.get(task, {}).get("classes", [])) <= _CLASSES_SHOWN
     ]
+    if found := summary.get("forgetting"):
+        head, rows = forgetting_rows(found)
+        align = ("left", *["right"] * (len(head) - 1))
+        tables.append(tabulate(rows, head, disable_numparse=True, colalign=align))
     tail = f"overall {shown_score(summary['overall'])}, mean {shown_score(summary['mean'])}"
     if "best_epoch" in summary:
         tail += (

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
 
 from mtbert.errors import UserError
 from mtbert.hardware.memory import TOKEN_BUDGET
+from mtbert.runs.forgetting import Stage
 
 __all__ = ["State"]
 
@@ -68,6 +69,8 @@ class State:
     """Mean, variance and updates of each target's scale that follows the labels, by task."""
     best_target_scales: dict[str, tuple[float, float, int]] = field(default_factory=dict)
     """The same at the best evaluation, whose weights are on it."""
+    stages: list[Stage] = field(default_factory=list)
+    """The scores after each stage of this phase, where tasks are trained one after the other."""
     tokens: int = 0
     step_seconds: float = 0.0
     step_cpu_seconds: float = 0.0

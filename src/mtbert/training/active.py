@@ -11,7 +11,7 @@ from torch import Tensor
 from mtbert.config.training import TrainingSettings
 from mtbert.console.progress import ProgressBar
 from mtbert.methods.base import Progress
-from mtbert.methods.sampling.base import SuperBatch
+from mtbert.methods.sampling.base import SuperBatch, followed
 from mtbert.methods.seeding import seed_from
 from mtbert.runs.state import State
 from mtbert.training.learner import Learner
@@ -106,7 +106,7 @@ class ActivePhase:
             "phase": phase.name,
             "epoch": self.epoch_number(launched.at),
             "step": state.step,
-            "loss": {task: losses.get(task) for task in launched.step},
+            "loss": {task: losses.get(task) for task in followed(launched.step)},
             "learning_rate": phase.learning_rate * factor if phase.trains_trunk else 0.0,
             "head_learning_rate": phase.head_learning_rate * factor,
             "gradient_norm": result.norm,

@@ -30,7 +30,7 @@ from mtbert.distributed.processes import ALONE, Processes
 from mtbert.methods.aggregation.base import Aggregator, CoordinateAggregator, GramAggregator
 from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
 from mtbert.methods.base import MethodState
-from mtbert.methods.sampling.base import SuperBatch, TaskBatch
+from mtbert.methods.sampling.base import SuperBatch, TaskBatch, followed
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.class_weights import example_weights
 from mtbert.objectives.table import example_losses
@@ -143,7 +143,8 @@ def compute_gradients(
 
     A task's loss is the (class-weighted) mean over its batch, times the sampler's factor, its
     `loss_weight` and the weighting's factor. A task's own parameters receive its gradient, shared
-    ones the sum that the aggregator decides.
+    ones the sum that the aggregator decides. Of batches that only constrain, the aggregator sees
+    the gradients of the shared parameters; nothing else comes of them.
 
     Args:
         network: in any mode; dropout is decided by the generator.
@@ -158,11 +159,13 @@ def compute_gradients(
     if shared and (aggregator.sets_aside or options.measure):
         apart = SharedGradients(shared)
     # A shard's gradient is no task's, and they are summed at the very end.
-    watches = options.watch and apart is None and shared and len(step) > 1 and processes.size == 1
+    trained = followed(step)
+    many = len(trained) > 1
+    watches = options.watch and apart is None and shared and many and processes.size == 1
     growth = GradientGrowth(shared) if watches else None
     losses: dict[str, Tensor] = {}
     watched: dict[str, Tensor] = {}
-    for task, batch in step.items():
+    for task, batch in trained.items():
         examples = _Examples(sources[task], class_weights[task])
         factor = batch.loss_factor * network.tasks[task].loss_weight
         factor *= options.loss_weights.get(task, 1.0)
@@ -173,12 +176,20 @@ def compute_gradients(
         if growth is not None:
             watched[task] = growth.norm()
     if apart is None:
-        _sum_over(processes, network, shared, step)
+        _sum_over(processes, network, shared, trained)
     losses = _sum_losses(processes, losses)
     if apart is None:
         _coalesce(shared)
         return StepGradients(losses, aggregator_state=options.aggregator_state, watched=watched)
-    gram, weights, state = _combine(apart, list(step), options)
+    for task, batch in step.items():
+        if batch.reference and aggregator.takes_references:
+            examples = _Examples(sources[task], class_weights[task])
+            _backward(network, task, batch, examples, 1.0, options)
+            _sum_over(processes, network, shared, {task: batch})
+            apart.set_aside()
+            for parameter in network.partition.of(task).values():
+                parameter.grad = None
+    gram, weights, state = _combine(apart, list(trained), options)
     return StepGradients(losses, gram, weights, state)
 
 
@@ -192,9 +203,14 @@ def _combine(
     """
     aggregator, state = options.aggregator, options.aggregator_state
     gram = weights = None
+    count = len(tasks)
     if aggregator.needs_gram or options.measure or options.watch:
         gram = apart.gram()
         options.processes.broadcast([gram])
+        kept = [i for i in range(len(gram)) if i < count or gram[i, i].isfinite()]
+        if len(kept) < len(gram):  # a constraint that is no number constrains nothing
+            apart.keep(kept)
+            gram = gram[kept][:, kept]
     if isinstance(aggregator, CoordinateAggregator):
         assert options.uniforms is not None
         apart.combine(aggregator.combine, options.uniforms)
@@ -202,8 +218,10 @@ def _combine(
     if isinstance(aggregator, GramAggregator) and aggregator.needs_gram:
         assert gram is not None
         weights, state = _factors(aggregator, gram, tasks, options)
-    apart.hand_out([1.0] * len(tasks) if weights is None else weights)
-    return gram, weights, state
+    apart.hand_out([1.0] * count if weights is None else weights)
+    if gram is None or weights is None:
+        return gram, weights, state
+    return gram[:count, :count], weights[:count], state
 
 
 def _factors(

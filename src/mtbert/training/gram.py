@@ -46,6 +46,10 @@ class SharedGradients:
         self._align()
         return gram_matrix(self._gradients)
 
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop the gradients of all rows of the Gram matrix but these."""
+        self._gradients = [self._gradients[row] for row in rows]
+
     def hand_out(self, weights: Sequence[float]) -> None:
         """Let `.grad` be the sum of the tasks' gradients, each times its weight.
 

@@ -19,7 +19,7 @@ import torch
 from mtbert.data.batches import ExampleSource
 from mtbert.distributed.processes import Processes
 from mtbert.errors import TrainingError
-from mtbert.methods.sampling.base import SuperBatch, TaskBatch
+from mtbert.methods.sampling.base import SuperBatch, TaskBatch, followed
 from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.table import example_losses
 from mtbert.runs.state import State
@@ -123,7 +123,7 @@ def finite_part(
     while found := _faults(result, step, compute):
         faults |= found
         step = {task: batch for task, batch in step.items() if task not in found}
-        result = compute(step) if step else StepResult(StepGradients({}), {}, 0.0)
+        result = compute(step) if followed(step) else StepResult(StepGradients({}), {}, 0.0)
     return result, faults
 
 
@@ -133,6 +133,7 @@ def _faults(
     bad = {t: f"the loss is {x}" for t, x in result.losses.items() if not math.isfinite(x)}
     if bad or math.isfinite(result.norm):
         return bad
+    step = followed(step)
     if len(step) > 1:
         for task, batch in step.items():
             if not math.isfinite(norm := compute({task: batch}).norm):

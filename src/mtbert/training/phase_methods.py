@@ -16,6 +16,7 @@ from mtbert.config.training import TrainingSettings
 from mtbert.methods.aggregation.base import Aggregator
 from mtbert.methods.aggregation.table import DEFAULT_AGGREGATOR
 from mtbert.methods.base import MethodState, Progress
+from mtbert.methods.sampling.base import SuperBatch, followed
 from mtbert.runs.state import State
 from mtbert.training.nonfinite import StepResult
 
@@ -70,6 +71,15 @@ class PhaseMethods:
         return (
             self._aggregator if at.step % self._settings.surgery_every == 0 else DEFAULT_AGGREGATOR
         )
+
+    def used(self, step: SuperBatch, at: Progress) -> SuperBatch:
+        """The batches of a step that are of use: constraints only to an aggregator that takes them.
+
+        Args:
+            step: as it is planned.
+            at: where it stands.
+        """
+        return step if self.aggregator(at).takes_references else followed(step)
 
     @property
     def aggregator_state(self) -> MethodState:

@@ -56,7 +56,7 @@ class Selection:
 
     def evaluate(
         self, score: Callable[[], Evaluation], state: State, epoch: int, say: Callable[[str], None]
-    ) -> None:
+    ) -> dict[str, float | None]:
         """Score the weights as they are, and keep them if they are better than all before.
 
         Args:
@@ -64,6 +64,9 @@ class Selection:
             state: of the run; scores, the time it took and the patience left change in it.
             epoch: its number in the log.
             say: takes a line for people.
+
+        Returns:
+            The main metric of each task.
         """
         started = time.perf_counter()
         found = score()
@@ -95,6 +98,7 @@ class Selection:
         )
         _say_scores(found, f"epoch {epoch}, step {state.step}", better, say)
         say(losses_line(train_losses, found))
+        return {task: None if math.isnan(value) else value for task, value in found.main.items()}
 
     def _beats(self, value: float, best: float | None) -> bool:
         """Whether a value is better than the best one so far, which may be undefined.

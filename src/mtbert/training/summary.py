@@ -7,6 +7,7 @@ from typing import Any
 
 from mtbert.data.profile import profile
 from mtbert.inference.metrics import mean_score, overall_score
+from mtbert.runs.forgetting import forgetting
 from mtbert.runs.scores import main_score
 from mtbert.runs.state import State
 from mtbert.training.setup import Prepared
@@ -62,6 +63,7 @@ def summarise(prepared: Prepared, state: State) -> dict[str, Any]:
         "learning_rate_factor": state.rate_factor,
         "exploded": state.exploded,
         "learned_nothing": state.best_one_answer,
+        **({"forgetting": forgetting(state.stages)} if state.stages else {}),
         "dominant_gradient": state.told_dominant or None,
         "accumulate": state.parts if accumulate == "auto" else accumulate,
         "out_of_memory": state.out_of_memory,

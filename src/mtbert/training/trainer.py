@@ -29,10 +29,11 @@ from mtbert.config.training import TrainingSettings
 from mtbert.console.interrupt import Interruption, watch_interruption
 from mtbert.console.progress import ProgressBar
 from mtbert.hardware.runtime import Runtime
-from mtbert.methods.sampling.base import SuperBatch
+from mtbert.methods.sampling.base import SuperBatch, followed
 from mtbert.methods.sampling.epoch import epoch_length, plan_epoch
 from mtbert.model.network import MultitaskNetwork
 from mtbert.runs.folder import RunFolder
+from mtbert.runs.forgetting import Stage
 from mtbert.runs.shared import SharedRun
 from mtbert.training.active import ActivePhase, LaunchedStep
 from mtbert.training.imbalance import dominant, warn_of_imbalance
@@ -139,6 +140,7 @@ class Trainer:
         self._checkpoints.restore(learner)
         targets = RunningTargets(self.network, learner, state)
         if state.phase_step == 0:
+            state.stages = []
             state.tokens += data.encoded_tokens
             state.encoding_seconds += data.encoding_seconds
         before = sum(earlier.epochs for earlier in self.phases[: state.phase])
@@ -161,7 +163,7 @@ class Trainer:
                     if last:
                         active.methods.end_epoch()
                         state.epoch, state.step_in_epoch = state.epoch + 1, 0
-                    self._after_step(active, last)
+                    self._after_step(active, last, [t for t, b in step.items() if b.ends_stage])
                     if self.runtime.processes.any(self._interruption.requested):
                         self._save_checkpoint(active)
                         return False
@@ -175,7 +177,8 @@ class Trainer:
         """One step: launch it, and settle the one before it; on a CPU, settle this one too."""
         state = self.state
         started, cpu_started = time.perf_counter(), time.process_time()
-        active.targets.observe(step, active.data.sources)
+        step = active.methods.used(step, active.at(state))
+        active.targets.observe(followed(step), active.data.sources)
         try:
             launched = self._launch(active, step)
         except Exception:
@@ -275,26 +278,37 @@ class Trainer:
 
     # Between steps
 
-    def _after_step(self, active: ActivePhase, epoch_ended: bool) -> None:
-        """Evaluate and save when it is time; in that order, so that a checkpoint has the scores."""
+    def _after_step(self, active: ActivePhase, epoch_ended: bool, ended: Sequence[str]) -> None:
+        """Evaluate and save when it is time; in that order, so that a checkpoint has the scores.
+
+        Args:
+            active: the phase.
+            epoch_ended: whether the step was the last of its epoch.
+            ended: tasks whose stage ended with the step.
+        """
         state, settings = self.state, self.settings
         every = settings.evaluate_every
         last = epoch_ended and state.epoch == active.phase.epochs
         due = epoch_ended if every is None else state.step % every == 0
-        if due or last:
-            self._evaluate(active)
+        if due or last or ended:
+            scores = self._evaluate(active)
+            state.stages += [Stage(task, state.step, scores) for task in ended]
         apart = settings.checkpoint_every
         assert apart != "auto"
         if epoch_ended if apart is None else state.step % apart == 0:
             self._save_checkpoint(active)
 
-    def _evaluate(self, active: ActivePhase) -> None:
-        """Score the weights, or their average if there is one, and keep them if they are better."""
+    def _evaluate(self, active: ActivePhase) -> dict[str, float | None]:
+        """Score the weights, or their average if there is one, and keep them if they are better.
+
+        Returns:
+            The main metric of each task on dev.
+        """
         self._finish_step(active)
         epoch = active.epochs_before + self.state.epoch + (self.state.step_in_epoch > 0)
         average = active.learner.average
         with nullcontext() if average is None else average.in_place():
-            self.selection.evaluate(
+            return self.selection.evaluate(
                 lambda: active.data.evaluate(self.network), self.state, epoch, active.bar.say
             )
 

@@ -24,9 +24,12 @@ class Aggregator(Method, ABC):
 
     Attributes:
         needs_gram: whether it needs the inner products of the gradients.
+        takes_references: whether gradients that constrain the direction, without being followed,
+            are of use to it; if not, they are not computed.
     """
 
     needs_gram: ClassVar[bool]
+    takes_references: ClassVar[bool] = False
 
     @property
     @abstractmethod

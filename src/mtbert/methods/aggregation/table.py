@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mtbert.methods.aggregation.agem import AGEM
 from mtbert.methods.aggregation.aligned_mtl import AlignedMTL
 from mtbert.methods.aggregation.base import Aggregator, GramAggregator
 from mtbert.methods.aggregation.cagrad import CAGrad
+from mtbert.methods.aggregation.gem import GEM
 from mtbert.methods.aggregation.graddrop import GradDrop
 from mtbert.methods.aggregation.gradvac import GradVac
 from mtbert.methods.aggregation.imtl_g import IMTLG
@@ -27,6 +29,8 @@ AGGREGATORS: tuple[type[Aggregator], ...] = (
     NashMTL,
     AlignedMTL,
     GradDrop,
+    GEM,
+    AGEM,
 )
 
 DEFAULT_AGGREGATOR: GramAggregator = Sum()

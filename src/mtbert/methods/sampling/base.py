@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mtbert.methods.base import Method
 
-__all__ = ["EpochSpec", "Indices", "Sampler", "SuperBatch", "TaskBatch"]
+__all__ = ["EpochSpec", "Indices", "Sampler", "SuperBatch", "TaskBatch", "followed"]
 
 Indices = NDArray[np.int64]
 
@@ -24,15 +24,24 @@ class TaskBatch:
         indices: `[batch]`, which examples.
         loss_factor: of the task's loss.
         swapped: `[batch]`, which pairs begin with their second text; None: none of them.
+        reference: its gradient constrains the step's direction and is not followed.
+        ends_stage: the task has been trained to its end, and others follow it.
     """
 
     indices: Indices
     loss_factor: float = 1.0
     swapped: NDArray[np.bool_] | None = None
+    reference: bool = False
+    ends_stage: bool = False
 
 
 SuperBatch = dict[str, TaskBatch]
 """What one step trains on: a batch of each task, or of some of them."""
+
+
+def followed(step: SuperBatch) -> SuperBatch:
+    """The batches that a step trains on, without those that only constrain it."""
+    return {task: batch for task, batch in step.items() if not batch.reference}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,4 +83,4 @@ class Sampler(Method, ABC):
 
     @abstractmethod
     def plan(self, spec: EpochSpec, epoch: int, seed: int) -> Iterator[SuperBatch]:
-        """The steps of one epoch, counted from 0; at least `steps` of them, none empty."""
+        """The steps of one epoch, counted from 0; at least `steps` of them, each of some task."""

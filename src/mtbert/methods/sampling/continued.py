@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Literal
 
-from mtbert.methods.sampling.base import EpochSpec, Indices, Sampler, SuperBatch
+from mtbert.methods.sampling.base import EpochSpec, Sampler, SuperBatch
 from mtbert.methods.sampling.epoch import epoch_length
-from mtbert.methods.sampling.streams import shuffled, side_by_side
+from mtbert.methods.sampling.streams import from_batch, side_by_side
 
 __all__ = ["Continued"]
 
@@ -27,14 +26,5 @@ class Continued(Sampler):
 
     def plan(self, spec: EpochSpec, epoch: int, seed: int) -> Iterator[SuperBatch]:
         steps = epoch_length(self, spec)  # where the last epoch stopped depends on the cap
-        streams = {task: _from_batch(spec, task, epoch * steps, seed) for task in spec.examples}
+        streams = {task: from_batch(spec, task, epoch * steps, seed) for task in spec.examples}
         return side_by_side(streams, steps)
-
-
-def _from_batch(spec: EpochSpec, task: str, start: int, seed: int) -> Iterator[Indices]:
-    """A task's batches without end, as if `start` of them had been taken already."""
-    round_, skipped = divmod(start, spec.batches(task))
-    first = shuffled(spec, task, 0, seed, round_)
-    yield from itertools.islice(first, skipped, None)
-    for later in itertools.count(round_ + 1):
-        yield from shuffled(spec, task, 0, seed, later)

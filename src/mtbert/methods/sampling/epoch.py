@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mtbert.methods.sampling.base import EpochSpec, Sampler, SuperBatch
+from mtbert.methods.sampling.base import EpochSpec, Sampler, SuperBatch, followed
 from mtbert.methods.seeding import seed_from
 
 __all__ = ["TaskPlan", "epoch_length", "plan_epoch", "task_plans"]
@@ -40,8 +40,8 @@ class TaskPlan:
 
     Attributes:
         rows: training examples.
-        batches: batches an epoch.
-        examples: examples an epoch.
+        batches: batches an epoch, on average over all epochs.
+        examples: examples an epoch, likewise.
         batch: size of the task's first batch.
         factor: the sampler's factor of the loss.
     """
@@ -54,16 +54,22 @@ class TaskPlan:
 
 
 def task_plans(sampler: Sampler, spec: EpochSpec, seed: int) -> dict[str, TaskPlan]:
-    """Count the first epoch's plan, by task."""
+    """Count the plan of all epochs, by task."""
     batches = dict.fromkeys(spec.examples, 0)
     examples = dict.fromkeys(spec.examples, 0)
     first: dict[str, tuple[int, float]] = {}
-    for step in plan_epoch(sampler, spec, 0, seed):
-        for task, batch in step.items():
+    plans = (plan_epoch(sampler, spec, epoch, seed) for epoch in range(spec.epochs))
+    for step in itertools.chain.from_iterable(plans):
+        for task, batch in followed(step).items():
             batches[task] += 1
             examples[task] += len(batch.indices)
             first.setdefault(task, (len(batch.indices), batch.loss_factor))
     return {
-        task: TaskPlan(rows, batches[task], examples[task], *first.get(task, (0, 1.0)))
+        task: TaskPlan(
+            rows,
+            round(batches[task] / spec.epochs),
+            round(examples[task] / spec.epochs),
+            *first.get(task, (0, 1.0)),
+        )
         for task, rows in spec.examples.items()
     }

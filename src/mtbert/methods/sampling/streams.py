@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mtbert.methods.sampling.base import EpochSpec, Indices, SuperBatch, TaskBatch
 from mtbert.methods.seeding import seed_from
 
-__all__ = ["cycled", "shuffled", "side_by_side"]
+__all__ = ["cycled", "from_batch", "shuffled", "side_by_side"]
 
 _POOL = 50
 """Batches out of which examples of similar length are put together."""
@@ -46,6 +46,15 @@ def cycled(spec: EpochSpec, task: str, epoch: int, seed: int) -> Iterator[Indice
     """Passes over a task's data without end, in a new order each time round."""
     for round_ in itertools.count():
         yield from shuffled(spec, task, epoch, seed, round_)
+
+
+def from_batch(spec: EpochSpec, task: str, start: int, seed: int) -> Iterator[Indices]:
+    """A task's batches without end, as if `start` of them had been taken already."""
+    round_, skipped = divmod(start, spec.batches(task))
+    first = shuffled(spec, task, 0, seed, round_)
+    yield from itertools.islice(first, skipped, None)
+    for later in itertools.count(round_ + 1):
+        yield from shuffled(spec, task, 0, seed, later)
 
 
 def side_by_side(streams: Mapping[str, Iterator[Indices]], steps: int) -> Iterator[SuperBatch]:

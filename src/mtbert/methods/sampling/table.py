@@ -11,6 +11,7 @@ from mtbert.methods.sampling.method2 import Method2
 from mtbert.methods.sampling.method3 import Method3
 from mtbert.methods.sampling.proportional import Proportional
 from mtbert.methods.sampling.round_robin import RoundRobin
+from mtbert.methods.sampling.sequential import Sequential
 from mtbert.methods.sampling.temperature import Temperature
 
 __all__ = ["DEFAULT_SAMPLER", "SAMPLERS"]
@@ -25,6 +26,7 @@ SAMPLERS: tuple[type[Sampler], ...] = (
     Proportional,
     Temperature,
     Annealed,
+    Sequential,
 )
 
 DEFAULT_SAMPLER: Sampler = Method2()
