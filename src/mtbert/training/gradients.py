@@ -142,8 +142,8 @@ def compute_gradients(
     """Fill `.grad` of every parameter for one step.
 
     A task's loss is the (class-weighted) mean over its batch, times the sampler's factor, its
-    `loss_weight` and the weighting's factor. A task's own parameters receive its gradient, shared
-    ones the sum that the aggregator decides.
+    `loss_weight` and the weighting's factor. A task's own parameters receive its gradient and that
+    of the trunk's penalty, shared ones the sum that the aggregator decides.
 
     Args:
         network: in any mode; dropout is decided by the generator.
@@ -177,9 +177,20 @@ def compute_gradients(
     losses = _sum_losses(processes, losses)
     if apart is None:
         _coalesce(shared)
+        _add_penalty(network)
         return StepGradients(losses, aggregator_state=options.aggregator_state, watched=watched)
     gram, weights, state = _combine(apart, list(step), options)
+    _add_penalty(network)
     return StepGradients(losses, gram, weights, state)
+
+
+def _add_penalty(network: MultitaskNetwork) -> None:
+    """Add the gradient of the term that ties the tasks' own parts, if there is one.
+
+    It is the same in every process, which all have the same weights, and so added after their sum.
+    """
+    if (penalty := network.trunk.penalty()) is not None:
+        penalty.backward()
 
 
 def _combine(
