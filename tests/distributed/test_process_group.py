@@ -33,6 +33,11 @@ VARIANTS = {
         "encoder": {"sharing": "top_layers"},
         "training": {"surgery": "pcgrad"},
     },
+    "soft": {
+        "encoder": {"sharing": {"name": "soft", "strength": 0.1}},
+        "training": {"accumulate": 2},
+    },
+    "pals": {"encoder": {"sharing": "pals"}, "training": {}},
     "lora": {
         "encoder": {"mode": "frozen", "sharing": {"name": "lora", "alpha": 16}},
         "training": {"accumulate": 2},

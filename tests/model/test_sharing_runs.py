@@ -14,6 +14,7 @@ from support.ranks import Ranks, command
 from support.toy import model_bytes, results
 
 from mtbert.config.sharing import SHARINGS
+from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
 from mtbert.training.run import Interrupted, plan
 from mtbert.training.trainer import Trainer
@@ -22,10 +23,13 @@ SCHEMES = {
     "top_layers": {"name": "top_layers", "layers": 1},
     "pals": {"name": "pals", "hidden_size": 6, "heads": 2},
     "lora": {"name": "lora", "rank": 2, "alpha": 16, "maps": ["query", "value", "outer"]},
+    "soft": {"name": "soft"},
+    "soft by trace norm": {"name": "soft", "by": "trace_norm", "strength": 0.5},
 }
 TASKS = ("sst", "sts")
 each_scheme = pytest.mark.parametrize("sharing", SCHEMES.values(), ids=SCHEMES)
-freezable = pytest.mark.parametrize("sharing", SCHEMES.values(), ids=SCHEMES)
+FREEZABLE = {name: s for name, s in SCHEMES.items() if s["name"] != "soft"}
+freezable = pytest.mark.parametrize("sharing", FREEZABLE.values(), ids=FREEZABLE)
 
 
 def test_every_scheme_is_tried():
@@ -115,6 +119,19 @@ def test_with_a_frozen_encoder_the_tasks_own_parts_and_the_heads_learn(run, toy,
     steps = [record for record in records if record["kind"] == "train"]
     assert {record["phase"] for record in steps} == {"own"}
     assert all(record["learning_rate"] == 1e-3 for record in steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"encoder": {"mode": "frozen"}}, "encoder.mode: .* and none would be frozen"),
+        ({"training": {"surgery": "pcgrad"}}, "training.surgery: .* the tasks share no parameters"),
+    ],
+)
+def test_what_needs_shared_parameters_is_refused_where_there_are_none(toy, changes, told):
+    encoder = {"sharing": "soft", **changes.get("encoder", {})}
+    with pytest.raises(UserError, match=told):
+        toy.settings(*TASKS, encoder=encoder, training=changes.get("training"))
 
 
 @each_scheme

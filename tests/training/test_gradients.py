@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Generator
 from torch.nn import functional
 
 from mtbert.config.methods import choose
+from mtbert.config.sharing import Soft
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import TaskBatch
 from mtbert.model.network import MultitaskNetwork
@@ -348,3 +350,28 @@ def test_a_constraint_that_is_no_number_constrains_nothing(network):
     result, found = run(network, CONSTRAINED, sources=wrong, surgery="gem")
     assert result.losses["para"].isfinite()
     assert_equal_gradients(found, expected, 0)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_what_ties_the_tasks_encoders_is_added_once_a_step(tiny_encoder, sparse, accumulate):
+    """Beside the joint loss of all tasks and the squared distances of all pairs, written out."""
+    network = MultitaskNetwork(tiny_encoder, TASKS, Soft(strength=0.7)).double()
+    generator = Generator().manual_seed(2)
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(0.1 * torch.randn(p.shape, generator=generator, dtype=torch.float64))
+    factors = {"sst": 1.0, "para": 2.0, "sts": 0.25}
+    factors = {task: f * TASKS[task].loss_weight for task, f in factors.items()}
+    loss = sum(factors[task] * loss for task, loss in mean_losses(network).items())
+    encoders = [network.trunk.encoder_for(task) for task in TASKS]
+    for pair in itertools.combinations(encoders, 2):
+        for a, b in zip(*(encoder.parameters() for encoder in pair), strict=True):
+            loss = loss + 0.7 / 2 * (a - b).pow(2).sum()
+    parameters = network.partition.all
+    expected = torch.autograd.grad(loss, list(parameters.values()))
+    for encoder in encoders:
+        encoder.token_table.sparse = sparse
+    _, found = run(network, accumulate=accumulate, measure=True)
+    for name, wanted in zip(parameters, expected, strict=True):
+        torch.testing.assert_close(found[name], wanted, rtol=1e-9, atol=1e-11, msg=name)

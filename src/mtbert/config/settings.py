@@ -136,8 +136,19 @@ class Settings(Section):
                 )
                 if value is not None
             ]
+        if self.encoder.mode == "frozen" and not self.encoder.sharing.has_shared:
+            problems.append(
+                f"encoder.mode: with `encoder.sharing: {self.encoder.sharing.name}` each task has "
+                "a whole encoder of its own, and none would be frozen; set `encoder.mode: finetune`"
+            )
         if self.training.surgery.sets_aside:
-            if self.encoder.mode == "frozen":
+            if not self.encoder.sharing.has_shared:
+                problems.append(
+                    f"training.surgery: with `encoder.sharing: {self.encoder.sharing.name}` the "
+                    "tasks share no parameters, so no gradients can conflict; set "
+                    "`training.surgery: none`"
+                )
+            elif self.encoder.mode == "frozen":
                 problems.append(
                     "training.surgery: with `encoder.mode: frozen` nothing is shared that learns; "
                     "set `training.surgery: none`"

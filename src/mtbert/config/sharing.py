@@ -17,6 +17,7 @@ __all__ = [
     "PALs",
     "Sharing",
     "SharingField",
+    "Soft",
     "TopLayers",
 ]
 
@@ -26,9 +27,11 @@ class Sharing(Method):
 
     Attributes:
         has_own: whether each task has a part of its own below its head.
+        has_shared: whether the tasks have anything below their heads in common.
     """
 
     has_own: ClassVar[bool] = True
+    has_shared: ClassVar[bool] = True
 
 
 class Hard(Sharing):
@@ -103,7 +106,25 @@ class PALs(Sharing):
         return max(1, hidden_size * 17 // 64 // self.heads) * self.heads
 
 
-SHARINGS: tuple[type[Sharing], ...] = (Hard, TopLayers, LoRA, PALs)
+class Soft(Sharing):
+    """One encoder a task; a term of the loss draws their weights towards one another.
+
+    All begin as the pretrained encoder, and nothing is shared. To the loss is added, of each
+    parameter w_1, …, w_T of the T encoders, `strength` times
+
+        l2           1/2 * the sum of |w_s - w_t|^2 over all pairs of tasks (Duong et al. 2015),
+        trace_norm   the trace norm of the matrix of rows w_1, …, w_T (Yang and Hospedales 2017).
+    """
+
+    has_shared: ClassVar[bool] = False
+    name: Literal["soft"] = "soft"
+    by: Literal["l2", "trace_norm"] = Field("l2", description="What ties the encoders.")
+    strength: Annotated[float, Field(gt=0, le=1e6)] = Field(
+        0.01, description="Factor of the term. No value is right everywhere: try several."
+    )
+
+
+SHARINGS: tuple[type[Sharing], ...] = (Hard, TopLayers, LoRA, PALs, Soft)
 
 DEFAULT_SHARING: Sharing = Hard()
 

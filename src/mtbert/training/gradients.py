@@ -142,9 +142,10 @@ def compute_gradients(
     """Fill `.grad` of every parameter for one step.
 
     A task's loss is the (class-weighted) mean over its batch, times the sampler's factor, its
-    `loss_weight` and the weighting's factor. A task's own parameters receive its gradient, shared
-    ones the sum that the aggregator decides. Of batches that only constrain, the aggregator sees
-    the gradients of the shared parameters; nothing else comes of them.
+    `loss_weight` and the weighting's factor. A task's own parameters receive its gradient and that
+    of the trunk's penalty, shared ones the sum that the aggregator decides. Of batches that only
+    constrain, the aggregator sees the gradients of the shared parameters; nothing else comes of
+    them.
 
     Args:
         network: in any mode; dropout is decided by the generator.
@@ -180,6 +181,7 @@ def compute_gradients(
     losses = _sum_losses(processes, losses)
     if apart is None:
         _coalesce(shared)
+        _add_penalty(network)
         return StepGradients(losses, aggregator_state=options.aggregator_state, watched=watched)
     for task, batch in step.items():
         if batch.reference and aggregator.takes_references:
@@ -190,7 +192,17 @@ def compute_gradients(
             for parameter in network.partition.of(task).values():
                 parameter.grad = None
     gram, weights, state = _combine(apart, list(trained), options)
+    _add_penalty(network)
     return StepGradients(losses, gram, weights, state)
+
+
+def _add_penalty(network: MultitaskNetwork) -> None:
+    """Add the gradient of the term that ties the tasks' own parts, if there is one.
+
+    It is the same in every process, which all have the same weights, and so added after their sum.
+    """
+    if (penalty := network.trunk.penalty()) is not None:
+        penalty.backward()
 
 
 def _combine(

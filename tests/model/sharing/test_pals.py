@@ -61,7 +61,7 @@ def dense_layer(h, encoder, own, layer, eps):
                      f"{at}.attention.output")  # fmt: skip
     x = norm(h + context, encoder, f"{at}.attention.norm", eps)
     inner = functional.gelu(linear(x, encoder, f"{at}.feed_forward.inner"))
-    first = "own.b.layers.0.pal"
+    first = "own.b.projections"
     low = linear(linear(h, own, f"{first}.down"), own, f"own.b.{at}.pal.qkv")
     addend = functional.gelu(linear(attention(low, 3), own, f"{first}.up"))
     total = x + linear(inner, encoder, f"{at}.feed_forward.outer") + addend
@@ -121,8 +121,8 @@ def test_the_two_projections_are_the_same_at_all_layers_of_a_task(trunk):
     assert layers[0].pal.down is not other[0].pal.down
     assert layers[0].layer is other[0].layer is trunk.encoder.layers[0]
     assert list(trunk.partition().own["a"]) == [
-        f"own.a.layers.{name}.{kind}"
-        for name in ("0.pal.down", "0.pal.up", "0.pal.qkv", "1.pal.qkv")
+        f"own.a.{name}.{kind}"
+        for name in ("projections.down", "projections.up", "layers.0.pal.qkv", "layers.1.pal.qkv")
         for kind in ("weight", "bias")
     ]
 
@@ -141,7 +141,7 @@ def test_a_kernel_is_chosen_for_all_attention_of_a_task(trunk):
 
 
 def test_eight_tasks_on_bert_base_have_the_papers_1_13_times_its_parameters():
-    """Stickland and Murray 2019, table 1: PALs (204), 1.13 x."""
+    """Stickland and Murray 2019 count 1.13 x for PALs of width 204."""
     with torch.device("meta"):
         encoder = BertEncoder(EncoderConfig(
             vocab_size=30522, hidden_size=768, num_hidden_layers=12, num_attention_heads=12,

@@ -2,10 +2,10 @@ import torch
 from torch import Generator, nn
 
 from mtbert.batch import TokenBatch
-from mtbert.model.sharing.task_encoders import TaskEncoders, linked
+from mtbert.model.sharing.task_encoders import LinkedEncoders, linked
 
 
-class Trunk(TaskEncoders):
+class Trunk(LinkedEncoders):
     """With what each scheme says for itself."""
 
     def encoder_for(self, task):
@@ -38,7 +38,7 @@ def test_what_is_in_common_is_shared_and_the_rest_is_the_tasks_own(tiny_encoder)
         "own.b.pooler.bias": id(own.bias),
     }
     assert trunk.encoder_for(None) is tiny_encoder
-    assert trunk.encoders == [tiny_encoder, trunk.encoder_for("train"), trunk.encoder_for("b")]
+    assert set(trunk.encoders) == {tiny_encoder, *trunk.by_task.values()}
 
 
 def test_moving_and_changing_the_numbers_keeps_what_is_shared_shared(tiny_encoder):

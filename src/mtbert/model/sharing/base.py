@@ -121,6 +121,14 @@ class Trunk(nn.Module, ABC):
     def partition(self) -> Partition:
         """Every parameter of the trunk, by who owns it."""
 
+    def penalty(self) -> Tensor | None:
+        """A term of the loss that ties the tasks' own parts together, or None: there is none here.
+
+        A scalar, in no task's loss: its gradient is added once a step. None also where nothing that
+        is tied learns.
+        """
+        return None
+
     def initialise(self, generator: Generator) -> None:
         """Draw what does not come from the pretrained encoder, task after task."""
         for module in self.modules():

@@ -18,7 +18,7 @@ from mtbert.config.sharing import LoRA
 from mtbert.model.encoders.base import Encoder
 from mtbert.model.layers import Linear
 from mtbert.model.sharing.base import OwnPart
-from mtbert.model.sharing.task_encoders import TaskEncoders, linked
+from mtbert.model.sharing.task_encoders import LinkedEncoders, linked
 
 __all__ = ["LoRATrunk", "LowRank"]
 
@@ -84,7 +84,7 @@ class LowRank(OwnPart):
         return spread.view(self.parts * rows, count * rank)
 
 
-class LoRATrunk(TaskEncoders):
+class LoRATrunk(LinkedEncoders):
     """Every task goes through the shared encoder with its own low-rank change of the weights."""
 
     def __init__(self, options: LoRA, encoder: Encoder, tasks: Sequence[str]) -> None:

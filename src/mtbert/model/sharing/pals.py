@@ -18,7 +18,7 @@ from mtbert.model.encoders.base import Encoder
 from mtbert.model.encoders.config import EncoderConfig
 from mtbert.model.layers import Linear
 from mtbert.model.sharing.base import OwnPart
-from mtbert.model.sharing.task_encoders import TaskEncoders, linked
+from mtbert.model.sharing.task_encoders import LinkedEncoders, linked
 
 __all__ = ["PALsTrunk"]
 
@@ -80,7 +80,7 @@ class _LayerWithPAL(nn.Module):
         return result
 
 
-class PALsTrunk(TaskEncoders):
+class PALsTrunk(LinkedEncoders):
     """Every task goes through the shared layers, with attention of its own beside each."""
 
     def __init__(self, options: PALs, encoder: Encoder, tasks: Sequence[str]) -> None:
@@ -116,4 +116,5 @@ def _with_pals(encoder: Encoder, width: int, heads: int) -> Encoder:
     up = _Projection(width, config.hidden_size, config.initializer_range)
     pals = [_ProjectedAttention(config, down, up, heads) for _ in encoder.layers]
     layers = [_LayerWithPAL(layer, pal) for layer, pal in zip(encoder.layers, pals, strict=True)]
-    return linked(encoder, layers=nn.ModuleList(layers))
+    projections = nn.ModuleDict({"down": down, "up": up})
+    return linked(encoder, projections=projections, layers=nn.ModuleList(layers))

@@ -10,12 +10,12 @@ from torch import nn
 from mtbert.config.sharing import TopLayers
 from mtbert.errors import UserError
 from mtbert.model.encoders.base import Encoder
-from mtbert.model.sharing.task_encoders import TaskEncoders, linked
+from mtbert.model.sharing.task_encoders import LinkedEncoders, linked
 
 __all__ = ["TopLayersTrunk"]
 
 
-class TopLayersTrunk(TaskEncoders):
+class TopLayersTrunk(LinkedEncoders):
     """Embeddings and lower layers are shared; each task's copies of the others begin alike.
 
     The pretrained layers that they are copies of are kept as they are: a new task begins there too.
