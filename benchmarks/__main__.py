@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, tuple[str, dict[str, Any]]] = {
     "ceiling": ("ceiling", {}),
     "optimizer": ("optimizer", {}),
     "pcgrad": ("pcgrad", {}),
+    "aggregation": ("aggregation", {}),
     "training": ("training", {"data": "sst"}),
     "pairs": ("training", {"data": "sts"}),
     "ablation": ("ablation", {}),

@@ -35,6 +35,7 @@ from mtbert.config.methods import choose
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, keep_freed_memory
+from mtbert.methods.aggregation.base import Aggregator
 from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.methods.sampling.base import SuperBatch
 from mtbert.model.encoders.base import Encoder
@@ -50,6 +51,8 @@ WARM_UP = 1
 STEPS = 3
 RATE = 2e-5
 NAMES = ("sst", "para", "sts")
+
+Train = Callable[[SuperBatch], None]
 
 
 def run(rounds: int) -> Result:
@@ -102,7 +105,7 @@ def _dtype() -> torch.dtype:
 
 
 def _turn(
-    sources: dict[str, TokenizedSet], train: Callable[[SuperBatch], None], held: float, number: int
+    sources: dict[str, TokenizedSet], train: Train, held: float, number: int
 ) -> dict[str, float]:
     plan = steps(sources, number, WARM_UP + STEPS)
     for step in plan[:WARM_UP]:
@@ -128,6 +131,12 @@ def _load() -> tuple[dict[str, TaskSettings], dict[str, TokenizedSet]]:
 
 def ours(surgery: str) -> Turn:
     """A contestant: mtbert's step with or without surgery."""
+    sources, step_with = own_steps()
+    return partial(_turn, sources, step_with(choose(AGGREGATORS, surgery)), _held())
+
+
+def own_steps() -> tuple[dict[str, TokenizedSet], Callable[[Aggregator], Train]]:
+    """The examples of the three tasks, and a function: aggregator → mtbert's training step."""
     keep_freed_memory()
     torch.set_flush_denormal(True)
     tasks, sources = _load()
@@ -141,23 +150,34 @@ def ours(surgery: str) -> Turn:
             shared, heads, learning_rate=RATE, head_learning_rate=RATE, weight_decay=0.0
         )
     )
-    dropout, orders = Generator().manual_seed(0), Generator().manual_seed(0)
+    dropout, orders, uniforms = (Generator().manual_seed(0) for _ in range(3))
 
-    def train(step: SuperBatch) -> None:
-        compute_gradients(
-            network,
-            step,
-            sources,
-            class_weights=dict.fromkeys(NAMES),
-            shared=list(shared.values()),
-            options=GradientOptions(
-                aggregator=choose(AGGREGATORS, surgery), dropout=dropout, orders=orders
-            ),
-        )
-        optimizer.step()
-        optimizer.zero_grad()
+    def step_with(aggregator: Aggregator) -> Train:
+        state = aggregator.start(NAMES)
 
-    return partial(_turn, sources, train, _held())
+        def train(step: SuperBatch) -> None:
+            nonlocal state
+            found = compute_gradients(
+                network,
+                step,
+                sources,
+                class_weights=dict.fromkeys(NAMES),
+                shared=list(shared.values()),
+                options=GradientOptions(
+                    aggregator=aggregator,
+                    aggregator_state=state,
+                    dropout=dropout,
+                    orders=orders,
+                    uniforms=uniforms,
+                ),
+            )
+            state = found.aggregator_state
+            optimizer.step()
+            optimizer.zero_grad()
+
+        return train
+
+    return sources, step_with
 
 
 # The peers

@@ -121,7 +121,7 @@ RUNS = {
     "torn config": (lambda r: half(r / "config.yaml"), EVALUATE, "config.yaml"),
     "no model": (lambda r: shutil.rmtree(r / "model"), EVALUATE, "its model was deleted"),
     "torn model": (lambda r: half(r / "model/mtbert.json"), EVALUATE, "mtbert.json: damaged"),
-    "newer model": (lambda r: edit_json(r / "model/mtbert.json", format=3), EVALUATE, "format 3"),
+    "newer model": (lambda r: edit_json(r / "model/mtbert.json", format=4), EVALUATE, "format 4"),
     "list": (lambda r: edit_json(r / "model/mtbert.json", tasks=[]), EVALUATE, "damaged"),
     "no tasks": (lambda r: edit_json(r / "model/mtbert.json", tasks={}), EVALUATE, "mtbert.json"),
     "no heads": (

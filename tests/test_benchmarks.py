@@ -11,8 +11,11 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks import aggregation, common
+from benchmarks import pcgrad as pcgrad_benchmark
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.peers import classic_pcgrad, torchjd, trainer
+from mtbert.methods.aggregation.table import AGGREGATORS
 from mtbert.surgery import pcgrad
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +40,19 @@ def test_every_benchmark_can_be_called_as_its_entry_says(name):
     assert benchmark.ROUNDS > 0
     assert benchmark.__doc__.partition("\n")[0].endswith("?")  # a question a file
     inspect.signature(benchmark.run).bind(1, **options)
+
+
+def test_a_turn_of_the_aggregators_steps_with_each_of_the_table(monkeypatch):
+    """Of two examples a task; the settings of the whole process stay as they are."""
+    monkeypatch.setenv("MTBERT_DATA", "packaged")
+    monkeypatch.setattr(common, "BATCH", 2)
+    monkeypatch.setattr(pcgrad_benchmark, "_dtype", lambda: torch.float32)
+    monkeypatch.setattr(pcgrad_benchmark, "keep_freed_memory", lambda: None)
+    monkeypatch.setattr(torch, "set_flush_denormal", lambda on: None)
+    found = aggregation.members()(0)
+    names = [kind().name for kind in AGGREGATORS]
+    assert set(found) == {*names, "others"}
+    assert all(found[name] > 0 for name in names)
 
 
 @pytest.mark.parametrize("peer", [classic_pcgrad, torchjd])

@@ -123,5 +123,5 @@ def test_a_step_waits_for_nothing_and_with_surgery_for_the_gram_matrix(
             continue
         # PCGrad works on the host, on what gram_matrix has read at one go; its answer lies there
         # too.
-        assert [(n, where[0]) for n, where in elsewhere] == [("numpy", "_aggregate")]
+        assert [(n, where[0]) for n, where in elsewhere] == [("numpy", "_factors")]
         assert [n for n, where in found if "gram_matrix" in where and n == "tolist"] == ["tolist"]

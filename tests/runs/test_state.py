@@ -14,7 +14,8 @@ FULL = State(
     methods={"weighting": {"a": 0.1, "seen": [1, None]}}, epoch_losses={"a": (0.3, 2)},
     step_seconds=0.1, step_cpu_seconds=0.15, encoding_seconds=0.2, evaluation_seconds=0.3,
     run_seconds=0.4, recent_losses={"a": (0.3, 2)}, dominance=[("a", 7.5)], told_dominant="a",
-    best_one_answer={"a": "all 3 dev rows get 'x'"},
+    best_one_answer={"a": "all 3 dev rows get 'x'"}, target_scales={"a": (0.5, 2.0, 7)},
+    best_target_scales={"a": (0.4, 1.0, 3)},
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from mtbert.training.learner import make_learner
 from mtbert.training.nonfinite import StepResult
 from mtbert.training.phase_methods import PhaseMethods
 from mtbert.training.phases.table import phases_of
+from mtbert.training.running_targets import RunningTargets
 from mtbert.training.setup import prepare
 from mtbert.training.step import GradientStep, PendingResult
 
@@ -27,7 +28,8 @@ def make(toy):
         methods = PhaseMethods(training, ["sst"], state)
         step = GradientStep(prepared.network, data, training, prepared.runtime, state, methods)
         bar = ProgressBar("all", 12)
-        return ActivePhase(phase, data, learner, methods, step, bar, 4, 5), training
+        targets = RunningTargets(prepared.network, learner, state)
+        return ActivePhase(phase, data, learner, methods, step, targets, bar, 4, 5), training
 
     return made
 

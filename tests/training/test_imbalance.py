@@ -66,7 +66,8 @@ def test_it_is_said_once_after_a_while(warned, caplog):
     assert caplog.messages == [
         "task urgency, step 3: its gradient on what the tasks share is 20 times as long as the "
         "others' and drowns them. What helps: `tasks.urgency.target: standardised`; "
-        "`tasks.urgency.loss: binary_cross_entropy`; `tasks.urgency.loss_weight: 0.05`"
+        "`tasks.urgency.loss: binary_cross_entropy`; `tasks.urgency.loss_weight: 0.05`; "
+        "`training.weighting: gradnorm`; `training.weighting: equal_norm`"
     ]
 
 
@@ -78,13 +79,18 @@ def test_it_is_said_again_when_it_is_another_task(warned):
     assert warned(MUCH, MUCH, MUCH, OTHER, OTHER, OTHER, OTHER) == [0, 0, 1, 1, 1, 2, 2]
 
 
+EQUAL = ["`training.weighting: gradnorm`", "`training.weighting: equal_norm`"]
+"""Weightings that look at the norms."""
+
+
 def test_what_helps_depends_on_the_task():
     standardised = TaskSettings(kind="regression", train="a.csv")
     assert what_helps("years", standardised, 7) == [
         "`tasks.years.loss: binary_cross_entropy` with a `range`",
         "`tasks.years.loss_weight: 0.1`",
+        *EQUAL,
     ]
-    assert what_helps("queue", TASKS["queue"], 10) == ["`tasks.queue.loss_weight: 0.1`"]
+    assert what_helps("queue", TASKS["queue"], 10) == ["`tasks.queue.loss_weight: 0.1`", *EQUAL]
 
 
 def rows(toy, name, change):

@@ -121,8 +121,8 @@ class CoordinateAggregator(Aggregator, ABC):
     def combine(self, gradients: Sequence[Any], uniform: Any) -> Any:
         """The direction at some coordinates.
 
-        All are tensors, or all arrays, of one shape: what is written with operators alone needs
-        no library.
+        All are tensors, or all arrays, of one shape: what is written with operators and methods
+        that both have needs no library.
 
         Args:
             gradients: one a task; a task without a gradient there is left out.

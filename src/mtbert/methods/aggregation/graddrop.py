@@ -28,8 +28,8 @@ class GradDrop(CoordinateAggregator):
     name: Literal["graddrop"] = "graddrop"
 
     def combine(self, gradients: Sequence[Any], uniform: Any) -> Any:
-        positive = sum(gradient * (gradient > 0) for gradient in gradients)
-        negative = sum(gradient * (gradient < 0) for gradient in gradients)
+        positive = sum(gradient.clip(min=0) for gradient in gradients)
+        negative = sum(gradient.clip(max=0) for gradient in gradients)
         # P > u without a division: where all gradients are zero, so is the direction.
         threshold = uniform * (positive - negative)
         return positive * (positive > threshold) + negative * (positive < threshold)
