@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from mtbert.version import __version__
 
 if TYPE_CHECKING:
+    from mtbert.inference.ensemble import Ensemble
     from mtbert.inference.model import MultitaskModel
     from mtbert.model.encoders.base import Encoder
     from mtbert.training.optimizer import AdamW
 
-__all__ = ["AdamW", "Encoder", "MultitaskModel", "__version__"]
+__all__ = ["AdamW", "Encoder", "Ensemble", "MultitaskModel", "__version__"]
 
 _HOMES = {
     "AdamW": "mtbert.training.optimizer",
     "Encoder": "mtbert.model.encoders.base",
+    "Ensemble": "mtbert.inference.ensemble",
     "MultitaskModel": "mtbert.inference.model",
 }
 

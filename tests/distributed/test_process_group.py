@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from support import ranks
 from support.ranks import Ranks
-from support.toy import records, write_encoder, write_rows
+from support.toy import TASKS, records, write_encoder, write_rows
 
 SIZES = (2, 3)
 
@@ -25,6 +25,14 @@ SIZES = (2, 3)
 VARIANTS = {
     "sum": {"training": {"clip": 0.5, "schedule": "linear", "average": 0.8}},
     "pcgrad": {"training": {"surgery": "pcgrad", "accumulate": 2, "weight_decay": 0.01}},
+    "rich heads and popart": {
+        "tasks": {
+            "sst": TASKS["sst"] | {"head": "attention", "layers": 2, "hidden_size": 8},
+            "para": TASKS["para"] | {"layers": 2},
+            "sts": TASKS["sts"] | {"target": "popart"},
+        },
+        "training": {"layer_decay": 0.9, "average": 0.8},
+    },
     "heads first": {
         "encoder": {"mode": "heads_first", "heads_first_epochs": 1},
         "training": {"batching": "method1", "group_by_length": True},

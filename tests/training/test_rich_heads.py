@@ -28,6 +28,7 @@ VARIANTS = {
         "encoder": {"reinitialise": 1},
     },
     "frozen": {"encoder": {"mode": "frozen"}},
+    "bf16": {"training": {"precision": "bf16", "clip": 0.5}},
     "own parts": {
         "encoder": {"sharing": {"name": "lora", "rank": 2}, "reinitialise": 1},
         "training": {"layer_decay": 0.9},

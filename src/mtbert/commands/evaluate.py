@@ -15,11 +15,12 @@ from mtbert.errors import UserError
 
 if TYPE_CHECKING:
     from mtbert.config.files import Files
+    from mtbert.config.settings import Settings
     from mtbert.config.tasks import TaskSettings
     from mtbert.data.sources import Source
+    from mtbert.inference.ensemble import Ensemble
     from mtbert.inference.evaluate import EvaluationSet
     from mtbert.inference.evaluation_file import LabelledFile
-    from mtbert.inference.model import MultitaskModel
 
 __all__ = ["HELP", "Scored", "add_arguments", "evaluate_file", "evaluate_run", "run"]
 
@@ -68,7 +69,9 @@ def run(options: argparse.Namespace) -> None:
                 "evaluate: --columns, --output and --on-bad-rows belong to a FILE; without one "
                 "the run's own data are scored as its config.yaml says"
             )
-        scores = evaluate_run(looked_up(options.source), options.split or "dev", options.task)
+        scores = evaluate_run(
+            looked_up(options.source), options.split or "dev", options.task, options.others
+        )
     elif options.split is not None:
         raise UserError("evaluate: found a file and --split, expected one of them")
     else:
@@ -78,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
             check_not_read(options.output, options.file)
         found = evaluate_file(
             options.source, looked_up(options.file), options.task, columns,
-            skip_bad_rows=options.on_bad_rows == "skip",
+            skip_bad_rows=options.on_bad_rows == "skip", others=options.others,
         )  # fmt: skip
         scores = found.scores
         if options.output is not None:
@@ -88,13 +91,16 @@ def run(options: argparse.Namespace) -> None:
     print(json_text(scores) if options.json else scores_table(scores))
 
 
-def evaluate_run(path: Path, split: str, names: Sequence[str] | None = None) -> dict[str, Any]:
+def evaluate_run(
+    path: Path, split: str, names: Sequence[str] | None = None, others: Sequence[str] = ()
+) -> dict[str, Any]:
     """Metrics of a run's best model on a split of its own data.
 
     Args:
         path: the run.
         split: train, dev or test.
         names: tasks; None: all.
+        others: further models that answer together with it.
 
     Raises:
         UserError: no finished run, or the data cannot be used (a test file may have no labels).
@@ -102,9 +108,10 @@ def evaluate_run(path: Path, split: str, names: Sequence[str] | None = None) -> 
     from mtbert.data.cache import open_cache
     from mtbert.data.sources import locate
     from mtbert.data.tasks import read_set
+    from mtbert.inference.ensemble import Ensemble
     from mtbert.inference.evaluate import EvaluationSet
     from mtbert.inference.evaluation_file import run_files
-    from mtbert.inference.saved_run import load_run
+    from mtbert.inference.saved_run import load_model, load_run
     from mtbert.io.bounded import is_file
 
     if not is_file(path / "config.yaml"):
@@ -114,20 +121,32 @@ def evaluate_run(path: Path, split: str, names: Sequence[str] | None = None) -> 
         )
     settings, model = load_run(path)
     cache = open_cache(settings.data.cache)
-    chosen = settings.tasks if names is None else asked_tasks(settings.tasks, names)
+    together = Ensemble([model, *map(load_model, others)])
+    common = {n: task for n, task in settings.tasks.items() if n in together.task_settings}
+    chosen = common if names is None else asked_tasks(common, names)
     sets, files = [], []
     for name, task in chosen.items():
         for position, labelled in enumerate(run_files(settings, name, _split_files(task, split))):
             if split == "test":
                 _refuse_hidden(locate(settings, labelled.file), {name: task})
-            found = read_set(settings, name, labelled.file, model.tokenizer, cache=cache)
-            sets.append(
-                EvaluationSet(name, labelled.set_name, found.ids, found.inputs, position == 0)
-            )
+            parts = []
+            for each, encoded in together.readings(name, task):
+                reading = _reading(settings, name, encoded, each.max_length)
+                found = read_set(reading, name, labelled.file, each.tokenizer, cache=cache)
+                parts.append(
+                    EvaluationSet(name, labelled.set_name, found.ids, found.inputs, position == 0)
+                )
+            sets.append(parts)
             files.append(labelled)
     if not sets:
         raise UserError(f"{path}: no task has a {split} file")
-    return _score(model, sets, split, files).scores
+    return _score(together, sets, split, files).scores
+
+
+def _reading(settings: Settings, name: str, task: TaskSettings, max_length: int) -> Settings:
+    """The settings of a run, with a task and the longest sequence as another model has them."""
+    encoder = settings.encoder.model_copy(update={"max_length": max_length})
+    return settings.model_copy(update={"encoder": encoder, "tasks": settings.tasks | {name: task}})
 
 
 def evaluate_file(
@@ -137,6 +156,7 @@ def evaluate_file(
     columns: Mapping[str, str] | None = None,
     *,
     skip_bad_rows: bool = False,
+    others: Sequence[str] = (),
 ) -> Scored:
     """Metrics of a model on a labelled file: of every task whose columns and labels it has.
 
@@ -148,6 +168,7 @@ def evaluate_file(
         names: tasks; None: all that have a head of their own.
         columns: `--columns`, see `source.reading_columns`.
         skip_bad_rows: leave out rows that cannot be read.
+        others: further models that answer together with it.
 
     Raises:
         UserError: no such model or task, no labels, or bad rows.
@@ -156,14 +177,16 @@ def evaluate_file(
     from mtbert.data.cache import file_digest
     from mtbert.data.datasets import load_data_set
     from mtbert.data.inputs import format_of_other_files
+    from mtbert.inference.ensemble import Ensemble
     from mtbert.inference.evaluate import EvaluationSet
     from mtbert.inference.evaluation_file import LabelledFile
     from mtbert.inference.saved_run import load_model
     from mtbert.runs.provenance import tasks_trained_on
 
-    model = load_model(str(source))
-    learned = tasks_trained_on(Path(source), file_digest(file))
-    tasks = reading_columns(asked_tasks(model.network.tasks, names), columns or {})
+    together = Ensemble([load_model(name) for name in (str(source), *others)])
+    digest = file_digest(file)
+    learned = {name for path in (source, *others) for name in tasks_trained_on(Path(path), digest)}
+    tasks = reading_columns(asked_tasks(together.task_settings, names), columns or {})
     written = {"format": format_of_other_files(tasks)}
     tasks = {name: task.model_copy(update=written) for name, task in tasks.items()}
     tasks = _labelled(file, tasks, required=names is not None)
@@ -171,10 +194,13 @@ def evaluate_file(
     for name, task in tasks.items():
         bad_rows = {"on_bad_rows": "skip" if skip_bad_rows else "error"}
         try:
-            found = load_data_set(
-                file, task.model_copy(update=bad_rows), model.tokenizer, model.max_length,
-                blank_is_unlabelled=True,
-            )  # fmt: skip
+            read = [
+                load_data_set(
+                    file, encoded.model_copy(update=bad_rows), each.tokenizer, each.max_length,
+                    blank_is_unlabelled=True,
+                )
+                for each, encoded in together.readings(name, task)
+            ]  # fmt: skip
         except UserError as error:
             raise UserError(_by_option(f"task {name}: {error}")) from None
         if name in learned:
@@ -183,6 +209,7 @@ def evaluate_file(
                 "say little of new ones",
                 name, file,
             )  # fmt: skip
+        found = read[0]
         left = found.left_out
         for line in told(left.problems):
             _log.warning("task %s: skipped: %s", name, line)
@@ -190,21 +217,20 @@ def evaluate_file(
             "task %s: %d rows scored, %d bad and skipped, %d without a label, %d too long and cut",
             name, len(found), len(left.problems), left.unlabelled, found.inputs.truncated,
         )  # fmt: skip
-        sets.append(EvaluationSet(name, "file", found.ids, found.inputs))
+        sets.append([EvaluationSet(name, "file", part.ids, part.inputs) for part in read])
         files.append(LabelledFile(name, task, path=file, blank_is_unlabelled=True))
-    return _score(model, sets, "file", files)
+    return _score(together, sets, "file", files)
 
 
 def _score(
-    model: MultitaskModel,
-    sets: Sequence[EvaluationSet],
+    together: Ensemble,
+    sets: Sequence[Sequence[EvaluationSet]],
     split: str,
     files: Sequence[LabelledFile],
 ) -> Scored:
-    from mtbert.inference.evaluate import evaluate
     from mtbert.inference.evaluation_file import describe_files
 
-    scores = evaluate(model.network, sets)
+    scores = together.evaluate(sets)
     told = {
         "split": split,
         split: scores.dev,

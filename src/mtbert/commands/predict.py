@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
         raise UserError("predict: nothing to answer; give a file, - for standard input, or --text")
     predict_file(
         options.source, options.task, options.input, options.output,
-        columns=columns, skip_bad_rows=options.on_bad_rows == "skip",
+        columns=columns, skip_bad_rows=options.on_bad_rows == "skip", others=options.others,
     )  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def predict_file(
     *,
     columns: Mapping[str, str] | None = None,
     skip_bad_rows: bool = False,
+    others: Sequence[str] = (),
 ) -> None:
     """Stream answers for a file (`-`: standard input), in constant memory.
 
@@ -76,6 +77,7 @@ def predict_file(
         output: JSON lines, or CSV or TSV by its name.
         columns: `--columns`, see `source.reading_columns`.
         skip_bad_rows: leave them out.
+        others: further models that answer together with it.
 
     Raises:
         UserError: no such model or task, no column to read, or a bad row.
@@ -83,7 +85,7 @@ def predict_file(
     from mtbert.data.inputs import format_of_other_files
     from mtbert.data.readers.table import open_table, read_table
     from mtbert.inference.answer_files import answer_writer, check_answer_file
-    from mtbert.inference.saved_run import load_model
+    from mtbert.inference.ensemble import load_models
     from mtbert.io.output import output_to
     from mtbert.io.pausing import telling_pauses
 
@@ -93,8 +95,8 @@ def predict_file(
     names = [task] if isinstance(task, str) else task
     piped = source == "-"
     with nullcontext(sys.stdin.buffer) if piped else open_table(Path(source)) as opened:
-        loaded = load_model(str(model))
-        asked = asked_tasks(loaded.network.tasks, names)
+        loaded = load_models(str(model), others)
+        asked = asked_tasks(loaded.task_settings, names)
         mapped = reading_columns(asked, columns or {})
         with output_to(output) as target:
             work = _Work(mapped, required=names is not None)
@@ -173,14 +175,14 @@ def _predict_texts(options: argparse.Namespace) -> None:
     """Answer `--text`: for people on a terminal, JSON lines elsewhere."""
     from mtbert.data.inputs import Question
     from mtbert.inference.answer_files import answer_writer, check_answer_file, readable_writer
-    from mtbert.inference.saved_run import load_model
+    from mtbert.inference.ensemble import load_models
     from mtbert.io.output import output_to
 
     output: Path | None = options.output
     if output is not None:
         check_answer_file(output)
-    model = load_model(options.source)
-    asked = asked_tasks(model.network.tasks, options.task)
+    model = load_models(options.source, options.others)
+    asked = asked_tasks(model.task_settings, options.task)
     texts = _texts(options, only_pairs=all(task.kind.is_pair for task in asked.values()))
     pairs = len(texts[0]) == 2
     columns = {"text": "text", "text2": "text2"}

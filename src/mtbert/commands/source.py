@@ -27,6 +27,12 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         help="a run, a model folder or a Hub id",
     )
     parser.add_argument(
+        "--with", action="append", dest="others", type=_model_name, default=[],
+        metavar="RUN-or-MODEL",
+        help="answer together with this one too (may be repeated): the mean of probabilities, or "
+        "of values",
+    )  # fmt: skip
+    parser.add_argument(
         "--task", action="append", metavar="NAME", help="only this task (may be repeated)"
     )
     parser.add_argument(

@@ -13,6 +13,7 @@ from mtbert.commands import (
     leaderboard,
     predict,
     report,
+    soup,
     train,
     tune,
 )
@@ -25,6 +26,7 @@ COMMANDS: dict[str, Command] = {
     "init": init,
     "evaluate": evaluate,
     "predict": predict,
+    "soup": soup,
     "leaderboard": leaderboard,
     "experiment": experiment,
     "tune": tune,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ from mtbert.model.network import MultitaskNetwork
 from mtbert.objectives.base import Prediction, answer_values
 from mtbert.objectives.table import decode, example_losses
 
-__all__ = ["Evaluation", "EvaluationSet", "evaluate"]
+__all__ = ["Evaluation", "EvaluationSet", "evaluate", "score_outputs"]
 
 Array = NDArray[np.float64]
 
@@ -129,6 +129,25 @@ def evaluate(
         OutOfMemory: not even one example at a time fits into `memory`.
     """
     memory = memory or Memory()
+    return score_outputs(
+        network.tasks,
+        sets,
+        lambda part: compute_outputs(network, part.task, part.inputs, memory, processes),
+    )
+
+
+def score_outputs(
+    tasks: Mapping[str, TaskSettings],
+    sets: Sequence[EvaluationSet],
+    compute: Callable[[EvaluationSet], Array],
+) -> Evaluation:
+    """Score every set by what `compute` makes of it, `[examples, outputs]` in the labels' unit.
+
+    Args:
+        tasks: the settings of all tasks, by name.
+        sets: to be scored.
+        compute: the outputs of a set.
+    """
     dev: dict[str, dict[str, float]] = {}
     others: dict[str, dict[str, float]] = {}
     reasons: dict[str, str] = {}
@@ -138,8 +157,8 @@ def evaluate(
     loss_names: dict[str, str] = {}
     alike: dict[str, str] = {}
     for part in sets:
-        task = network.tasks[part.task]
-        outputs = compute_outputs(network, part.task, part.inputs, memory, processes)
+        task = tasks[part.task]
+        outputs = compute(part)
         with np.errstate(invalid="ignore"):
             answers = decode(task, outputs)
         gold = np.asarray(part.inputs.labels)
@@ -164,15 +183,15 @@ def evaluate(
             {"id": row_id, "gold": _plain(label), **answer.as_json()}
             for row_id, label, answer in zip(part.ids, gold, answers, strict=True)
         ]
-    main = {name: metrics[network.tasks[name].kind.main_metric] for name, metrics in dev.items()}
+    main = {name: metrics[tasks[name].kind.main_metric] for name, metrics in dev.items()}
     balanced = {
         part.task: in_standard_errors(
-            network.tasks[part.task].kind.main_metric, main[part.task], len(part.ids)
+            tasks[part.task].kind.main_metric, main[part.task], len(part.ids)
         )
         for part in sets
         if part.selects
     }
-    trained = frozenset(name for name, task in network.tasks.items() if task.uses is None)
+    trained = frozenset(name for name, task in tasks.items() if task.uses is None)
     return Evaluation(
         dev, others, reasons, predictions, main, by_class, trained, losses, loss_names, alike,
         balanced,

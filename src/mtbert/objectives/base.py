@@ -68,6 +68,17 @@ class Objective(Protocol):
     def decode(self, task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]:
         """Outputs `[examples, outputs]`, in the labels' unit → one prediction each."""
 
+    def average(self, task: TaskSettings, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Outputs by which `decode` gives the mean of several models' probabilities or values.
+
+        Args:
+            task: gives the range.
+            outputs: `[models, examples, outputs]`, in the labels' unit.
+
+        Returns:
+            `[examples, outputs]`.
+        """
+
     def cosine_start(self, task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:
         """Factor and offset that take a cosine from 0 to 1 across the task's one output.
 

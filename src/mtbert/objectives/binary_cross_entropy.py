@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.base import Prediction, most_probable_class
+from mtbert.objectives.means import mean_of_sigmoid
 from mtbert.objectives.target_scale import RAW, TargetScale
 
-__all__ = ["cosine_start", "decode", "losses", "outputs"]
+__all__ = ["average", "cosine_start", "decode", "losses", "outputs"]
 
 
 def outputs(task: TaskSettings) -> int:
@@ -34,6 +35,11 @@ def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]
     low, high = task.range or (0.0, 1.0)
     values = low + (high - low) * probabilities
     return [Prediction(float(v), None, float(v), None) for v in values]
+
+
+def average(task: TaskSettings, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The logit of the mean probability, and so of the mean value."""
+    return mean_of_sigmoid(outputs)
 
 
 def cosine_start(task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:

@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.base import Prediction, most_probable_class
+from mtbert.objectives.means import mean_of_softmax
 from mtbert.objectives.target_scale import RAW, TargetScale
 
-__all__ = ["cosine_start", "decode", "losses", "outputs"]
+__all__ = ["average", "cosine_start", "decode", "losses", "outputs"]
 
 
 def outputs(task: TaskSettings) -> int:
@@ -28,6 +29,11 @@ def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]
     """The most probable class."""
     shifted = np.exp(outputs - outputs.max(axis=1, keepdims=True))
     return [most_probable_class(task, p) for p in shifted / shifted.sum(axis=1, keepdims=True)]
+
+
+def average(task: TaskSettings, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logits of the mean probabilities of the classes."""
+    return mean_of_softmax(outputs)
 
 
 def cosine_start(task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.base import Prediction
 from mtbert.objectives.target_scale import RAW, TargetScale
 
-__all__ = ["cosine_start", "decode", "losses", "outputs"]
+__all__ = ["average", "cosine_start", "decode", "losses", "outputs"]
 
 
 def outputs(task: TaskSettings) -> int:
@@ -30,10 +30,14 @@ def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]
     if task.kind.is_classification:
         names = task.class_names
         return [Prediction(int(v > 0.5), names[int(v > 0.5)], float(v), None) for v in values]
-    if task.range is not None:
-        # What is no number stays so, and is refused.
-        values = np.where(np.isfinite(values), np.clip(values, *task.range), values)
+    values = _in_range(task, values)
     return [Prediction(float(v), None, float(v), None) for v in values]
+
+
+def average(task: TaskSettings, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of the values, each within the task's range."""
+    mean: NDArray[np.float64] = _in_range(task, outputs).mean(axis=0)
+    return mean
 
 
 def cosine_start(task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:
@@ -52,3 +56,10 @@ def cosine_start(task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, f
             (task.range[1] - scale.mean) / scale.deviation,
         )
     return ends[1] - ends[0], ends[0]
+
+
+def _in_range(task: TaskSettings, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values within the task's range; what is no number stays so, and is refused."""
+    if task.range is None:
+        return values
+    return np.where(np.isfinite(values), np.clip(values, *task.range), values)

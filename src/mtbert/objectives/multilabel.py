@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from mtbert.config.tasks import TaskSettings
 from mtbert.objectives.base import Prediction
+from mtbert.objectives.means import mean_of_sigmoid
 from mtbert.objectives.target_scale import RAW, TargetScale
 
-__all__ = ["cosine_start", "decode", "losses", "outputs"]
+__all__ = ["average", "cosine_start", "decode", "losses", "outputs"]
 
 
 def outputs(task: TaskSettings) -> int:
@@ -43,6 +44,11 @@ def decode(task: TaskSettings, outputs: NDArray[np.float64]) -> list[Prediction]
         )
         for given, score, row in zip(chosen, scores, probabilities, strict=True)
     ]
+
+
+def average(task: TaskSettings, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Logits of each label's mean probability."""
+    return mean_of_sigmoid(outputs)
 
 
 def cosine_start(task: TaskSettings, scale: TargetScale = RAW) -> tuple[float, float]:

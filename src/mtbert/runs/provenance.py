@@ -26,7 +26,7 @@ from mtbert.model.hub import SETTINGS_FILES
 
 __all__ = [
     "ABSENT", "FORMAT", "Provenance", "check_alike", "check_format", "differences",
-    "tasks_trained_on",
+    "encoder_files", "tasks_trained_on",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -142,6 +142,18 @@ def tasks_trained_on(run: Path, digest: str | None) -> list[str]:
         return []
     names = [name.split(".") for name, found in _read(run)["inputs"].items() if found == digest]
     return [name[1] for name in names if name[0] == "tasks" and name[2:] == ["train"]]
+
+
+def encoder_files(run: Path) -> dict[str, str]:
+    """The sha256 of each file of the encoder that a run started from; {} where it is not known.
+
+    Raises:
+        UserError: run.json is damaged, or of another format.
+    """
+    if not (run / _FILE).exists():
+        return {}
+    inputs = _read(run)["inputs"]
+    return {name: found for name, found in inputs.items() if name.startswith("encoder/")}
 
 
 def differences(
