@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+from support.stops import train_in_parts
 from support.toy import records, results
 
 from mtbert import MultitaskModel
@@ -28,8 +29,6 @@ from mtbert.methods.sampling.base import Sampler
 from mtbert.methods.weighting import table as weighting
 from mtbert.methods.weighting.base import LossWeighting
 from mtbert.objectives.table import OBJECTIVES
-from mtbert.training.run import Interrupted
-from mtbert.training.trainer import Trainer
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "methods"
@@ -143,17 +142,9 @@ def test_a_run_trains_with_it(family, added, toy, tmp_path):
 def test_a_run_stopped_after_every_step_goes_on_exactly(family, added, toy, tmp_path, monkeypatch):
     changes = {"training": training_of(family)}
     steps = toy.train(tmp_path / "whole", **changes)["steps"]
-    after_step = Trainer._after_step
-
-    def stopping(self, *args):
-        after_step(self, *args)
-        self._interruption.requested = True
-
-    monkeypatch.setattr(Trainer, "_after_step", stopping)
-    for _ in range(steps):
-        with pytest.raises(Interrupted):
-            toy.train(tmp_path / "parts", resume=True, **changes)
-    toy.train(tmp_path / "parts", resume=True, **changes)
+    train_in_parts(
+        monkeypatch, steps, lambda: toy.train(tmp_path / "parts", resume=True, **changes)
+    )
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
     trained = [record["step"] for record in records(tmp_path / "parts", "train")]
     assert trained == list(range(1, steps + 1))

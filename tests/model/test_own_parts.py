@@ -9,6 +9,7 @@ from typing import Literal
 
 import pytest
 import torch
+from support.stops import train_in_parts
 from support.toy import model_bytes, results
 from torch import nn
 
@@ -18,7 +19,6 @@ from mtbert.inference.model import MultitaskModel
 from mtbert.model.sharing import table
 from mtbert.model.sharing.base import Encoded, Partition
 from mtbert.model.sharing.hard import HardTrunk
-from mtbert.training.run import Interrupted
 from mtbert.training.trainer import Trainer
 
 
@@ -83,17 +83,9 @@ def test_own_parts_learn_are_saved_and_answer(toy, tmp_path, surgery):
 
 def test_own_parts_go_on_exactly_after_every_stop(toy, tmp_path, monkeypatch):
     toy.train(tmp_path / "whole", encoder=SHARING)
-    after_step = Trainer._after_step
-
-    def stopping(self, *args):
-        after_step(self, *args)
-        self._interruption.requested = True
-
-    monkeypatch.setattr(Trainer, "_after_step", stopping)
-    for _ in range(6):
-        with pytest.raises(Interrupted):
-            toy.train(tmp_path / "parts", encoder=SHARING, resume=True)
-    toy.train(tmp_path / "parts", encoder=SHARING, resume=True)
+    train_in_parts(
+        monkeypatch, 6, lambda: toy.train(tmp_path / "parts", encoder=SHARING, resume=True)
+    )
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
     assert model_bytes(tmp_path / "parts") == model_bytes(tmp_path / "whole")
 

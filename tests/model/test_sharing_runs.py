@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file
 from support.kills import KILLED, Child
 from support.ranks import Ranks, command
+from support.stops import train_in_parts
 from support.toy import model_bytes, results
 
 from mtbert.config.sharing import SHARINGS
 from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
-from mtbert.training.run import Interrupted, plan
-from mtbert.training.trainer import Trainer
+from mtbert.training.run import plan
 
 SCHEMES = {
     "top_layers": {"name": "top_layers", "layers": 1},
@@ -78,17 +78,7 @@ def test_a_model_is_saved_loaded_and_gives_the_answers_it_was_scored_by(run, toy
 def test_a_run_stopped_after_every_step_ends_as_the_whole_one(run, monkeypatch, sharing):
     training = {"average": 0.9, "epochs": 1}
     whole = run("whole", sharing, **training)
-    after_step = Trainer._after_step
-
-    def stopping(self, *args):
-        after_step(self, *args)
-        self._interruption.requested = True
-
-    monkeypatch.setattr(Trainer, "_after_step", stopping)
-    for _ in range(4):
-        with pytest.raises(Interrupted):
-            run("parts", sharing, resume=True, **training)
-    parts = run("parts", sharing, resume=True, **training)
+    parts = train_in_parts(monkeypatch, 4, lambda: run("parts", sharing, resume=True, **training))
     assert results(parts) == results(whole)
     assert "own.safetensors" in model_bytes(whole)
 

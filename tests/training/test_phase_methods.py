@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 from support import methods
+from support.stops import train_in_parts
 from support.toy import records, results
 
 from mtbert.config.training import TrainingSettings
@@ -16,7 +17,6 @@ from mtbert.training import trainer as loop
 from mtbert.training.gradients import StepGradients
 from mtbert.training.nonfinite import StepResult
 from mtbert.training.phase_methods import PhaseMethods
-from mtbert.training.run import Interrupted
 from mtbert.training.trainer import Trainer
 
 REMEMBER = {
@@ -39,28 +39,15 @@ def newest_state(output):
     return json.loads((newest / "state.json").read_text("utf-8"))
 
 
-def stop_after_every_step(patch):
-    after_step = Trainer._after_step
-
-    def stopping(self, *args):
-        after_step(self, *args)
-        self._interruption.requested = True
-
-    patch.setattr(Trainer, "_after_step", stopping)
-
-
 @pytest.mark.parametrize("named", REMEMBER)
 @pytest.mark.parametrize("encoder", [{}, {"mode": "heads_first", "heads_first_epochs": 1}])
 def test_a_method_that_remembers_goes_on_exactly(toy, tmp_path, monkeypatch, named, encoder):
     changes = {"training": {**REMEMBER[named], "average": 0.9}, "encoder": encoder}
     steps = toy.train(tmp_path / "whole", **changes)["steps"]
     assert newest_state(tmp_path / "whole")["methods"]
-    with monkeypatch.context() as patch:
-        stop_after_every_step(patch)
-        for _ in range(steps):
-            with pytest.raises(Interrupted):
-                toy.train(tmp_path / "parts", resume=True, **changes)
-    toy.train(tmp_path / "parts", resume=True, **changes)
+    train_in_parts(
+        monkeypatch, steps, lambda: toy.train(tmp_path / "parts", resume=True, **changes)
+    )
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
 
 

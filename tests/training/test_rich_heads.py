@@ -5,6 +5,7 @@ import json
 
 import pytest
 from safetensors.torch import load_file
+from support.stops import train_in_parts
 from support.toy import TASKS, model_bytes, records, results
 
 from mtbert.distributed.processes import ALONE
@@ -12,9 +13,7 @@ from mtbert.errors import UserError
 from mtbert.inference.model import MultitaskModel
 from mtbert.inference.saved_run import load_run
 from mtbert.model.saved import load_network
-from mtbert.training.run import Interrupted
 from mtbert.training.setup import prepare
-from mtbert.training.trainer import Trainer
 
 RICH = {
     "sst": {"head": "attention", "layers": 2, "hidden_size": 8},
@@ -45,17 +44,11 @@ def tasks(**changes):
 def test_a_run_goes_on_exactly_after_every_stop(toy, tmp_path, monkeypatch, variant):
     changes = {"tasks": tasks(), **VARIANTS[variant]}
     toy.train(tmp_path / "whole", **changes)
-    after_step = Trainer._after_step
-
-    def stopping(self, *args):
-        after_step(self, *args)
-        self._interruption.requested = True
-
-    monkeypatch.setattr(Trainer, "_after_step", stopping)
-    for _ in records(tmp_path / "whole", "train"):
-        with pytest.raises(Interrupted):
-            toy.train(tmp_path / "parts", resume=True, **changes)
-    toy.train(tmp_path / "parts", resume=True, **changes)
+    train_in_parts(
+        monkeypatch,
+        len(records(tmp_path / "whole", "train")),
+        lambda: toy.train(tmp_path / "parts", resume=True, **changes),
+    )
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
     assert model_bytes(tmp_path / "parts") == model_bytes(tmp_path / "whole")
 

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from support.stops import train_in_parts
 from support.toy import TASKS, model_bytes, records, results
 
 from mtbert.distributed.processes import ALONE
@@ -16,11 +17,9 @@ from mtbert.objectives.popart import RunningScale
 from mtbert.runs.state import State
 from mtbert.training.learner import make_learner
 from mtbert.training.phases.table import phases_of
-from mtbert.training.run import Interrupted
 from mtbert.training.running_targets import RunningTargets
 from mtbert.training.selection import Selection
 from mtbert.training.setup import prepare
-from mtbert.training.trainer import Trainer
 
 VARIANTS = {
     "finetune": {},
@@ -59,17 +58,11 @@ def watch(monkeypatch, tell):
 def test_a_run_goes_on_exactly_after_every_stop(toy, tmp_path, monkeypatch, variant):
     changes = {"tasks": tasks(), **VARIANTS[variant]}
     toy.train(tmp_path / "whole", **changes)
-    after_step = Trainer._after_step
-
-    def stopping(self, *args):
-        after_step(self, *args)
-        self._interruption.requested = True
-
-    monkeypatch.setattr(Trainer, "_after_step", stopping)
-    for _ in records(tmp_path / "whole", "train"):
-        with pytest.raises(Interrupted):
-            toy.train(tmp_path / "parts", resume=True, **changes)
-    toy.train(tmp_path / "parts", resume=True, **changes)
+    train_in_parts(
+        monkeypatch,
+        len(records(tmp_path / "whole", "train")),
+        lambda: toy.train(tmp_path / "parts", resume=True, **changes),
+    )
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
     assert model_bytes(tmp_path / "parts") == model_bytes(tmp_path / "whole")
 

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from safetensors.torch import load_file
 from support import ranks
 from support.ranks import Ranks
+from support.stops import train_in_parts
 from support.targets import LABELS, TASKS, tree_of, write_table
 from support.toy import results, write_encoder
 
@@ -20,8 +21,7 @@ from mtbert.config.load import parse_settings
 from mtbert.data.batches import tokenize
 from mtbert.data.examples import Example
 from mtbert.errors import UserError
-from mtbert.training.run import Interrupted, train
-from mtbert.training.trainer import Trainer
+from mtbert.training.run import train
 
 
 @pytest.fixture
@@ -49,17 +49,7 @@ def test_a_run_stopped_after_every_step_ends_bit_for_bit_as_one_left_alone(
 ):
     changes = {**changes, "training": {"epochs": 1, **changes.get("training", {})}}
     steps = run("whole", **changes)["steps"]
-    after_step = Trainer._after_step
-
-    def stopping(self, *args):
-        after_step(self, *args)
-        self._interruption.requested = True
-
-    monkeypatch.setattr(Trainer, "_after_step", stopping)
-    for _ in range(steps):
-        with pytest.raises(Interrupted):
-            run("parts", resume=True, **changes)
-    run("parts", resume=True, **changes)
+    train_in_parts(monkeypatch, steps, lambda: run("parts", resume=True, **changes))
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
 
 
