@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, tuple[str, dict[str, Any]]] = {
     "optimizer": ("optimizer", {}),
     "pcgrad": ("pcgrad", {}),
     "aggregation": ("aggregation", {}),
+    "sharing": ("sharing", {}),
     "training": ("training", {"data": "sst"}),
     "pairs": ("training", {"data": "sts"}),
     "ablation": ("ablation", {}),

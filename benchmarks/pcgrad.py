@@ -32,6 +32,7 @@ from benchmarks.common import (
 )
 from benchmarks.peers import classic_pcgrad, multitask, torchjd
 from mtbert.config.methods import choose
+from mtbert.config.sharing import DEFAULT_SHARING, Sharing
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import TokenizedSet
 from mtbert.hardware.device import compute_dtype, keep_freed_memory
@@ -104,9 +105,10 @@ def _dtype() -> torch.dtype:
     return compute_dtype("auto", torch.device("cpu"))
 
 
-def _turn(
+def take_turn(
     sources: dict[str, TokenizedSet], train: Train, held: float, number: int
 ) -> dict[str, float]:
+    """Milliseconds of a step, the memory added to what was held before, and how busy it was."""
     plan = steps(sources, number, WARM_UP + STEPS)
     for step in plan[:WARM_UP]:
         train(step)
@@ -132,22 +134,34 @@ def _load() -> tuple[dict[str, TaskSettings], dict[str, TokenizedSet]]:
 def ours(surgery: str) -> Turn:
     """A contestant: mtbert's step with or without surgery."""
     sources, step_with = own_steps()
-    return partial(_turn, sources, step_with(choose(AGGREGATORS, surgery)), _held())
+    return partial(take_turn, sources, step_with(choose(AGGREGATORS, surgery)), held_mb())
 
 
-def own_steps() -> tuple[dict[str, TokenizedSet], Callable[[Aggregator], Train]]:
-    """The examples of the three tasks, and a function: aggregator → mtbert's training step."""
+def own_steps(
+    sharing: Sharing = DEFAULT_SHARING, *, frozen: bool = False
+) -> tuple[dict[str, TokenizedSet], Callable[[Aggregator], Train]]:
+    """The examples of the three tasks, and a function: aggregator → mtbert's training step.
+
+    Args:
+        sharing: what the tasks share.
+        frozen: what they share does not learn.
+    """
     keep_freed_memory()
     torch.set_flush_denormal(True)
     tasks, sources = _load()
-    network = MultitaskNetwork(Encoder.from_pretrained(PACKAGED), tasks)
+    network = MultitaskNetwork(Encoder.from_pretrained(PACKAGED), tasks, sharing)
     for name in NAMES:
         network.head(name).initialise(Generator().manual_seed(0))
-    fit_encoder(network.encoder, _dtype(), torch.device("cpu"))
-    shared, heads = network.partition.shared, network.partition.all_heads
+    network.trunk.initialise(Generator().manual_seed(0))
+    for encoder in network.trunk.encoders:
+        fit_encoder(encoder, _dtype(), torch.device("cpu"))
+    learning = network.learning(shared=not frozen, own=True)
+    for name, parameter in network.partition.all.items():
+        parameter.requires_grad_(name in learning.all)
+    shared, own, heads = learning.shared, learning.all_own, learning.all_heads
     optimizer = AdamW(
         parameter_groups(
-            shared, heads, learning_rate=RATE, head_learning_rate=RATE, weight_decay=0.0
+            shared | own, heads, learning_rate=RATE, head_learning_rate=RATE, weight_decay=0.0
         )
     )
     dropout, orders, uniforms = (Generator().manual_seed(0) for _ in range(3))
@@ -206,12 +220,13 @@ def theirs(backward: multitask.Backward | None) -> Turn:
     def train(step: SuperBatch) -> None:
         train_on({name: step[name].indices for name in NAMES})
 
-    return partial(_turn, sources, train, _held())
+    return partial(take_turn, sources, train, held_mb())
 
 
 def _mean_loss(task: TaskSettings, outputs: Tensor, labels: Tensor) -> Tensor:
     return example_losses(task, outputs, labels).mean()
 
 
-def _held() -> float:
+def held_mb() -> float:
+    """Memory of this process."""
     return memory_mb("VmRSS")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import aggregation, common
+from benchmarks import aggregation, common, sharing, waiting
 from benchmarks import pcgrad as pcgrad_benchmark
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.peers import classic_pcgrad, torchjd, trainer
@@ -126,3 +126,38 @@ def test_batches_grouped_by_length_are_spread_over_the_epoch():
     within = np.ptp(batches, axis=1)
     assert np.median(within) < np.ptp(lengths) / 4
     assert np.ptp(batches.mean(axis=1)) > np.ptp(lengths) / 3  # short ones and long ones
+
+
+def test_each_sharing_scheme_is_measured_learning_and_if_it_can_be_frozen():
+    assert sorted(sharing.contestants()) == sorted(
+        ["hard", "soft"] + [n + f for n in ("top_layers", "lora", "pals") for f in ("", ", frozen")]
+    )
+
+
+def test_waiting_is_measured_alone_and_beside_others(monkeypatch):
+    """In turns; each value beside the library's own, in the same place."""
+    seconds = {"300000": 8.0, "10000": 4.0, "1000": 2.0, "0": 1.0}
+    alive = []
+
+    class Busy:
+        def __init__(self, command):
+            alive.append(self)
+
+        def kill(self):
+            alive.remove(self)
+
+        def wait(self):
+            pass
+
+    def train(spins, number):
+        return {"seconds": seconds[spins] * (1 + len(alive)), "processor": 1.0, "others": 0.0}
+
+    monkeypatch.setattr(waiting.subprocess, "Popen", Busy)
+    monkeypatch.setattr(waiting, "_train", train)
+    found = waiting.run(1)
+    assert not alive
+    middle, faster = found.summary["medians"], found.summary["faster"]
+    assert middle["none, alone"]["seconds"] == 1
+    assert middle["none, beside two busy processes"]["seconds"] == 3
+    assert faster["1,000 (mtbert), alone"]["median"] == pytest.approx(4)
+    assert faster["none, beside two busy processes"]["median"] == pytest.approx(8)
