@@ -82,4 +82,34 @@ def test_what_cannot_be_made_is_refused(runs, tmp_path, refuse):
     refuse("found one run", "soup", runs[0], "--output", tmp_path / "soup")
     (tmp_path / "there").mkdir()
     refuse("is there already", "soup", *runs, "--output", tmp_path / "there")
+    refuse("found a run twice", "soup", runs[0], runs[0], "--output", tmp_path / "soup")
     refuse("no config.yaml", "soup", runs[0], tmp_path / "there", "--output", tmp_path / "soup")
+
+
+def test_an_error_is_told_as_it_is_and_the_lowest_goes_in(toy, tmp_path, call):
+    """Of a metric of which less is better."""
+    for name, rate in (("a", 1e-4), ("b", 1e-2)):
+        training = {"epochs": 2, "learning_rate": rate, "select": "sts.mae"}
+        toy.train(tmp_path / name, "sts", training=training)
+    runs = [tmp_path / name for name in "ab"]
+    code, out, err = call("--quiet", "soup", *runs, "--output", tmp_path / "soup", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    scores = [part["score"] for part in told["runs"]]
+    expected = [evaluate_run(run, "dev")["dev"]["sts"]["mae"] for run in runs]
+    assert scores == pytest.approx(expected, abs=1e-6)
+    assert 0 < told["score"] <= min(scores) + 1e-9
+    assert told["runs"][scores.index(min(scores))]["used"]
+
+
+def test_no_model_is_scored_twice(runs, tmp_path, monkeypatch):
+    seen, evaluate = [], soups.Taste.evaluate
+
+    def counting(self, model):
+        seen.append(model)
+        return evaluate(self, model)
+
+    monkeypatch.setattr(soups.Taste, "evaluate", counting)
+    arguments = [*map(str, runs[:2]), "--output", str(tmp_path / "s")]
+    assert main(["--quiet", "soup", *arguments]) == 0
+    assert len(seen) == 3  # each alone, and both together

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -77,29 +78,33 @@ def test_tasks_that_not_all_models_have_are_left_out(toy, runs, caplog):
     caplog.set_level("INFO")
     together = Ensemble([MultitaskModel.from_pretrained(run) for run in runs])
     assert together.tasks == ("sst", "para")
-    assert "left out, since not all models have them: sts" in caplog.text
+    assert together.left_out == {"sts": "not in model 3"}
+    assert "left out: task sts: not in model 3" in caplog.text
     with pytest.raises(UserError, match="no task 'sts'"):
         together.predict("sts", texts(toy, "sts"))
     found = evaluate_run(runs[0], "dev", others=list(map(str, runs[1:])))["dev"]
     assert set(found) == {"sst", "para"}
-    with pytest.raises(UserError, match="found 'sts', expected one of sst, para"):
+    with pytest.raises(UserError, match=r"task sts: not in .*third; the models cannot answer it"):
         evaluate_run(runs[0], "dev", ["sts"], list(map(str, runs[1:])))
 
 
-def test_a_task_with_another_meaning_is_refused(toy, finished, tmp_path):
+def test_a_task_with_another_meaning_is_left_out(toy, finished, tmp_path):
     changed = {"sst": TASKS["sst"] | {"labels": ["good", "bad"]}}
     toy.train(tmp_path / "run", tasks=changed, training={"epochs": 1})
     models = [MultitaskModel.from_pretrained(run) for run in (finished, tmp_path / "run")]
-    told = r"task sst: found labels \('good', 'bad'\) in model 2, expected those of the first"
-    with pytest.raises(UserError, match=told):
-        Ensemble(models)
+    why = "labels ('good', 'bad') in b, ('bad', 'good') in a"
+    with pytest.raises(UserError, match=f"cannot answer together: task sst: {re.escape(why)}; "):
+        Ensemble(models, ["a", "b"])
     toy.train(
         tmp_path / "other",
         tasks={"tone": TASKS["sst"]},
         training={"epochs": 1},
     )
-    with pytest.raises(UserError, match="no task in common: sst, para, sts; tone"):
+    told = "task sst: not in model 2; task para: not in model 2; task sts: not in model 2$"
+    with pytest.raises(UserError, match=told):
         Ensemble([models[0], MultitaskModel.from_pretrained(tmp_path / "other")])
+    with pytest.raises(UserError, match="needs a model or more"):
+        Ensemble([])
 
 
 def test_the_commands_take_further_models(toy, runs, call, tmp_path):

@@ -106,8 +106,20 @@ def test_the_parameters_of_a_model_that_answers_in_bf16_stay_float32(finished):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"precision": "fp16"}, {"precision": None}, {"threads": 0}, {"threads": "two"}]
+    "wrong",
+    [
+        {"precision": "fp16"},
+        {"precision": None},
+        {"threads": 0},
+        {"threads": "two"},
+        {"threads": True},
+    ],
 )
 def test_precisions_and_threads_that_there_are_not_are_told(finished, wrong):
     with pytest.raises(UserError, match=f"^{next(iter(wrong))}: found .*, expected"):
         MultitaskModel.from_pretrained(finished, **wrong)
+
+
+def test_a_device_that_there_is_not_is_told(finished):
+    with pytest.raises(UserError, match="device: 'toaster' cannot be used here"):
+        MultitaskModel.from_pretrained(finished, device="toaster")

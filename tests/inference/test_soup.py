@@ -1,10 +1,11 @@
 """Which runs go into a soup."""
 
 import pytest
+import torch
 from support.toy import TASKS, write_encoder
 
 from mtbert.errors import UserError
-from mtbert.inference.soup import greedy, load_ingredients
+from mtbert.inference.soup import greedy, load_ingredients, mix
 
 SHORT = {"epochs": 1}
 
@@ -36,7 +37,8 @@ def test_one_run_alone_is_its_own_soup():
         ({"encoder": {"max_length": 8}}, r"encoder\.max_length"),
         ({"tasks": {"sst": TASKS["sst"] | {"head": "mean"}}}, r"tasks\.sst\.head"),
         ({"tasks": {"sst": TASKS["sst"] | {"labels": ["good", "bad"]}}}, r"tasks\.sst\.labels"),
-        ({"tasks": {"tone": TASKS["sst"]}}, "tasks"),
+        ({"tasks": {"tone": TASKS["sst"]}}, r"tasks \(sst, tone\)"),
+        ({"tasks": {"sst": TASKS["sst"] | {"dev": "20%"}}}, r"tasks\.sst\.dev"),
         ({"encoder": {"sharing": "lora"}}, r"encoder\.sharing"),
         ({"encoder": {"path": "other"}}, "the encoder that they started from"),
     ],
@@ -70,3 +72,28 @@ def test_what_the_seed_draws_is_refused_with_several_seeds(toy, tmp_path, change
     with pytest.raises(UserError, match=f"{told}.* drawn by the seed, which is 2 here and 1 there"):
         load_ingredients(paths[:2])
     assert len(load_ingredients([paths[0], paths[2]])) == 2
+
+
+def test_runs_that_held_out_other_rows_are_refused(toy, tmp_path):
+    tasks = {"sst": TASKS["sst"] | {"dev": "30%"}}
+    for name, seed in (("one", 1), ("two", 2)):
+        toy.train(
+            tmp_path / name,
+            tasks=tasks,
+            data={"dir": str(toy.folder), "split_seed": seed},
+            training=SHORT,
+        )
+    with pytest.raises(UserError, match=r"data\.split_seed, so that one was trained on dev rows"):
+        load_ingredients([tmp_path / "one", tmp_path / "two"])
+
+
+def test_the_order_of_the_tasks_makes_no_difference(toy, tmp_path):
+    toy.train(tmp_path / "one", "sst", "para", training=SHORT)
+    toy.train(tmp_path / "two", "para", "sst", training=SHORT)
+    first, second = load_ingredients([tmp_path / "one", tmp_path / "two"])
+    assert list(first.settings.tasks) == ["sst", "para"]
+    assert list(second.settings.tasks) == ["para", "sst"]
+    mixed = mix([first, second]).network.state_dict()
+    parts = [each.model.network.state_dict() for each in (first, second)]
+    name = "heads.para.linear.weight"
+    torch.testing.assert_close(mixed[name], (parts[0][name] + parts[1][name]) / 2)

@@ -121,9 +121,9 @@ def evaluate_run(
         )
     settings, model = load_run(path)
     cache = open_cache(settings.data.cache)
-    together = Ensemble([model, *map(load_model, others)])
+    together = Ensemble([model, *map(load_model, others)], [str(path), *others])
     common = {n: task for n, task in settings.tasks.items() if n in together.task_settings}
-    chosen = common if names is None else asked_tasks(common, names)
+    chosen = common if names is None else asked_tasks(common, names, together.left_out)
     sets, files = [], []
     for name, task in chosen.items():
         for position, labelled in enumerate(run_files(settings, name, _split_files(task, split))):
@@ -183,10 +183,13 @@ def evaluate_file(
     from mtbert.inference.saved_run import load_model
     from mtbert.runs.provenance import tasks_trained_on
 
-    together = Ensemble([load_model(name) for name in (str(source), *others)])
+    sources = [str(source), *others]
+    together = Ensemble([load_model(name) for name in sources], sources)
     digest = file_digest(file)
     learned = {name for path in (source, *others) for name in tasks_trained_on(Path(path), digest)}
-    tasks = reading_columns(asked_tasks(together.task_settings, names), columns or {})
+    tasks = reading_columns(
+        asked_tasks(together.task_settings, names, together.left_out), columns or {}
+    )
     written = {"format": format_of_other_files(tasks)}
     tasks = {name: task.model_copy(update=written) for name, task in tasks.items()}
     tasks = _labelled(file, tasks, required=names is not None)

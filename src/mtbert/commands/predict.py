@@ -96,7 +96,7 @@ def predict_file(
     piped = source == "-"
     with nullcontext(sys.stdin.buffer) if piped else open_table(Path(source)) as opened:
         loaded = load_models(str(model), others)
-        asked = asked_tasks(loaded.task_settings, names)
+        asked = asked_tasks(loaded.task_settings, names, loaded.left_out)
         mapped = reading_columns(asked, columns or {})
         with output_to(output) as target:
             work = _Work(mapped, required=names is not None)
@@ -182,7 +182,7 @@ def _predict_texts(options: argparse.Namespace) -> None:
     if output is not None:
         check_answer_file(output)
     model = load_models(options.source, options.others)
-    asked = asked_tasks(model.task_settings, options.task)
+    asked = asked_tasks(model.task_settings, options.task, model.left_out)
     texts = _texts(options, only_pairs=all(task.kind.is_pair for task in asked.values()))
     pairs = len(texts[0]) == 2
     columns = {"text": "text", "text2": "text2"}

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtbert.commands.base import add_json, existing_or_new, json_text
 from mtbert.errors import UserError
+
+if TYPE_CHECKING:
+    from mtbert.inference.evaluate import Evaluation
+    from mtbert.inference.model import MultitaskModel
 
 __all__ = ["HELP", "add_arguments", "run", "write_soup"]
 
@@ -38,10 +42,14 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print(json_text(told))
         return
-    for part in told["runs"]:
+    for path, part in zip(options.run_folders, told["runs"], strict=True):
         used = "in the soup" if part["used"] else "left out"
-        print(f"{part['run']}: {part['score']:.4f} on dev, {used}")
-    print(f"{options.output}: {told['score']:.4f} on dev")
+        print(f"{path}: {_shown(part['score'])} on dev, {used}")
+    print(f"{options.output}: {_shown(told['score'])} on dev")
+
+
+def _shown(score: float | None) -> str:
+    return "undefined" if score is None else f"{score:.4f}"
 
 
 def write_soup(runs: Sequence[Path], output: Path, recipe: str) -> dict[str, Any]:
@@ -65,35 +73,47 @@ def write_soup(runs: Sequence[Path], output: Path, recipe: str) -> dict[str, Any
         raise UserError(f"soup: found one run, {runs[0]}; expected two or more")
     if output.exists():
         raise UserError(f"--output {output}: is there already; name a new folder")
+    if len({path.resolve() for path in runs}) < len(runs):
+        raise UserError("soup: found a run twice; name each once")
     ingredients = load_ingredients(runs)
     taste = Taste(ingredients[0])
+    known: dict[tuple[int, ...], Evaluation] = {}
 
-    def score_of(numbers: Sequence[int]) -> float:
-        return taste.score(taste.evaluate(mix([ingredients[n] for n in numbers])))
+    def mixed_of(numbers: Sequence[int]) -> MultitaskModel:
+        parts = [ingredients[number] for number in numbers]
+        return parts[0].model if len(parts) == 1 else mix(parts)
 
-    scores = [score_of([number]) for number in range(len(runs))]
-    chosen = greedy(scores, score_of)[0] if recipe == "greedy" else list(range(len(runs)))
-    mixed = mix([ingredients[number] for number in chosen])
-    found = taste.evaluate(mixed)
+    def tasted(numbers: Sequence[int]) -> Evaluation:
+        if (key := tuple(numbers)) not in known:
+            known[key] = taste.evaluate(mixed_of(numbers))
+        return known[key]
+
+    alone = [tasted([number]) for number in range(len(runs))]
+    chosen = list(range(len(runs)))
+    if recipe == "greedy":
+        ranks = [taste.rank(found) for found in alone]
+        chosen, _ = greedy(ranks, lambda numbers: taste.rank(tasted(numbers)))
+    mixed, found = mixed_of(chosen), tasted(chosen)
     told = {
         "recipe": recipe,
         "runs": [
             {
                 "run": each.path.name,
                 "seed": each.settings.seed,
-                "score": value,
+                "score": taste.score(evaluation),
                 "used": number in chosen,
             }
-            for number, (each, value) in enumerate(zip(ingredients, scores, strict=True))
+            for number, (each, evaluation) in enumerate(zip(ingredients, alone, strict=True))
         ],
         "score": taste.score(found),
         "dev": found.dev,
     }
+    written: dict[str, Any] = atomic.finite(told)
     with atomic.new_folder(output) as folder:
-        precision = ingredients[0].settings.training.precision
+        precision = ingredients[chosen[0]].settings.training.precision
         save_network(mixed.network, mixed.max_length, folder, precision)
         for name, text in tokenizer_files(mixed.tokenizer, mixed.max_length).items():
             atomic.write_text(folder / name, text)
-        atomic.write_json(folder / "soup.json", atomic.finite(told))
+        atomic.write_json(folder / "soup.json", written)
         write_manifest(folder)
-    return told
+    return written

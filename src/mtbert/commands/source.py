@@ -82,9 +82,16 @@ def mapped_columns(options: argparse.Namespace, command: str, then: str) -> dict
 
 
 def asked_tasks(
-    tasks: Mapping[str, TaskSettings], names: Sequence[str] | None
+    tasks: Mapping[str, TaskSettings],
+    names: Sequence[str] | None,
+    left_out: Mapping[str, str] | None = None,
 ) -> dict[str, TaskSettings]:
     """The tasks that `--task` names, or all that have a head of their own.
+
+    Args:
+        tasks: that are known, by name.
+        names: what is asked for; None: all.
+        left_out: why others are not answered, by name.
 
     Raises:
         UserError: no such task.
@@ -92,6 +99,8 @@ def asked_tasks(
     if names is None:
         return {name: task for name, task in tasks.items() if task.uses is None}
     for name in names:
+        if left_out is not None and name in left_out:
+            raise UserError(f"task {name}: {left_out[name]}; the models cannot answer it together")
         if name not in tasks:
             raise UserError(f"--task: found {name!r}, expected one of {', '.join(tasks)}")
     return {name: tasks[name] for name in names}

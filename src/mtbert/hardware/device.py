@@ -22,6 +22,7 @@ __all__ = [
     "precision_reason",
     "resolve_device",
     "return_freed_memory",
+    "usable_device",
 ]
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -45,12 +46,7 @@ def resolve_device(settings: Settings, local_rank: int | None = None) -> torch.d
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if local_rank is not None and name.startswith("cuda"):
         return _own_gpu(name, local_rank)
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"device: {settings.device!r} cannot be used here: {reason}") from None
+    device = usable_device(name)
     if device.type != "cuda":
         return device
     # With its number, since `cuda` and `cuda:0` are not equal; and as the current device, which is
@@ -58,6 +54,21 @@ def resolve_device(settings: Settings, local_rank: int | None = None) -> torch.d
     if device.index is None:
         device = torch.device("cuda", torch.cuda.current_device())
     torch.cuda.set_device(device)
+    return device
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of a name, such as `cuda:1`.
+
+    Raises:
+        UserError: no such device here.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"device: {name!r} cannot be used here: {reason}") from None
     return device
 
 

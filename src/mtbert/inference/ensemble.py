@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mtbert.config.heads import differing_settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.data.batches import FeatureSet, TokenizedSet
 from mtbert.data.inputs import Question
@@ -22,7 +23,7 @@ from mtbert.objectives.table import combine
 
 __all__ = ["Ensemble", "load_models"]
 
-_MEANING = {"kind": "kind", "labels": "class_names", "loss": "loss_name", "range": "range"}
+_MEANING = ("kind", "class_names", "loss_name", "range")
 """Settings that decide what a head's outputs mean."""
 _READING = ("pair_encoding", "features", "long_texts", "max_windows")
 """Settings that decide how a model encodes the texts of a task."""
@@ -40,29 +41,46 @@ class Ensemble(TextModel):
 
     Attributes:
         models: one or more; the first one's thresholds hold.
+        left_out: why a task of the first model is not answered, by its name.
     """
 
-    def __init__(self, models: Sequence[MultitaskModel]) -> None:
+    def __init__(
+        self, models: Sequence[MultitaskModel], names: Sequence[str] | None = None
+    ) -> None:
         """Let models answer together.
 
+        Args:
+            models: one or more.
+            names: what messages call each of them.
+
         Raises:
-            UserError: no task is common to all, or one means something else in another model.
+            UserError: there is no model, or no task that means the same to all.
         """
         self.models = list(models)
-        first, *others = self.models
-        self._tasks = {
-            name: task
-            for name, task in first.network.tasks.items()
-            if all(name in other.network.tasks for other in others)
-        }
-        for name, task in self._tasks.items():
-            for number, other in enumerate(others, start=2):
-                _check_alike(name, task, other.network.tasks[name], number)
+        if not self.models:
+            raise UserError("an ensemble needs a model or more")
+        self._names = names or [f"model {number + 1}" for number in range(len(self.models))]
+        first = self.models[0].network.tasks
+        self.left_out = {name: why for name in first if (why := self._why_not(name)) is not None}
+        self._tasks = {name: task for name, task in first.items() if name not in self.left_out}
+        told = "; ".join(f"task {name}: {why}" for name, why in self.left_out.items())
         if not self._tasks:
-            names = "; ".join(", ".join(model.tasks) for model in self.models)
-            raise UserError(f"these models have no task in common: {names}")
-        if left := [name for name in first.network.tasks if name not in self._tasks]:
-            _log.info("left out, since not all models have them: %s", ", ".join(left))
+            raise UserError(f"these models cannot answer together: {told}")
+        if told:
+            _log.info("left out: %s", told)
+
+    def _why_not(self, name: str) -> str | None:
+        """In which sense another model answers a task otherwise than the first, if one does."""
+        task = self.models[0].network.tasks[name]
+        for model, called in zip(self.models[1:], self._names[1:], strict=True):
+            if (other := model.network.tasks.get(name)) is None:
+                return f"not in {called}"
+            for attribute in _MEANING:
+                ours, theirs = getattr(task, attribute), getattr(other, attribute)
+                if ours != theirs:
+                    (key,) = differing_settings(task, other, [attribute])
+                    return f"{key} {shown(theirs)} in {called}, {shown(ours)} in {self._names[0]}"
+        return None
 
     @property
     def task_settings(self) -> dict[str, TaskSettings]:
@@ -120,25 +138,9 @@ def load_models(source: str, others: Sequence[str]) -> MultitaskModel | Ensemble
         UserError: one of them is no model, or they do not fit together.
     """
     model = load_model(source)
-    return Ensemble([model, *map(load_model, others)]) if others else model
+    return Ensemble([model, *map(load_model, others)], [source, *others]) if others else model
 
 
 def _tokenized(inputs: TokenizedSet | FeatureSet) -> TokenizedSet:
     assert isinstance(inputs, TokenizedSet)
     return inputs
-
-
-def _check_alike(name: str, task: TaskSettings, other: TaskSettings, number: int) -> None:
-    """Refuse a task that another model answers in another sense.
-
-    Raises:
-        UserError: says in which.
-    """
-    for key, attribute in _MEANING.items():
-        ours, theirs = getattr(task, attribute), getattr(other, attribute)
-        if ours != theirs:
-            raise UserError(
-                f"task {name}: found {key} {shown(theirs)} in model {number}, expected those of "
-                f"the first, {shown(ours)}: models answer together only what means the same to "
-                "all of them; leave that model out"
-            )

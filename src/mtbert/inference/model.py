@@ -13,7 +13,7 @@ from mtbert.config.training import Precision
 from mtbert.data.inputs import Question
 from mtbert.data.tokenizer import Tokenizer
 from mtbert.errors import UserError, shown
-from mtbert.hardware.device import compute_dtype
+from mtbert.hardware.device import compute_dtype, usable_device
 from mtbert.inference.answering import Answerer, Answers
 from mtbert.inference.text_model import TextModel
 from mtbert.io.bounded import expanded, is_file, is_folder
@@ -61,15 +61,16 @@ class MultitaskModel(TextModel):
             threads: that torch computes with, in all of this process; None: as it is set.
 
         Raises:
-            UserError: not a model of mtbert, or damaged; no such precision, or no thread.
+            UserError: not a model of mtbert, or damaged; no such device or precision, or no thread.
         """
         if precision not in get_args(Precision):
             known = ", ".join(get_args(Precision))
             raise UserError(f"precision: found {shown(precision)}, expected one of {known}")
         if threads is not None:
-            if not isinstance(threads, int) or threads < 1:
+            if type(threads) is not int or threads < 1:
                 raise UserError(f"threads: found {shown(threads)}, expected 1 or more")
             torch.set_num_threads(threads)
+        place = usable_device(device)
         folder = expanded(str(source))
         if not is_folder(folder):
             folder = _found(str(source), revision)
@@ -84,10 +85,10 @@ class MultitaskModel(TextModel):
             vocabulary_size=tokenizer.vocabulary_size,
             source=str(folder),
         )
-        model = cls(network.to(device), tokenizer, max_length)
+        model = cls(network.to(place), tokenizer, max_length)
         if precision == "auto":
             precision = saved_precision(folder)
-        model.compute_in(compute_dtype(precision, torch.device(device)))
+        model.compute_in(compute_dtype(precision, place))
         return model
 
     def compute_in(self, dtype: torch.dtype) -> None:

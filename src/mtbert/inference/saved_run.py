@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from mtbert.config.heads import differing_settings
 from mtbert.config.settings import Settings
 from mtbert.errors import UserError
 from mtbert.hardware.device import resolve_device
@@ -14,12 +15,6 @@ from mtbert.io.bounded import expanded, is_file, is_folder
 from mtbert.runs.folder import read_run
 
 __all__ = ["load_model", "load_run"]
-
-_HEAD_SETTINGS = (
-    "kind", "class_names", "loss_name", "target", "range", "head", "layers", "hidden_size",
-    "hidden_activation", "features", "pair_encoding",
-)  # fmt: skip
-"""What a head was trained for; in config.yaml and in the model they must agree."""
 
 
 def load_run(path: Path) -> tuple[Settings, MultitaskModel]:
@@ -38,7 +33,7 @@ def load_run(path: Path) -> tuple[Settings, MultitaskModel]:
     model = MultitaskModel.from_pretrained(folder, device=str(device), precision=precision)
     for name, task in settings.trained_tasks.items():
         kept = model.network.tasks.get(name)
-        if kept is None or any(getattr(kept, k) != getattr(task, k) for k in _HEAD_SETTINGS):
+        if kept is None or differing_settings(kept, task):
             raise UserError(f"{path}: the model has no head for the task {name} of config.yaml")
     for name, task in settings.tasks.items():
         model.network.tasks.setdefault(name, task)

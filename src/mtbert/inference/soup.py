@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtbert.config.heads import HEAD_SETTINGS, differing_settings
 from mtbert.config.selection import parse_select
 from mtbert.config.settings import Settings
 from mtbert.data.cache import open_cache
@@ -23,11 +24,8 @@ from mtbert.runs.provenance import encoder_files
 
 __all__ = ["Ingredient", "Taste", "greedy", "load_ingredients", "mix"]
 
-_HEAD = (
-    "kind", "class_names", "loss_name", "target", "range", "head", "layers", "hidden_size",
-    "hidden_activation", "features", "pair_encoding", "long_texts", "max_windows",
-)  # fmt: skip
-"""Settings of a task by which its head, or what it reads, is another one."""
+_TASK = (*HEAD_SETTINGS, "long_texts", "max_windows", "dev")
+"""Settings of a task by which its head, what it reads or what scores it is another one."""
 _ENCODER = ("sharing", "reinitialise", "max_length")
 
 
@@ -73,6 +71,8 @@ class Taste:
         settings, tokenizer = run.settings, run.model.tokenizer
         cache = open_cache(settings.data.cache)
         self._select, self._sets = settings.training.select, list[EvaluationSet]()
+        chosen = parse_select(self._select)
+        self._lower_is_better = chosen is not None and chosen.lower_is_better
         for part in dev_sets(settings):
             read = read_set(settings, part.task, part.file, tokenizer, cache=cache)
             self._sets.append(
@@ -84,11 +84,15 @@ class Taste:
         return evaluate(model.network, self._sets)
 
     def score(self, found: Evaluation) -> float:
-        """One number, of which more is better; an undefined one is below all others."""
-        value, chosen = found.selection_score(self._select), parse_select(self._select)
+        """What picks the best epoch, in its own unit; NaN where it is undefined."""
+        return found.selection_score(self._select)
+
+    def rank(self, found: Evaluation) -> float:
+        """The same as a number of which more is better; an undefined one is below all others."""
+        value = self.score(found)
         if math.isnan(value):
             return -math.inf
-        return -value if chosen is not None and chosen.lower_is_better else value
+        return -value if self._lower_is_better else value
 
 
 def greedy(
@@ -118,15 +122,22 @@ def _check_alike(first: Ingredient, other: Ingredient) -> None:
         UserError: says what differs, and what can be done.
     """
     ours, theirs = first.settings, other.settings
-    differing = [f"encoder.{key}" for key in _differing(_ENCODER, ours.encoder, theirs.encoder)]
-    if list(ours.trained_tasks) != list(theirs.trained_tasks):
-        differing.append("tasks")
+    differing = [
+        f"encoder.{key}"
+        for key in _ENCODER
+        if getattr(ours.encoder, key) != getattr(theirs.encoder, key)
+    ]
+    if unequal := sorted(ours.trained_tasks.keys() ^ theirs.trained_tasks.keys()):
+        differing.append(f"tasks ({', '.join(unequal)})")
     else:
         differing += [
             f"tasks.{name}.{key}"
             for name, task in ours.trained_tasks.items()
-            for key in _differing(_HEAD, task, theirs.tasks[name])
+            for key in differing_settings(task, theirs.tasks[name], _TASK)
         ]
+    holds_out = any(task.held_out is not None for task in ours.trained_tasks.values())
+    if holds_out and ours.data.split_seed != theirs.data.split_seed:
+        differing.append("data.split_seed, so that one was trained on dev rows of the other")
     if encoder_files(first.path) != encoder_files(other.path):
         differing.append("the encoder that they started from")
     together = f"`mtbert predict {first.path} … --with {other.path}` answers by both"
@@ -142,12 +153,6 @@ def _check_alike(first: Ingredient, other: Ingredient) -> None:
             f"which is {theirs.seed} here and {ours.seed} there, so that units that do the same "
             f"stand in other places. Train with one seed and other settings; or {together}"
         )
-
-
-def _differing(keys: Sequence[str], ours: object, theirs: object) -> list[str]:
-    """Settings that are not the same, by the names that a configuration has for them."""
-    found = [key for key in keys if getattr(ours, key) != getattr(theirs, key)]
-    return [{"class_names": "labels", "loss_name": "loss"}.get(key, key) for key in found]
 
 
 def _drawn(run: Ingredient) -> str | None:

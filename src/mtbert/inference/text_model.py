@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Set
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ COLUMNS = {"text": "text", "text2": "text2"}
 
 class TextModel(ABC):
     """Answers the tasks that it knows: one model, or several together."""
+
+    left_out: Mapping[str, str] = MappingProxyType({})
+    """Why a task that a model has is not answered, by its name."""
 
     @property
     @abstractmethod

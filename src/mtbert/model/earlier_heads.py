@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from mtbert.config.heads import differing_settings
 from mtbert.config.tasks import TaskSettings
 from mtbert.errors import UserError
 from mtbert.io.bounded import is_file, read_json
@@ -14,10 +15,6 @@ from mtbert.model.saved import load_network
 __all__ = ["start_heads"]
 
 _META, _HEADS = "mtbert.json", "heads.safetensors"
-_SAME = ("kind", "class_names", "loss_name", "target", "range", "head", "layers", "hidden_size",
-         "hidden_activation", "features", "pair_encoding")  # fmt: skip
-"""Settings that decide what a head's weights mean."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -68,5 +65,5 @@ def start_heads(network: MultitaskNetwork, folder: Path, *, keep: bool) -> None:
 def _why_not(earlier: TaskSettings | None, task: TaskSettings) -> str | None:
     if earlier is None:
         return "no head of that name"
-    changed = [key for key in _SAME if getattr(earlier, key) != getattr(task, key)]
-    return f"another {' and '.join(changed).replace('_name', '')}" if changed else None
+    changed = differing_settings(earlier, task)
+    return f"another {' and '.join(changed)}" if changed else None

@@ -7,6 +7,7 @@ from mtbert.config.sharing import LoRA
 from mtbert.model.encoders.base import load_encoder
 from mtbert.model.encoders.bert import BertEncoder
 from mtbert.model.encoders.config import EncoderConfig
+from mtbert.model.layers import keep_casts
 from mtbert.model.sharing.lora import LoRATrunk, LowRank
 
 EVERY = ("query", "key", "value", "output", "inner", "outer")
@@ -141,3 +142,16 @@ def test_a_base_encoder_has_the_papers_0_3_million_numbers():
         ))  # fmt: skip
         trunk = LoRATrunk(LoRA(), encoder, ["a"])
     assert trunk.partition().counts()["own"] == 12 * 2 * 2 * 8 * 768 == 294_912
+
+
+@torch.no_grad()
+def test_the_exported_encoder_of_a_trunk_that_keeps_casts_has_the_changes(tiny_encoder, batch):
+    trunk = made(tiny_encoder, maps=EVERY)
+    trunk.compute_in(torch.bfloat16)
+    expected = trunk.encode("a", batch).states
+    keep_casts(trunk, torch.bfloat16)
+    merged = trunk.encoder_for("a")
+    found = merged.encode(batch.token_ids, batch.segment_ids, merged.layout(batch))
+    plain = tiny_encoder.encode(batch.token_ids, batch.segment_ids, merged.layout(batch))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.05)
+    assert (plain - expected).abs().max() > 0.2

@@ -32,12 +32,31 @@ def test_the_configuration_comes_back_with_its_overrides(config):
         ("training.surgery=none,pcgrat", "did you mean 'pcgrad'?"),
         ("tasks.sts.loss_weight=1,2", "tasks.sts.kind: missing"),
         ("training.select=sum,balanced", "decides how trials are scored"),
+        ("training={select: sum},{select: balanced}", "training: decides how trials are scored"),
         ("tasks.sst.dev=10%,20%", "decides how trials are scored"),
+        ("tasks.sst.train=a.csv,b.csv", "decides how trials are scored"),
+        ("data.dir=a,b", "data.dir: decides how trials are scored"),
+        ("training.epochs=1..3:0.5", "training.epochs: .*found 1.5"),
     ],
 )
 def test_a_key_or_value_that_is_refused_is_named(config, given, told):
+    overrides = ["tasks.sst.dev=30%"] if "train=" in given else []
     with pytest.raises(UserError, match=f"--search: .*{told}"):
-        check(config, given)
+        check(config, given, overrides=overrides)
+
+
+def test_values_may_go_together_only(config):
+    """A frozen encoder goes with no surgery alone; that pair is a trial that fails."""
+    check(config, "encoder.mode=finetune,frozen", "training.surgery=pcgrad,none")
+    with pytest.raises(UserError, match=r"training\.surgery: with `encoder\.mode: frozen`"):
+        check(
+            config, "encoder.mode=finetune,frozen", "training.epochs=1,2",
+            overrides=["training.surgery=pcgrad"],
+        )  # fmt: skip
+
+
+def test_another_training_file_with_the_same_dev_file_may_be_searched(config):
+    check(config, "tasks.sst.train=a.csv,b.csv")
 
 
 def test_all_problems_are_told_at_once(config):

@@ -20,6 +20,9 @@ from mtbert.studies.search.space import Choices, Range, read_space
         ("-0.5..0.5", Range(-0.5, 0.5)),
         ("0..0.3:0.1", Range(0.0, 0.3, 0.1)),
         ("2..8:2", Range(2, 8, 2, whole=True)),
+        ("2..9:2", Range(2, 8, 2, whole=True)),
+        ("0..0.3:0.2", Range(0.0, 0.2, 0.2)),
+        ("1..3:0.5", Range(1, 3.0, 0.5)),
     ],
 )
 def test_values_as_they_are_written(values, domain, tmp_path):

@@ -48,6 +48,6 @@ class TopLayersTrunk(LinkedEncoders):
 
 
 def _copied_above(encoder: Encoder) -> dict[str, nn.Module]:
-    """Copies of what an encoder has above its layers: its pooler."""
-    parts = encoder.named_children()
-    return {n: copy.deepcopy(part) for n, part in parts if n not in ("embeddings", "layers")}
+    """Copies of what an encoder has above its layers, by the names of its parts."""
+    above = {id(part) for part in encoder.above_layers}
+    return {n: copy.deepcopy(part) for n, part in encoder.named_children() if id(part) in above}

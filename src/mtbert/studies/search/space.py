@@ -61,7 +61,7 @@ class Range:
 
     Attributes:
         low: the smallest.
-        high: the largest.
+        high: the largest; with a step, one that it reaches.
         step: between neighbours; None for any number.
         log: whether their logarithms are drawn evenly.
         whole: whether they are whole.
@@ -75,8 +75,9 @@ class Range:
 
     @property
     def ends(self) -> tuple[str, ...]:
-        """Smallest and largest value as JSON."""
-        return (json.dumps(self.low), json.dumps(self.high))
+        """Smallest and largest value as JSON, and with a step also the second: it may be none."""
+        second = [] if self.step is None else [float(f"{self.low + self.step:.12g}")]
+        return tuple(json.dumps(value) for value in (self.low, *second, self.high))
 
     @property
     def listed(self) -> tuple[float, ...] | None:
@@ -192,4 +193,6 @@ def _range(low: str, high: str, scale: str | None) -> Range:
     step = int(scale) if whole and scale.isdecimal() else float(scale)
     if not 0 < step <= b - a:
         raise UserError(f"found the step {scale}, expected one above 0 and at most {b - a:g}")
-    return Range(a, b, step, whole=whole and isinstance(step, int))
+    whole = whole and isinstance(step, int)
+    highest = a + math.floor((b - a) / step + 1e-9) * step
+    return Range(a, highest if whole else float(f"{highest:.12g}"), step, whole=whole)
